@@ -1,0 +1,48 @@
+# Primum. `make run` tries everything on this machine, `make test` runs every
+# test; nothing else is needed to set up.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export CGO_ENABLED ?= 0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.PHONY: help run build dist test check bench soak model clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: build ## build and start `primum local`: a house, two nodes, an adviser
+	@exec ./primum local $(ARGS)
+
+build: ## build ./primum
+	@[ -x primum ] || echo "compiling primum (a minute or two the first time; later seconds) …"
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o primum ./cmd/primum
+
+dist: ## binaries for linux amd64 and arm64 in dist/
+	@mkdir -p dist
+	@for arch in amd64 arm64; do \
+	  echo "dist/primum-linux-$$arch"; \
+	  GOOS=linux GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o dist/primum-linux-$$arch ./cmd/primum; \
+	done
+	@cd dist && sha256sum primum-linux-* > SHA256SUMS
+
+test: ## install what tests need (root on Debian) and run all, raced and shuffled
+	@tools/setup
+	@tools/test
+
+check: ## format, vet, lint, fuzz smoke, vulnerabilities; no tests
+	@tools/check
+
+bench: ## every benchmark beside its peer, as ratios
+	@tools/bench
+
+soak: ## the hours-long tests
+	@PRIMUM_SOAK=1 go test -tags full -timeout 12h -run 'Soak|Crash|Kill' -v ./...
+
+model: ## the long model test of mls
+	@PRIMUM_MODEL_STEPS=$${STEPS:-100000} go test -timeout 12h -run 'Model' -v ./mls
+
+clean: ## remove what was built
+	@rm -rf primum dist
