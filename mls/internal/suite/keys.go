@@ -1,0 +1,184 @@
+package suite
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/hpke"
+	"errors"
+	"fmt"
+	"io"
+
+	"primum/mls/internal/codec"
+)
+
+// ErrSignature means that a signature does not fit its key and content.
+var ErrSignature = errors.New("signature does not verify")
+
+// ErrDecrypt means that a ciphertext does not fit its key and context.
+var ErrDecrypt = errors.New("ciphertext does not open")
+
+// labelled is SignContent and EncryptContext: the prefixed label, then the
+// content (RFC 9420 §5.1.2, §5.1.3).
+func labelled(label string, content []byte) []byte {
+	var w codec.Writer
+	w.Varint(len(protocol) + len(label))
+	w.Fixed([]byte(protocol))
+	w.Fixed([]byte(label))
+	w.Bytes(content)
+	return w.Out()
+}
+
+// SignatureKey is the public key of signer in the suite's encoding; it refuses
+// a signer of another algorithm.
+func (s *Suite) SignatureKey(signer crypto.Signer) ([]byte, error) {
+	if signer == nil {
+		return nil, errors.New("read signature key: no signer was given")
+	}
+	pub, ok := signer.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("read signature key: suite %s needs an Ed25519 signer, not %T", s.name, signer.Public())
+	}
+	return pub, nil
+}
+
+// CheckSignatureKey refuses bytes that can't be a signature key of the suite.
+func (s *Suite) CheckSignatureKey(pub []byte) error {
+	if len(pub) != ed25519.PublicKeySize {
+		return fmt.Errorf("signature key has %d bytes instead of %d", len(pub), ed25519.PublicKeySize)
+	}
+	return nil
+}
+
+// SignWithLabel signs (RFC 9420 §5.1.2). Rand may be nil for crypto/rand; most
+// signers ignore it.
+func (s *Suite) SignWithLabel(rand io.Reader, signer crypto.Signer, label string, content []byte) ([]byte, error) {
+	sig, err := signer.Sign(rand, labelled(label, content), crypto.Hash(0))
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", label, err)
+	}
+	return sig, nil
+}
+
+// VerifyWithLabel checks a signature (RFC 9420 §5.1.2); the error wraps
+// ErrSignature.
+func (s *Suite) VerifyWithLabel(pub []byte, label string, content, sig []byte) error {
+	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, labelled(label, content), sig) {
+		return fmt.Errorf("verify %s: %w", label, ErrSignature)
+	}
+	return nil
+}
+
+// EncryptWithLabel seals plain to an HPKE public key (RFC 9420 §5.1.3).
+func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plain []byte) (kemOutput, ciphertext []byte, err error) {
+	pk, err := s.kem.NewPublicKey(pub)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypt %s: read public key: %w", label, err)
+	}
+	enc, sender, err := hpke.NewSender(pk, s.kdf, s.aead, labelled(label, context))
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypt %s: %w", label, err)
+	}
+	ct, err := sender.Seal(nil, plain)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encrypt %s: %w", label, err)
+	}
+	return enc, ct, nil
+}
+
+// DecryptWithLabel opens what EncryptWithLabel sealed; the error wraps
+// ErrDecrypt.
+func (s *Suite) DecryptWithLabel(priv []byte, label string, context, kemOutput, ciphertext []byte) ([]byte, error) {
+	sk, err := s.kem.NewPrivateKey(priv)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt %s: private key is unusable: %w", label, ErrDecrypt)
+	}
+	r, err := hpke.NewRecipient(kemOutput, sk, s.kdf, s.aead, labelled(label, context))
+	if err != nil {
+		return nil, fmt.Errorf("decrypt %s: %w", label, ErrDecrypt)
+	}
+	plain, err := r.Open(nil, ciphertext)
+	if err != nil {
+		return nil, fmt.Errorf("decrypt %s: %w", label, ErrDecrypt)
+	}
+	return plain, nil
+}
+
+// DeriveKeyPair derives an HPKE key pair (RFC 9180 §4) in its serialized form.
+func (s *Suite) DeriveKeyPair(ikm []byte) (priv, pub []byte, err error) {
+	sk, err := s.kem.DeriveKeyPair(ikm)
+	if err != nil {
+		return nil, nil, fmt.Errorf("derive key pair: %w", err)
+	}
+	priv, err = sk.Bytes()
+	if err != nil {
+		return nil, nil, fmt.Errorf("derive key pair: %w", err)
+	}
+	return priv, sk.PublicKey().Bytes(), nil
+}
+
+// GenerateKeyPair makes a fresh HPKE key pair from HashLen bytes of rand.
+func (s *Suite) GenerateKeyPair(rand io.Reader) (priv, pub []byte, err error) {
+	seed, err := s.Random(rand)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer Zero(seed)
+	return s.DeriveKeyPair(seed)
+}
+
+// Random reads HashLen bytes from rand.
+func (s *Suite) Random(rand io.Reader) ([]byte, error) {
+	b := make([]byte, s.hashLen)
+	if _, err := io.ReadFull(rand, b); err != nil {
+		return nil, fmt.Errorf("read randomness: %w", err)
+	}
+	return b, nil
+}
+
+// PublicOf is the public key of a serialized HPKE private key.
+func (s *Suite) PublicOf(priv []byte) ([]byte, error) {
+	sk, err := s.kem.NewPrivateKey(priv)
+	if err != nil {
+		return nil, errors.New("read private key: its encoding is invalid")
+	}
+	return sk.PublicKey().Bytes(), nil
+}
+
+// CheckPublicKey refuses bytes that are no HPKE public key of the suite.
+func (s *Suite) CheckPublicKey(pub []byte) error {
+	if _, err := s.kem.NewPublicKey(pub); err != nil {
+		return fmt.Errorf("read HPKE public key: %w", err)
+	}
+	return nil
+}
+
+// ExternalInit makes a fresh secret for the holder of an external key: the HPKE
+// exporter with the label of RFC 9420 §8.3.
+func (s *Suite) ExternalInit(externalPub []byte) (kemOutput, initSecret []byte, err error) {
+	pk, err := s.kem.NewPublicKey(externalPub)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make external init secret: %w", err)
+	}
+	enc, sender, err := hpke.NewSender(pk, s.kdf, s.aead, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make external init secret: %w", err)
+	}
+	initSecret, err = sender.Export(externalLabel, s.hashLen)
+	return enc, initSecret, err
+}
+
+// externalLabel is the exporter context of RFC 9420 §8.3.
+const externalLabel = protocol + "external init secret"
+
+// OpenExternalInit recovers the secret of ExternalInit.
+func (s *Suite) OpenExternalInit(externalPriv, kemOutput []byte) ([]byte, error) {
+	sk, err := s.kem.NewPrivateKey(externalPriv)
+	if err != nil {
+		return nil, fmt.Errorf("open external init secret: %w", ErrDecrypt)
+	}
+	r, err := hpke.NewRecipient(kemOutput, sk, s.kdf, s.aead, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open external init secret: %w", ErrDecrypt)
+	}
+	return r.Export(externalLabel, s.hashLen)
+}

@@ -1,0 +1,176 @@
+// Package suite is the cryptography that RFC 9420 builds on: one Suite value
+// holds the algorithms of a cipher suite and the labelled functions over them.
+// A further suite is one more entry in the table of ByID.
+package suite
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/hpke"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+
+	"primum/mls/internal/codec"
+)
+
+// X25519AES128GCM is MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, the suite
+// that every implementation has (RFC 9420 §17.1).
+const X25519AES128GCM uint16 = 0x0001
+
+// ErrUnknown means that a cipher suite is not in the table.
+var ErrUnknown = errors.New("cipher suite is not known here")
+
+// protocol is the prefix of every label (RFC 9420 §5.1.2, §8).
+const protocol = "MLS 1.0 "
+
+// Suite is one cipher suite (RFC 9420 §5.1). It holds no secret and may be
+// used by any number of goroutines.
+type Suite struct {
+	id      uint16
+	name    string
+	kem     hpke.KEM
+	kdf     hpke.KDF
+	aead    hpke.AEAD
+	newHash func() hash.Hash
+	hashLen int
+	keyLen  int
+	nonce   int
+}
+
+// ByID looks a cipher suite up; the error wraps ErrUnknown.
+func ByID(id uint16) (*Suite, error) {
+	switch id {
+	case X25519AES128GCM:
+		return &Suite{
+			id:      id,
+			name:    "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519",
+			kem:     hpke.DHKEM(ecdh.X25519()),
+			kdf:     hpke.HKDFSHA256(),
+			aead:    hpke.AES128GCM(),
+			newHash: sha256.New,
+			hashLen: sha256.Size,
+			keyLen:  16,
+			nonce:   12,
+		}, nil
+	}
+	return nil, fmt.Errorf("look up suite 0x%04x: %w", id, ErrUnknown)
+}
+
+// IDs lists the suites of the table, the preferred one first.
+func IDs() []uint16 { return []uint16{X25519AES128GCM} }
+
+// ID is the code point.
+func (s *Suite) ID() uint16 { return s.id }
+
+// String is the registered name.
+func (s *Suite) String() string { return s.name }
+
+// HashLen is Nh, the length in bytes of hashes, secrets and MAC tags.
+func (s *Suite) HashLen() int { return s.hashLen }
+
+// KeyLen is Nk, the length in bytes of an AEAD key.
+func (s *Suite) KeyLen() int { return s.keyLen }
+
+// NonceLen is Nn, the length in bytes of an AEAD nonce.
+func (s *Suite) NonceLen() int { return s.nonce }
+
+// Hash is the suite's hash over the concatenation of parts.
+func (s *Suite) Hash(parts ...[]byte) []byte {
+	h := s.newHash()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(make([]byte, 0, s.hashLen))
+}
+
+// RefHash names a value by its hash (RFC 9420 §5.2). The label is complete,
+// for example "MLS 1.0 KeyPackage Reference".
+func (s *Suite) RefHash(label string, value []byte) []byte {
+	var w codec.Writer
+	w.Bytes([]byte(label))
+	w.Bytes(value)
+	return s.Hash(w.Out())
+}
+
+// MAC is the message authentication code of the suite (RFC 9420 §5.1).
+func (s *Suite) MAC(key, data []byte) []byte {
+	m := hmac.New(s.newHash, key)
+	m.Write(data)
+	return m.Sum(make([]byte, 0, s.hashLen))
+}
+
+// VerifyMAC compares in constant time.
+func (s *Suite) VerifyMAC(key, data, tag []byte) bool {
+	return hmac.Equal(s.MAC(key, data), tag)
+}
+
+// Extract is KDF.Extract (RFC 9420 §5.1).
+func (s *Suite) Extract(salt, ikm []byte) []byte {
+	out, err := hkdf.Extract(s.newHash, ikm, salt)
+	if err != nil { // only in FIPS-only mode, with a key that MLS never makes
+		panic("mls: HKDF-Extract refused: " + err.Error())
+	}
+	return out
+}
+
+// ExpandWithLabel derives n bytes (RFC 9420 §8). The label is without the
+// prefix "MLS 1.0 ".
+func (s *Suite) ExpandWithLabel(secret []byte, label string, context []byte, n int) []byte {
+	info := kdfLabel(label, context, n)
+	out, err := hkdf.Expand(s.newHash, secret, string(info), n)
+	if err != nil { // n is bounded by every caller
+		panic("mls: HKDF-Expand refused: " + err.Error())
+	}
+	return out
+}
+
+// MaxExpand is the longest output of ExpandWithLabel in bytes.
+func (s *Suite) MaxExpand() int { return 255 * s.hashLen }
+
+func kdfLabel(label string, context []byte, n int) []byte {
+	var w codec.Writer
+	w.U16(uint16(n))
+	w.Varint(len(protocol) + len(label))
+	w.Fixed([]byte(protocol))
+	w.Fixed([]byte(label))
+	w.Bytes(context)
+	return w.Out()
+}
+
+// DeriveSecret is ExpandWithLabel with an empty context and the hash's length
+// (RFC 9420 §8).
+func (s *Suite) DeriveSecret(secret []byte, label string) []byte {
+	return s.ExpandWithLabel(secret, label, nil, s.hashLen)
+}
+
+// DeriveTreeSecret derives n bytes for one generation (RFC 9420 §9.1).
+func (s *Suite) DeriveTreeSecret(secret []byte, label string, generation uint32, n int) []byte {
+	var w codec.Writer
+	w.U32(generation)
+	return s.ExpandWithLabel(secret, label, w.Out(), n)
+}
+
+// AEAD makes the suite's cipher for one key of KeyLen bytes.
+func (s *Suite) AEAD(key []byte) (cipher.AEAD, error) {
+	if len(key) != s.keyLen {
+		return nil, errors.New("AEAD key has a wrong length")
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("make AEAD: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+// Zero overwrites a secret. Copies that the runtime or a library made are out
+// of its reach.
+func Zero(secrets ...[]byte) {
+	for _, b := range secrets {
+		clear(b)
+	}
+}
