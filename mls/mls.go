@@ -1,0 +1,125 @@
+// Package mls is Messaging Layer Security (RFC 9420) for hostile input.
+//
+// A Group is one member's view of one group. It is made by Create, Join or
+// Load, changed by Process, Merge and the sealing calls, and written by
+// MarshalBinary. Every call that fails leaves the state as it was, byte for
+// byte. Secrets are erased as the deletion schedule of RFC 9420 §9.2 demands;
+// MarshalBinary never holds one that was consumed.
+//
+// The caller persists: the state after a call is to be on disk before the
+// message that the call made is sent, or the plaintext that it gave is shown.
+// Reserve lets a sender persist once for many messages.
+//
+// A PublicGroup follows the handshakes of a group without any secret.
+//
+// What is off unless Config switches it on: external commits, external
+// senders, pre-shared keys, reinitialisation and branching. X.509 credentials
+// are not supported. The package is not audited.
+package mls
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Suite is the code point of a cipher suite (RFC 9420 §17.1).
+type Suite uint16
+
+// X25519AES128GCMSHA256Ed25519 is suite 0x0001.
+const X25519AES128GCMSHA256Ed25519 Suite = 1
+
+// Extension is an extension of a group context, group info, leaf node or key
+// package (RFC 9420 §13). Types from 0xF000 are for private use.
+type Extension struct {
+	Type uint16
+	Data []byte
+}
+
+// Defaults of Config.
+const (
+	DefaultMaxJump = 1000 // generations
+	DefaultWindow  = 64   // skipped keys
+)
+
+// Config says who a member is and what it accepts. The zero value of each
+// field but Signer is usable. A Config may be shared by groups; its functions
+// are called on the goroutine that calls the group.
+type Config struct {
+	// Signer holds the private signature key. A group that only reads needs
+	// none.
+	Signer crypto.Signer
+	// Now judges key package lifetimes; nil: time.Now.
+	Now func() time.Time
+	// Rand is the source of keys and reuse guards; nil: crypto/rand.
+	Rand io.Reader
+	// Authorize is asked before a commit is accepted, when everything else
+	// about it has been verified. An error refuses the commit.
+	Authorize func(*CommitView) error
+	// MaxJump is how many generations of a sender may be skipped at once;
+	// 0: DefaultMaxJump.
+	MaxJump uint32
+	// Window is how many keys of skipped messages are kept per sender and
+	// epoch; 0: DefaultWindow, negative: none.
+	Window int
+	// PastEpochs is for how many epochs after the next commit the messages of
+	// an epoch can still be opened.
+	PastEpochs int
+	// ResumptionEpochs is how many past resumption secrets are kept for
+	// pre-shared keys of kind resumption (RFC 9420 §8.6).
+	ResumptionEpochs int
+	// PSK gives an external pre-shared key by its id (RFC 9420 §8.4).
+	PSK func(id []byte) ([]byte, error)
+
+	AllowExternalCommits bool // joining by external commit (RFC 9420 §12.4.3.2)
+	AllowExternalSenders bool // proposals from outside (RFC 9420 §12.1.8)
+	AllowPSK             bool // PreSharedKey proposals and Welcomes with them
+	AllowReInit          bool // ReInit proposals and Welcomes after them
+	AllowBranch          bool // Welcomes into a subgroup
+	AllowIdentityChange  bool // Update or path leaf with another credential or signature key
+}
+
+// Format prints which switches are on and never a key.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "mls.Config{signer %t, past epochs %d}", c.Signer != nil, c.PastEpochs)
+}
+
+// Errors of this package, for errors.Is. The error returned says more.
+var (
+	// ErrMalformed: the bytes are no message of the protocol.
+	ErrMalformed = errors.New("message is malformed")
+	// ErrSuite: the cipher suite is not known here or not the group's.
+	ErrSuite = errors.New("cipher suite is not supported")
+	// ErrWrongGroup: the message is of another group.
+	ErrWrongGroup = errors.New("message is of another group")
+	// ErrEpoch: the message is of an epoch that is past or yet to come.
+	ErrEpoch = errors.New("message is of another epoch")
+	// ErrOwnMessage: the message was sent by this very member.
+	ErrOwnMessage = errors.New("message is this member's own")
+	// ErrAuthentication: a signature, tag or ciphertext doesn't verify.
+	ErrAuthentication = errors.New("message does not verify")
+	// ErrReplay: the key of the message was used or dropped already.
+	ErrReplay = errors.New("message key was used or dropped already")
+	// ErrJump: the message skips more generations than Config.MaxJump.
+	ErrJump = errors.New("message is too far ahead")
+	// ErrInvalid: the message verifies and breaks a rule of the protocol.
+	ErrInvalid = errors.New("message breaks a rule")
+	// ErrNotAllowed: the message uses what Config has not switched on.
+	ErrNotAllowed = errors.New("message uses what is switched off")
+	// ErrUnauthorized: Config.Authorize refused the commit.
+	ErrUnauthorized = errors.New("commit is not authorized")
+	// ErrPending: a commit waits for Merge or Discard, or there is none.
+	ErrPending = errors.New("pending commit is in the way or missing")
+	// ErrReserve: the reserved block of send keys is used up.
+	ErrReserve = errors.New("no reserved send key is left")
+	// ErrSize: the plaintext doesn't fit the size asked for.
+	ErrSize = errors.New("plaintext does not fit the size")
+	// ErrEvicted: this member was removed; the group holds no secrets.
+	ErrEvicted = errors.New("member was removed from the group")
+	// ErrNotForMe: a Welcome holds no secret for the key package.
+	ErrNotForMe = errors.New("welcome is for other key packages")
+	// ErrState: stored bytes are no state of this package.
+	ErrState = errors.New("stored state is unreadable")
+)
