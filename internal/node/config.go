@@ -1,0 +1,95 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+
+	"primum/internal/clock"
+)
+
+// DefaultListen is the address of a node that nobody told another.
+const DefaultListen = "127.0.0.1:8401"
+
+// Config says what a node is. Only DataDir and Authority are needed.
+type Config struct {
+	// Authority is the node's domain, "example.org". Under .localhost it may
+	// carry a port; without one it takes that of Listen, or of its last run.
+	Authority string `json:"authority"`
+	// Listen is host:port; port 0 takes a free one. Default DefaultListen.
+	Listen string `json:"listen,omitempty"`
+	// DataDir holds the databases and the node's key, mode 0700.
+	DataDir string `json:"dataDir"`
+	// Invite makes new accounts need an invitation.
+	Invite bool `json:"invite"`
+	// TLSCert and TLSKey are PEM files. Without them the node speaks plain
+	// HTTP, for .localhost or behind a proxy on the same machine.
+	TLSCert string `json:"tlsCert,omitempty"`
+	TLSKey  string `json:"tlsKey,omitempty"`
+	// Proxy believes the last X-Forwarded-For of a proxy on this machine
+	// for limits per address.
+	Proxy bool `json:"proxy,omitempty"`
+	// LiveSockets bounds the live sockets at a time, default 20,000.
+	LiveSockets int `json:"liveSockets,omitempty"`
+
+	Clock   clock.Clock  `json:"-"` // default clock.Real()
+	Log     *slog.Logger `json:"-"` // default: nowhere
+	Rand    io.Reader    `json:"-"` // default crypto/rand
+	Version string       `json:"-"` // of the software, default "dev"
+}
+
+// Loopback tells whether the node lives under .localhost: plain HTTP, and it
+// may contact this machine.
+func (c Config) Loopback() bool {
+	host := c.Authority
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// LoadConfig reads a JSON file of Config. Unknown members are refused.
+func LoadConfig(file string) (Config, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("open configuration: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	var c Config
+	d := json.NewDecoder(io.LimitReader(f, 64<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("read configuration %s: %w", file, err)
+	}
+	return c, nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Authority == "" {
+		return c, errors.New("open node: no authority; give the domain, e.g. example.org or h.localhost")
+	}
+	if c.DataDir == "" {
+		return c, errors.New("open node: no data directory given")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return c, errors.New("open node: a TLS certificate and its key belong together; one of the two files is missing")
+	}
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.Clock == nil {
+		c.Clock = clock.Real()
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	return c, nil
+}
