@@ -35,6 +35,15 @@ func (r *Reader) Fail(err error) {
 // Offset is the number of bytes consumed.
 func (r *Reader) Offset() int { return r.off }
 
+// Since is the input consumed from offset on, where offset is an earlier result
+// of Offset on the same reader; nil after an error. It aliases the input.
+func (r *Reader) Since(offset int) []byte {
+	if r.err != nil || offset < 0 || offset > r.off {
+		return nil
+	}
+	return r.buf[offset:r.off:r.off]
+}
+
 // Empty tells that nothing is left, or that an error has stopped the reader.
 func (r *Reader) Empty() bool { return r.err != nil || r.off == len(r.buf) }
 
@@ -145,6 +154,9 @@ func (r *Reader) Join(v *Reader) {
 // Writer appends values to a byte slice. Its zero value is ready to use.
 type Writer struct{ buf []byte }
 
+// NewWriter appends to b, for example to a buffer that is used again.
+func NewWriter(b []byte) *Writer { return &Writer{buf: b} }
+
 // Out is what was written; the writer must not be used after.
 func (w *Writer) Out() []byte { return w.buf }
 
@@ -169,15 +181,28 @@ func (w *Writer) U64(v uint64) { w.U32(uint32(v >> 32)); w.U32(uint32(v)) }
 func (w *Writer) Fixed(b []byte) { w.buf = append(w.buf, b...) }
 
 // Varint writes a length below 2^30 in its minimal form (RFC 9420 §2.1.2).
-func (w *Writer) Varint(n int) {
+func (w *Writer) Varint(n int) { w.buf = AppendVarint(w.buf, n) }
+
+// AppendVarint appends a length below 2^30 in its minimal form.
+func AppendVarint(b []byte, n int) []byte {
 	switch {
 	case n < 1<<6:
-		w.U8(uint8(n))
+		return append(b, byte(n))
 	case n < 1<<14:
-		w.U16(uint16(n) | 1<<14)
-	default:
-		w.U32(uint32(n) | 2<<30)
+		return append(b, byte(n>>8)|1<<6, byte(n))
 	}
+	return append(b, byte(n>>24)|2<<6, byte(n>>16), byte(n>>8), byte(n))
+}
+
+// VarintLen is the number of bytes that Varint writes.
+func VarintLen(n int) int {
+	switch {
+	case n < 1<<6:
+		return 1
+	case n < 1<<14:
+		return 2
+	}
+	return 4
 }
 
 // Bytes writes an opaque<V>.

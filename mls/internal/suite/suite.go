@@ -7,7 +7,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/sha256"
@@ -109,37 +108,92 @@ func (s *Suite) VerifyMAC(key, data, tag []byte) bool {
 	return hmac.Equal(s.MAC(key, data), tag)
 }
 
-// Extract is KDF.Extract (RFC 9420 §5.1).
-func (s *Suite) Extract(salt, ikm []byte) []byte {
-	out, err := hkdf.Extract(s.newHash, ikm, salt)
-	if err != nil { // only in FIPS-only mode, with a key that MLS never makes
-		panic("mls: HKDF-Extract refused: " + err.Error())
-	}
-	return out
-}
+// Extract is KDF.Extract (RFC 9420 §5.1): one HMAC under the salt (RFC 5869
+// §2.2).
+func (s *Suite) Extract(salt, ikm []byte) []byte { return s.MAC(salt, ikm) }
 
 // ExpandWithLabel derives n bytes (RFC 9420 §8). The label is without the
 // prefix "MLS 1.0 ".
 func (s *Suite) ExpandWithLabel(secret []byte, label string, context []byte, n int) []byte {
-	info := kdfLabel(label, context, n)
-	out, err := hkdf.Expand(s.newHash, secret, string(info), n)
-	if err != nil { // n is bounded by every caller
-		panic("mls: HKDF-Expand refused: " + err.Error())
-	}
+	out := make([]byte, n)
+	s.ExpandInto(out, secret, label, context)
 	return out
+}
+
+// ExpandInto is ExpandWithLabel into dst, at most MaxExpand bytes.
+func (s *Suite) ExpandInto(dst, secret []byte, label string, context []byte) {
+	if len(dst) > s.MaxExpand() { // bounded by every caller
+		panic("mls: HKDF-Expand of too many bytes")
+	}
+	var room [192]byte
+	info := appendKDFLabel(room[:0], label, context, len(dst))
+	if len(dst) <= s.hashLen {
+		s.expandOne(dst, secret, append(info, 1))
+		clear(room[:])
+		return
+	}
+	s.expandMany(dst, secret, info)
+}
+
+// expandOne is the first block of HKDF-Expand (RFC 5869 §2.3).
+func (s *Suite) expandOne(dst, secret, info []byte) {
+	if s.hashLen == sha256.Size && len(secret) <= sha256.BlockSize && len(info) <= maxShort {
+		block := shortHMAC(secret, info)
+		copy(dst, block[:])
+		clear(block[:])
+		return
+	}
+	copy(dst, s.MAC(secret, info))
+}
+
+func (s *Suite) expandMany(dst, secret, info []byte) {
+	m := hmac.New(s.newHash, secret)
+	var prev []byte
+	for i := byte(1); len(dst) > 0; i++ {
+		m.Reset()
+		m.Write(prev)
+		m.Write(info)
+		m.Write([]byte{i})
+		prev = m.Sum(prev[:0])
+		dst = dst[copy(dst, prev):]
+	}
+	clear(prev)
+}
+
+// maxShort is the longest message of shortHMAC.
+const maxShort = 192
+
+// shortHMAC is HMAC-SHA-256 (RFC 2104) without allocation, for the five
+// derivations that each application message needs.
+func shortHMAC(key, msg []byte) [sha256.Size]byte {
+	var inner [sha256.BlockSize + maxShort]byte
+	var outer [sha256.BlockSize + sha256.Size]byte
+	copy(inner[:], key)
+	copy(outer[:], key)
+	for i := range sha256.BlockSize {
+		inner[i] ^= 0x36
+		outer[i] ^= 0x5c
+	}
+	n := sha256.BlockSize + copy(inner[sha256.BlockSize:], msg)
+	sum := sha256.Sum256(inner[:n])
+	copy(outer[sha256.BlockSize:], sum[:])
+	sum = sha256.Sum256(outer[:])
+	clear(inner[:])
+	clear(outer[:])
+	return sum
 }
 
 // MaxExpand is the longest output of ExpandWithLabel in bytes.
 func (s *Suite) MaxExpand() int { return 255 * s.hashLen }
 
-func kdfLabel(label string, context []byte, n int) []byte {
-	var w codec.Writer
-	w.U16(uint16(n))
-	w.Varint(len(protocol) + len(label))
-	w.Fixed([]byte(protocol))
-	w.Fixed([]byte(label))
-	w.Bytes(context)
-	return w.Out()
+// appendKDFLabel is KDFLabel (RFC 9420 §8).
+func appendKDFLabel(b []byte, label string, context []byte, n int) []byte {
+	b = append(b, byte(n>>8), byte(n))
+	b = codec.AppendVarint(b, len(protocol)+len(label))
+	b = append(b, protocol...)
+	b = append(b, label...)
+	b = codec.AppendVarint(b, len(context))
+	return append(b, context...)
 }
 
 // DeriveSecret is ExpandWithLabel with an empty context and the hash's length
@@ -150,9 +204,15 @@ func (s *Suite) DeriveSecret(secret []byte, label string) []byte {
 
 // DeriveTreeSecret derives n bytes for one generation (RFC 9420 §9.1).
 func (s *Suite) DeriveTreeSecret(secret []byte, label string, generation uint32, n int) []byte {
-	var w codec.Writer
-	w.U32(generation)
-	return s.ExpandWithLabel(secret, label, w.Out(), n)
+	out := make([]byte, n)
+	s.TreeSecretInto(out, secret, label, generation)
+	return out
+}
+
+// TreeSecretInto is DeriveTreeSecret into dst.
+func (s *Suite) TreeSecretInto(dst, secret []byte, label string, generation uint32) {
+	context := [4]byte{byte(generation >> 24), byte(generation >> 16), byte(generation >> 8), byte(generation)}
+	s.ExpandInto(dst, secret, label, context[:])
 }
 
 // AEAD makes the suite's cipher for one key of KeyLen bytes.

@@ -1,0 +1,55 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/hex"
+	"testing"
+)
+
+func TestVarintRefuses(t *testing.T) {
+	t.Parallel()
+	for name, in := range map[string]string{
+		"prefix 0b11":    "c000000000000000",
+		"not minimal, 2": "4001",
+		"not minimal, 4": "80000040",
+		"short":          "80",
+		"empty":          "",
+	} {
+		b, _ := hex.DecodeString(in)
+		r := NewReader(b)
+		if r.Varint(); r.Err() == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestReaderStopsAtFirstError(t *testing.T) {
+	t.Parallel()
+	r := NewReader([]byte{5, 1, 2})
+	if b := r.Bytes(); b != nil || r.Err() == nil {
+		t.Fatalf("a vector longer than the input gave %x, %v", b, r.Err())
+	}
+	if r.U8() != 0 || r.U64() != 0 || r.Optional() || !r.Empty() {
+		t.Error("a failed reader went on reading")
+	}
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add([]byte{1, 2, 0x40, 0x40, 0})
+	f.Add([]byte{0x80, 0, 0x40, 0})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := NewReader(in)
+		for !r.Empty() {
+			start := r.Offset()
+			b := r.Bytes()
+			if r.Err() != nil {
+				return
+			}
+			var w Writer
+			w.Bytes(b)
+			if !bytes.Equal(w.Out(), in[start:r.Offset()]) {
+				t.Fatalf("%x does not encode to what it was read from", b)
+			}
+		}
+	})
+}
