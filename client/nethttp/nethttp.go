@@ -1,0 +1,232 @@
+// Package nethttp is the client.Transport over net/http and WebSockets.
+//
+// It keeps the dial rules of the wire specification: a name under .localhost
+// is 127.0.0.1 and spoken to in plain HTTP; every other name is spoken to over
+// TLS, and an address that is private or loopback is refused unless the name
+// was listed as the user's own. Redirects are not followed: a signature is
+// over the address that was asked.
+package nethttp
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"primum/client"
+)
+
+const (
+	defaultMax = 2 << 20
+	// maxFrame is the largest frame that a node sends: a handshake of 256 KiB
+	// in base64 inside JSON.
+	maxFrame = 1 << 20
+)
+
+// Options of a Transport. The zero value is right for a person's client.
+type Options struct {
+	// Own lists host names that may have private addresses: the user's own
+	// node in their own network.
+	Own []string
+	// TLS is cloned; nil for the system's roots.
+	TLS *tls.Config
+	// Timeout of one request, 0 for 30 seconds. Sockets have none.
+	Timeout time.Duration
+	// UserAgent is sent with every request, "primum" when empty.
+	UserAgent string
+}
+
+// Transport implements client.Transport. Safe for concurrent use.
+type Transport struct {
+	http    *http.Client
+	timeout time.Duration
+	agent   string
+}
+
+// New makes a transport.
+func New(o Options) *Transport {
+	d := dialer{own: slices.Clone(o.Own)}
+	rt := &http.Transport{
+		DialContext:         d.dial,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 4,
+		IdleConnTimeout:     90 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig:     o.TLS.Clone(),
+	}
+	t := &Transport{timeout: o.Timeout, agent: o.UserAgent, http: &http.Client{
+		Transport:     rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if t.timeout == 0 {
+		t.timeout = 30 * time.Second
+	}
+	if t.agent == "" {
+		t.agent = "primum"
+	}
+	return t
+}
+
+// Close closes idle connections.
+func (t *Transport) Close() { t.http.CloseIdleConnections() }
+
+// Do implements client.Transport.
+func (t *Transport) Do(ctx context.Context, r client.Request) (client.Response, error) {
+	if err := checkURL(r.URL, "https", "http"); err != nil {
+		return client.Response{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return client.Response{}, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("User-Agent", t.agent)
+	for k, v := range r.Header {
+		req.Header.Set(k, v)
+	}
+	resp, err := t.http.Do(req)
+	if err != nil {
+		return client.Response{}, unreachable(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return readResponse(resp, r.Max)
+}
+
+func readResponse(resp *http.Response, limit int64) (client.Response, error) {
+	if limit == 0 {
+		limit = defaultMax
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return client.Response{}, unreachable(fmt.Errorf("read answer: %w", err))
+	}
+	if int64(len(body)) > limit {
+		return client.Response{}, fmt.Errorf("read answer of %s: more than %d bytes", resp.Request.URL.Host, limit)
+	}
+	h := make(map[string]string, len(resp.Header))
+	for k := range resp.Header {
+		h[strings.ToLower(k)] = resp.Header.Get(k)
+	}
+	return client.Response{Status: resp.StatusCode, Header: h, Body: body}, nil
+}
+
+// Open implements client.Transport. The address is that of the request the
+// ticket came from, with scheme http or https.
+func (t *Transport) Open(ctx context.Context, address string, subprotocols []string) (client.Socket, error) {
+	if err := checkURL(address, "https", "http"); err != nil {
+		return nil, err
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	c, resp, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{
+		HTTPClient:   t.http,
+		HTTPHeader:   http.Header{"User-Agent": {t.agent}},
+		Subprotocols: subprotocols,
+	})
+	if err != nil {
+		// The URL in the library's error is safe; the ticket is in a header.
+		if resp != nil {
+			return nil, fmt.Errorf("open socket: the node answered %s", resp.Status)
+		}
+		return nil, unreachable(err)
+	}
+	c.SetReadLimit(maxFrame)
+	return &socket{c: c}, nil
+}
+
+type socket struct{ c *websocket.Conn }
+
+func (s *socket) Read(ctx context.Context) (bool, []byte, error) {
+	kind, b, err := s.c.Read(ctx)
+	if err != nil {
+		return false, nil, unreachable(err)
+	}
+	return kind == websocket.MessageBinary, b, nil
+}
+
+func (s *socket) Write(ctx context.Context, binary bool, data []byte) error {
+	kind := websocket.MessageText
+	if binary {
+		kind = websocket.MessageBinary
+	}
+	if err := s.c.Write(ctx, kind, data); err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+func (s *socket) Close() error { return s.c.CloseNow() }
+
+// checkURL keeps plain HTTP to .localhost.
+func checkURL(address string, schemes ...string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("read address: %w", err)
+	}
+	if !slices.Contains(schemes, u.Scheme) || u.Host == "" || u.User != nil {
+		return fmt.Errorf("address %q: want https://HOST/", u.Redacted())
+	}
+	if u.Scheme == "http" && !isLocalhost(u.Hostname()) {
+		return fmt.Errorf("address %q: plain HTTP is for names under .localhost only", u.Redacted())
+	}
+	return nil
+}
+
+func isLocalhost(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+type dialer struct{ own []string }
+
+var errPrivate = errors.New("the name leads to a private address; a stranger's node has a public one")
+
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("read address: %w", err)
+	}
+	nd := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if isLocalhost(host) {
+		return nd.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}
+	if !slices.Contains(d.own, host) {
+		nd.ControlContext = refusePrivate
+	}
+	return nd.DialContext(ctx, network, address)
+}
+
+// refusePrivate looks at the address after the name was resolved, so that a
+// name that changes its mind between look-up and connection is caught too.
+func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("read resolved address: %w", err)
+	}
+	ip := ap.Addr().Unmap()
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+		return errPrivate
+	}
+	return nil
+}
+
+// unreachable marks err as client.ErrUnreachable, except where the caller gave
+// up by itself.
+func unreachable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+}
