@@ -4,6 +4,7 @@
 package suite
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
@@ -132,7 +133,7 @@ func (s *Suite) ExpandInto(dst, secret []byte, label string, context []byte) {
 		clear(room[:])
 		return
 	}
-	s.expandMany(dst, secret, info)
+	s.expandMany(dst, secret, bytes.Clone(info)) // so that room stays on the stack
 }
 
 // expandOne is the first block of HKDF-Expand (RFC 5869 §2.3).
@@ -143,7 +144,7 @@ func (s *Suite) expandOne(dst, secret, info []byte) {
 		clear(block[:])
 		return
 	}
-	copy(dst, s.MAC(secret, info))
+	copy(dst, s.MAC(secret, bytes.Clone(info)))
 }
 
 func (s *Suite) expandMany(dst, secret, info []byte) {
