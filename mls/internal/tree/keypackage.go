@@ -1,0 +1,127 @@
+package tree
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+
+	"primum/mls/internal/codec"
+	"primum/mls/internal/suite"
+)
+
+// KeyPackage lets others add a client that is not online (RFC 9420 §10). Once
+// read or signed it is immutable.
+type KeyPackage struct {
+	Version    uint16
+	Suite      uint16
+	InitKey    []byte
+	Leaf       *LeafNode
+	Extensions Extensions
+	Signature  []byte
+
+	raw []byte
+	tbs int
+}
+
+// Bytes is the encoding; it must not be changed.
+func (k *KeyPackage) Bytes() []byte { return k.raw }
+
+// Write appends the encoding.
+func (k *KeyPackage) Write(w *codec.Writer) { w.Fixed(k.raw) }
+
+// LastResort tells whether the package may be used when all others are gone
+// (draft-ietf-mls-extensions, extension 0x000a).
+func (k *KeyPackage) LastResort() bool {
+	_, ok := k.Extensions.Find(ExtLastResort)
+	return ok
+}
+
+// Ref is the KeyPackageRef under the package's suite (RFC 9420 §5.2).
+func (k *KeyPackage) Ref(s *suite.Suite) []byte {
+	return s.RefHash("MLS 1.0 KeyPackage Reference", k.raw)
+}
+
+// ReadKeyPackage reads a key package into memory of its own.
+func ReadKeyPackage(r *codec.Reader) *KeyPackage {
+	start := r.Offset()
+	if parseKeyPackage(r); r.Err() != nil {
+		return nil
+	}
+	raw := bytes.Clone(r.Since(start))
+	k := parseKeyPackage(codec.NewReader(raw))
+	k.raw = raw
+	return k
+}
+
+// ParseKeyPackage decodes a key package that fills b.
+func ParseKeyPackage(b []byte) (*KeyPackage, error) {
+	r := codec.NewReader(b)
+	k := ReadKeyPackage(r)
+	if err := r.Close(); err != nil {
+		return nil, fmt.Errorf("read key package: %w", err)
+	}
+	return k, nil
+}
+
+func parseKeyPackage(r *codec.Reader) *KeyPackage {
+	start := r.Offset()
+	k := &KeyPackage{
+		Version:    r.U16(),
+		Suite:      r.U16(),
+		InitKey:    r.Bytes(),
+		Leaf:       ReadLeafNode(r),
+		Extensions: ReadExtensions(r),
+	}
+	k.tbs = r.Offset() - start
+	k.Signature = r.Bytes()
+	return k
+}
+
+// Sign completes a key package whose leaf is signed already.
+func (k *KeyPackage) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer) error {
+	var w codec.Writer
+	w.U16(k.Version)
+	w.U16(k.Suite)
+	w.Bytes(k.InitKey)
+	k.Leaf.Write(&w)
+	k.Extensions.Write(&w)
+	unsigned := bytes.Clone(w.Out())
+	sig, err := s.SignWithLabel(rand, signer, "KeyPackageTBS", unsigned)
+	if err != nil {
+		return fmt.Errorf("sign key package: %w", err)
+	}
+	w.Bytes(sig)
+	read, err := ParseKeyPackage(w.Out())
+	if err != nil {
+		return fmt.Errorf("sign key package: %w", err)
+	}
+	*k = *read
+	return nil
+}
+
+// Verify checks a key package as RFC 9420 §10.1 demands; the leaf is checked
+// against the group's rules by Rules.CheckLeaf.
+func (k *KeyPackage) Verify(s *suite.Suite) error {
+	switch {
+	case k.Version != Version:
+		return fmt.Errorf("verify key package: protocol version %d is not supported", k.Version)
+	case k.Suite != s.ID():
+		return fmt.Errorf("verify key package: it is for suite 0x%04x, not 0x%04x", k.Suite, s.ID())
+	case k.Leaf.Source != SourceKeyPackage:
+		return errors.New("verify key package: its leaf was not made for a key package")
+	case bytes.Equal(k.InitKey, k.Leaf.EncryptionKey):
+		return errors.New("verify key package: init key and encryption key are the same")
+	}
+	if err := s.CheckPublicKey(k.InitKey); err != nil {
+		return fmt.Errorf("verify key package: init key: %w", err)
+	}
+	if err := s.VerifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.raw[:k.tbs], k.Signature); err != nil {
+		return fmt.Errorf("verify key package: %w", err)
+	}
+	if err := k.Leaf.Verify(s, nil, 0); err != nil {
+		return fmt.Errorf("verify key package: %w", err)
+	}
+	return nil
+}
