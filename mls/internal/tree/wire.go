@@ -91,3 +91,6 @@ func readNode(r *codec.Reader, even bool) *node {
 		return nil
 	}
 }
+
+// Write appends the ratchet_tree extension's form.
+func (t *Tree) Write(w *codec.Writer) { w.Fixed(t.Bytes()) }
