@@ -1,0 +1,242 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"primum/internal/wire"
+)
+
+// Reasons of fences that the store itself knows. A circle under any other
+// fence stays fenced; FenceRestored is lifted by its anchor.
+const (
+	FenceRestored = "restored"
+)
+
+// restoreGap is added to every head of a restored store, so that numbers given
+// out after the backup was made aren't given out twice.
+const restoreGap = 1 << 32
+
+// Circle is what an append compares with, and what a reader is told.
+type Circle struct {
+	ID        wire.CircleID
+	Home      bool   // a home circle; else a grant circle
+	AnchorKey []byte // leaf key of the anchor, the only committer
+	Epoch     uint64
+	Head      uint64 // newest sequence number; 0: no frame yet
+	Oldest    uint64 // oldest sequence number still kept; Head+1: none
+	Welcome   uint64 // sequence number of the newest Welcome; 0: none
+	Bytes     int64  // of the frames kept
+	Opened    time.Time
+	From      time.Time // validity; zero: no bound
+	Until     time.Time
+	Fence     string    // why nothing more is delivered; empty: open
+	Fenced    time.Time // since when
+	Closed    bool      // the last removal has been taken
+}
+
+// EndedAt tells whether the circle delivers nothing at t, and why. A circle
+// whose validity is over counts as fenced before any clock has fenced it.
+func (c Circle) EndedAt(t time.Time) *Fenced {
+	if c.Fence != "" {
+		return &Fenced{Reason: c.Fence, At: c.Fenced}
+	}
+	if !c.Until.IsZero() && !t.Before(c.Until) {
+		return &Fenced{Reason: FenceExpired, At: c.Until}
+	}
+	return nil
+}
+
+// FenceExpired is the reason of a circle whose validity is over.
+const FenceExpired = "expired"
+
+// Circles is the log of sealed messages (log.db): circles and their frames.
+type Circles struct{ f *file }
+
+// circleRow is a circle inside a transaction, written back once at its end.
+type circleRow struct {
+	Circle
+	id    int64
+	dirty bool
+}
+
+const circleColumns = `id, circle, home, anchor_key, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed`
+
+func scanCircleRow(r row) (c circleRow, err error) {
+	var id []byte
+	var opened, from, until, fenced int64
+	err = r.Scan(&c.id, &id, &c.Home, &c.AnchorKey, &c.Epoch, &c.Head, &c.Oldest, &c.Welcome, &c.Bytes,
+		&opened, &from, &until, &c.Fence, &fenced, &c.Closed)
+	copy(c.ID[:], id)
+	c.Opened, c.From, c.Until, c.Fenced = at(opened), at(from), at(until), at(fenced)
+	return c, err
+}
+
+// Open adds a circle with its tracker's bytes. The same circle again, with the
+// same anchor, is no error and changes nothing; otherwise ErrExists.
+func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte) error {
+	return c.f.writer.do(ctx, "open circle", func(t *tx) error {
+		old, err := t.circle(circle.ID)
+		if err == nil {
+			if string(old.AnchorKey) == string(circle.AnchorKey) && old.Home == circle.Home {
+				return nil
+			}
+			return ErrExists
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		var id int64
+		if err := t.row(`INSERT INTO circles (circle, home, anchor_key, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed)
+			VALUES (?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, ?, 0) RETURNING id`,
+			circle.ID[:], circle.Home, circle.AnchorKey, circle.Epoch, ms(circle.Opened), ms(circle.From), ms(circle.Until),
+			circle.Fence, ms(circle.Fenced)).Scan(&id); err != nil {
+			return err
+		}
+		if _, err := t.exec(`INSERT INTO trackers (circle, bytes) VALUES (?, ?)`, id, tracker); err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, 1)`, id, circle.Epoch)
+		return err
+	})
+}
+
+// Get reads a circle; ErrNotFound.
+func (c *Circles) Get(ctx context.Context, id wire.CircleID) (Circle, error) {
+	r, err := one(ctx, c.f, "circle", scanCircleRow, `SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:])
+	return r.Circle, err
+}
+
+// Tracker reads a circle with the bytes of its tracker; ErrNotFound.
+func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (circle Circle, tracker []byte, err error) {
+	circle, err = one(ctx, c.f, "tracker", func(r row) (Circle, error) {
+		var cr circleRow
+		var rawID []byte
+		var opened, from, until, fenced int64
+		err := r.Scan(&cr.id, &rawID, &cr.Home, &cr.AnchorKey, &cr.Epoch, &cr.Head, &cr.Oldest, &cr.Welcome, &cr.Bytes,
+			&opened, &from, &until, &cr.Fence, &fenced, &cr.Closed, &tracker)
+		copy(cr.ID[:], rawID)
+		cr.Opened, cr.From, cr.Until, cr.Fenced = at(opened), at(from), at(until), at(fenced)
+		return cr.Circle, err
+	}, `SELECT c.*, t.bytes FROM circles c JOIN trackers t ON t.circle = c.id WHERE c.circle = ?`, id[:])
+	return circle, tracker, err
+}
+
+// Fence stops delivery and every append but a closing's last removal. It is
+// idempotent: the first reason stays, except that any reason replaces
+// FenceRestored. It returns the circle as fenced.
+func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (fenced Circle, err error) {
+	err = c.f.writer.do(ctx, "fence circle", func(t *tx) error {
+		r, err := t.circle(id)
+		if err != nil {
+			return err
+		}
+		if r.Fence == "" || r.Fence == FenceRestored && reason != FenceRestored {
+			r.Fence, r.Fenced, r.dirty = reason, when, true
+		}
+		fenced = r.Circle
+		return nil
+	})
+	return fenced, err
+}
+
+// Lift opens a circle that is fenced as restored, and gives its tracker the
+// anchor's present view. With a nil tracker the old view and epoch stay. A
+// circle under another fence gets *Fenced; an open one stays as it is.
+func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, now time.Time) error {
+	return c.f.writer.do(ctx, "lift fence", func(t *tx) error {
+		r, err := t.circle(id)
+		if err != nil || r.Fence == "" {
+			return err
+		}
+		if r.Fence != FenceRestored {
+			return &Fenced{Reason: r.Fence, At: r.Fenced}
+		}
+		r.Fence, r.Fenced, r.dirty = "", time.Time{}, true
+		if tracker == nil {
+			return nil
+		}
+		if epoch < r.Epoch {
+			return &Stale{Epoch: r.Epoch}
+		}
+		return t.turn(r, epoch, tracker, now)
+	})
+}
+
+// Expired lists circles that no fence stops yet though their validity is over.
+func (c *Circles) Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error) {
+	return many(ctx, c.f, "expired circles", scanCircleID,
+		`SELECT circle FROM circles WHERE fence = '' AND valid_till > 0 AND valid_till <= ? ORDER BY valid_till LIMIT ?`, ms(now), limit)
+}
+
+// NextExpiry is when the next circle's validity ends; the zero time if none.
+func (c *Circles) NextExpiry(ctx context.Context) (time.Time, error) {
+	n, err := one(ctx, c.f, "next expiry", scanInt,
+		`SELECT coalesce(min(valid_till), 0) FROM circles WHERE fence = '' AND valid_till > 0`)
+	return at(n), err
+}
+
+// FencedAs lists circles under one reason, in no order.
+func (c *Circles) FencedAs(ctx context.Context, reason string, limit int) ([]wire.CircleID, error) {
+	return many(ctx, c.f, "fenced circles", scanCircleID, `SELECT circle FROM circles WHERE fence = ? LIMIT ?`, reason, limit)
+}
+
+func scanCircleID(r row) (id wire.CircleID, err error) {
+	var b []byte
+	err = r.Scan(&b)
+	copy(id[:], b)
+	return id, err
+}
+
+// circle reads a circle once per transaction. Whoever changes it sets dirty.
+func (t *tx) circle(id wire.CircleID) (*circleRow, error) {
+	if r := t.rows[id]; r != nil {
+		return r, nil
+	}
+	r, err := scanCircleRow(t.row(`SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:]))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("circle %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.rows == nil {
+		t.rows = map[[16]byte]*circleRow{}
+	}
+	t.rows[id] = &r
+	return &r, nil
+}
+
+// flush writes back the circles that were changed.
+func (t *tx) flush() error {
+	for _, r := range t.rows {
+		if !r.dirty {
+			continue
+		}
+		r.dirty = false
+		if _, err := t.exec(`UPDATE circles SET epoch = ?, head = ?, oldest = ?, welcome = ?, bytes = ?, fence = ?, fenced = ?, closed = ? WHERE id = ?`,
+			r.Epoch, r.Head, r.Oldest, r.Welcome, r.Bytes, r.Fence, ms(r.Fenced), r.Closed, r.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn gives the circle another epoch and tracker.
+func (t *tx) turn(r *circleRow, epoch uint64, tracker []byte, now time.Time) error {
+	if _, err := t.exec(`UPDATE trackers SET bytes = ? WHERE circle = ?`, tracker, r.id); err != nil {
+		return err
+	}
+	if epoch == r.Epoch {
+		return nil
+	}
+	if _, err := t.exec(`UPDATE epochs SET ended = ? WHERE circle = ? AND epoch = ?`, ms(now), r.id, r.Epoch); err != nil {
+		return err
+	}
+	_, err := t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, ?)`, r.id, epoch, r.Head+1)
+	r.Epoch, r.dirty = epoch, true
+	return err
+}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"primum/internal/wire"
+)
+
+// Grant is a filed envelope and what became of it. State is grant.State's
+// text; the store doesn't know the table of states.
+type Grant struct {
+	ID           string
+	Circle       wire.CircleID
+	Owner        string
+	Grantee      string
+	GrantKey     []byte
+	AnchorKey    []byte
+	OpeningHash  string
+	From, Until  time.Time
+	AskAgain     time.Duration
+	Replaces     string // id of the grant that this one supersedes
+	State        string
+	EnvelopeHash string
+	Envelope     string
+}
+
+// GrantEvent is one entry of a grant's history, which only grows.
+type GrantEvent struct {
+	State    string
+	At       time.Time
+	By       string // owner, grantee, node, clock
+	Hash     string // of Document
+	Document string // what brought it about, if anything
+	Receipt  string // the node's receipt for it
+}
+
+// Change is one step in a grant's life.
+type Change struct {
+	// New files a grant, whose id and circle must be new (else ErrExists).
+	New *Grant
+	// ID names a known grant, and Expect the state that it must be in, else
+	// ErrConflict.
+	ID, Expect string
+	// Envelope and EnvelopeHash, unless empty, replace those of a known grant:
+	// its envelope was signed again.
+	Envelope, EnvelopeHash string
+	// Event is added to the history; its State becomes the grant's.
+	Event GrantEvent
+}
+
+// Grants is the node's book of envelopes.
+type Grants struct{ f *file }
+
+const grantColumns = `id, circle, owner, grantee, grant_key, anchor_key, opening_hash, valid_from, valid_until, ask_again, replaces, state, envelope_hash, envelope`
+
+func scanGrant(r row) (g Grant, err error) {
+	var circle []byte
+	var from, until, ask int64
+	err = r.Scan(&g.ID, &circle, &g.Owner, &g.Grantee, &g.GrantKey, &g.AnchorKey, &g.OpeningHash, &from, &until, &ask,
+		&g.Replaces, &g.State, &g.EnvelopeHash, &g.Envelope)
+	copy(g.Circle[:], circle)
+	g.From, g.Until, g.AskAgain = at(from), at(until), time.Duration(ask)*time.Millisecond
+	return g, err
+}
+
+// Apply does all changes or none. Errors: ErrExists, ErrConflict, ErrNotFound.
+func (g *Grants) Apply(ctx context.Context, changes ...Change) error {
+	return g.f.writer.do(ctx, "change grant", func(t *tx) error {
+		for _, c := range changes {
+			if err := t.change(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (t *tx) change(c Change) error {
+	if c.New != nil {
+		if err := t.newGrant(*c.New, c.Event.State); err != nil {
+			return err
+		}
+		c.ID = c.New.ID
+	} else if err := t.moveGrant(c); err != nil {
+		return err
+	}
+	_, err := t.exec(`INSERT INTO grant_events (grant_id, n, state, at, by, hash, document, receipt)
+		SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM grant_events WHERE grant_id = ?1`,
+		c.ID, c.Event.State, ms(c.Event.At), c.Event.By, c.Event.Hash, c.Event.Document, c.Event.Receipt)
+	return err
+}
+
+func (t *tx) newGrant(g Grant, state string) error {
+	n, err := t.exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.ID, g.Circle[:], g.Owner, g.Grantee, g.GrantKey, g.AnchorKey, g.OpeningHash, ms(g.From), ms(g.Until),
+		g.AskAgain.Milliseconds(), g.Replaces, state, g.EnvelopeHash, g.Envelope)
+	if err == nil && n == 0 {
+		return ErrExists
+	}
+	return err
+}
+
+func (t *tx) moveGrant(c Change) error {
+	var state string
+	err := t.row(`SELECT state FROM grants WHERE id = ?`, c.ID).Scan(&state)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	if state != c.Expect {
+		return ErrConflict
+	}
+	if _, err := t.exec(`UPDATE grants SET state = ? WHERE id = ?`, c.Event.State, c.ID); err != nil || c.Envelope == "" {
+		return err
+	}
+	_, err = t.exec(`UPDATE grants SET envelope = ?, envelope_hash = ? WHERE id = ?`, c.Envelope, c.EnvelopeHash, c.ID)
+	return err
+}
+
+// Get reads a grant; ErrNotFound.
+func (g *Grants) Get(ctx context.Context, id string) (Grant, error) {
+	return one(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = ?`, id)
+}
+
+// ByCircle reads the grant of a circle; ErrNotFound.
+func (g *Grants) ByCircle(ctx context.Context, circle wire.CircleID) (Grant, error) {
+	return one(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE circle = ?`, circle[:])
+}
+
+// Of lists an account's grants as owner or grantee, after an id, in the order
+// of ids (which is that of their making).
+func (g *Grants) Of(ctx context.Context, account, after string, limit int) ([]Grant, error) {
+	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+		WHERE (owner = ?1 OR grantee = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, account, after, limit)
+}
+
+// Events reads a grant's history, oldest first.
+func (g *Grants) Events(ctx context.Context, id string) ([]GrantEvent, error) {
+	return many(ctx, g.f, "grant's history", func(r row) (e GrantEvent, err error) {
+		var when int64
+		err = r.Scan(&e.State, &when, &e.By, &e.Hash, &e.Document, &e.Receipt)
+		e.At = at(when)
+		return e, err
+	}, `SELECT state, at, by, hash, document, receipt FROM grant_events WHERE grant_id = ? ORDER BY n`, id)
+}
+
+// Over lists grants in a state whose validity ended before or at a time.
+func (g *Grants) Over(ctx context.Context, state string, now time.Time, limit int) ([]Grant, error) {
+	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+		WHERE state = ? AND valid_until <= ? ORDER BY valid_until LIMIT ?`, state, ms(now), limit)
+}
+
+// NextOver is when the next grant in a state ends; the zero time if none.
+func (g *Grants) NextOver(ctx context.Context, state string) (time.Time, error) {
+	n, err := one(ctx, g.f, "grants", scanInt, `SELECT coalesce(min(valid_until), 0) FROM grants WHERE state = ?`, state)
+	return at(n), err
+}

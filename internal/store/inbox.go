@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Item is a sealed document in an account's inbox.
+type Item struct {
+	Account  string
+	Seq      uint64 // given by the store, rising by one per account
+	ID       string // hash of the sealed document
+	Kind     string
+	From     string
+	Received time.Time
+	Expires  time.Time
+	Sealed   []byte
+}
+
+// InboxLimits bound what one account keeps; 0: no bound.
+type InboxLimits struct {
+	Items      int // of an account, all senders
+	FromSender int // of one sender and kind
+}
+
+// Inbox holds what came for this node's accounts, sealed.
+type Inbox struct{ f *file }
+
+const itemColumns = `account, seq, id, kind, sender, received, expires, sealed`
+
+func scanItem(r row) (i Item, err error) {
+	var received, expires int64
+	err = r.Scan(&i.Account, &i.Seq, &i.ID, &i.Kind, &i.From, &received, &expires, &i.Sealed)
+	i.Received, i.Expires = at(received), at(expires)
+	return i, err
+}
+
+// Put adds an item and returns it with its number. The same id again returns
+// the first one, with fresh false. ErrQuota if a limit is reached.
+func (b *Inbox) Put(ctx context.Context, item Item, limits InboxLimits) (kept Item, fresh bool, err error) {
+	err = b.f.writer.do(ctx, "keep inbox item", func(t *tx) error {
+		kept, fresh = item, false
+		seq, err := t.number(`SELECT coalesce(max(seq), 0) FROM inbox WHERE account = ? AND id = ?`, item.Account, item.ID)
+		if err != nil {
+			return err
+		}
+		if seq > 0 {
+			kept.Seq = uint64(seq)
+			return nil
+		}
+		if err := t.room(item, limits); err != nil {
+			return err
+		}
+		if err := t.row(`INSERT INTO inbox_heads (account, head) VALUES (?, 1)
+			ON CONFLICT (account) DO UPDATE SET head = head + 1 RETURNING head`, item.Account).Scan(&kept.Seq); err != nil {
+			return err
+		}
+		fresh = true
+		_, err = t.exec(`INSERT INTO inbox (`+itemColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			item.Account, kept.Seq, item.ID, item.Kind, item.From, ms(item.Received), ms(item.Expires), item.Sealed)
+		return err
+	})
+	return kept, fresh, err
+}
+
+// room checks the limits, not counting what has expired.
+func (t *tx) room(item Item, limits InboxLimits) error {
+	if limits.Items > 0 {
+		n, err := t.number(`SELECT count(*) FROM inbox WHERE account = ? AND expires > ?`, item.Account, ms(item.Received))
+		if err != nil || n >= int64(limits.Items) {
+			return errors.Join(err, ErrQuota)
+		}
+	}
+	if limits.FromSender > 0 {
+		n, err := t.number(`SELECT count(*) FROM inbox WHERE account = ? AND sender = ? AND kind = ? AND expires > ?`,
+			item.Account, item.From, item.Kind, ms(item.Received))
+		if err != nil || n >= int64(limits.FromSender) {
+			return errors.Join(err, ErrQuota)
+		}
+	}
+	return nil
+}
+
+// List reads items after a number, oldest first, without those expired, and
+// the number of the newest item ever.
+func (b *Inbox) List(ctx context.Context, account string, after uint64, limit int, now time.Time) (items []Item, head uint64, err error) {
+	items, err = many(ctx, b.f, "inbox", scanItem, `SELECT `+itemColumns+` FROM inbox
+		WHERE account = ? AND seq > ? AND expires > ? ORDER BY seq LIMIT ?`, account, after, ms(now), limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := one(ctx, b.f, "inbox", scanInt, `SELECT coalesce(max(head), 0) FROM inbox_heads WHERE account = ?`, account)
+	return items, uint64(n), err
+}
+
+// Trim erases what has expired.
+func (b *Inbox) Trim(ctx context.Context, now time.Time) error {
+	return b.f.writer.do(ctx, "trim inbox", func(t *tx) error {
+		_, err := t.exec(`DELETE FROM inbox WHERE expires <= ?`, ms(now))
+		return err
+	})
+}
