@@ -5,21 +5,24 @@ import (
 	"time"
 )
 
-// Found is a thing that an adapter met, as the adapter describes it.
+// Found is a part of a thing that an adapter met: a whole device, or one
+// entity of it where a protocol announces entities one by one.
 type Found struct {
-	// Key is stable for the device and its place: broker topic and, where the
-	// protocol has one, the device's id. Descriptions are pinned to it.
+	// Key names the announcement: broker topic and, where one topic announces
+	// many devices, the device's id. The description is pinned to it.
 	Key string
+	// Thing is the same for all parts of one device.
+	Thing string
 	// Wish is the name that the device would like; the edge makes it unique.
 	Wish        string
 	Description *Description
-	// Topics are the command topics that the description came with, sorted: a
-	// change of them is a change of the description.
+	// Topics are the device topics that commands go to, sorted: a change of
+	// them is a change of the description.
 	Topics   []string
 	Unmapped []Unmapped
 }
 
-// Unmapped is a part of a device that has no affordance, and why.
+// Unmapped is a piece of a device that has no affordance, and why.
 type Unmapped struct {
 	Place  string `json:"place"`  // JSON pointer or entity name
 	Reason string `json:"reason"` // for people
@@ -34,11 +37,12 @@ type Reading struct {
 	At         time.Time // when the edge received it
 }
 
-// Trouble is something a device or broker sent that was not used.
+// Trouble is something that a device or broker sent and that was not used.
 type Trouble struct {
-	Key    string // Found.Key, empty where no device is known
-	Place  string // topic, JSON pointer
-	Reason string
+	Key        string // Found.Key, empty where no device is known
+	Affordance string // empty where it concerns the whole message
+	Place      string // topic, or JSON pointer
+	Reason     string // for people
 }
 
 // Send is a message for a device: an MQTT publish.
