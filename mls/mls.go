@@ -23,6 +23,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"primum/mls/internal/tree"
 )
 
 // Suite is the code point of a cipher suite (RFC 9420 §17.1).
@@ -33,10 +35,7 @@ const X25519AES128GCMSHA256Ed25519 Suite = 1
 
 // Extension is an extension of a group context, group info, leaf node or key
 // package (RFC 9420 §13). Types from 0xF000 are for private use.
-type Extension struct {
-	Type uint16
-	Data []byte
-}
+type Extension = tree.Extension
 
 // Defaults of Config.
 const (

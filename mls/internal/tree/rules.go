@@ -180,3 +180,29 @@ func (t *Tree) CheckUnique() error {
 	}
 	return nil
 }
+
+// CheckFresh checks that the given members' keys occur once in the tree, which
+// was free of doubles before they came.
+func (t *Tree) CheckFresh(leaves []uint32) error {
+	if len(leaves) > 8 {
+		return t.CheckUnique()
+	}
+	for _, i := range leaves {
+		l := t.Leaf(i)
+		if l == nil {
+			return fmt.Errorf("check leaf %d: %w", i, ErrNoMember)
+		}
+		for x, n := range t.nodes {
+			if n.blank() || uint32(x) == NodeOf(i) {
+				continue
+			}
+			if bytes.Equal(n.key(), l.EncryptionKey) {
+				return fmt.Errorf("check leaf %d: node %d has its encryption key already", i, x)
+			}
+			if n.leaf != nil && bytes.Equal(n.leaf.SignatureKey, l.SignatureKey) {
+				return fmt.Errorf("check leaf %d: leaf %d has its signature key already", i, LeafOf(uint32(x)))
+			}
+		}
+	}
+	return nil
+}
