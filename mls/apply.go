@@ -20,7 +20,7 @@ type applied struct {
 	adds       []Member
 	removes    []Member
 	updates    []Member
-	replaced   *tree.LeafNode // removed by an external commit's joiner
+	replaced   *tree.LeafNode   // removed by an external commit's joiner
 	psks       []schedule.PSKID // in the commit's order
 	reInit     *reInit
 	kemOutput  []byte // of an ExternalInit
