@@ -73,6 +73,13 @@ func (g *Group) ProposeRemove(leaf uint32, aad []byte) ([]byte, error) {
 // the old epoch.
 func (g *Group) Process(msg []byte) (*Received, error) { return nil, errors.ErrUnsupported }
 
+// Sender reads the leaf and generation of a PrivateMessage of the present
+// epoch, own ones included, and changes nothing. Any member could have made
+// the header: only Process verifies the sender.
+func (g *Group) Sender(msg []byte) (leaf, generation uint32, err error) {
+	return 0, 0, errors.ErrUnsupported
+}
+
 // Seal makes an application message (PrivateMessage). Where size is above 0
 // the message is padded to exactly that many bytes; ErrSize when it does not
 // fit. SealOverhead tells what fits.

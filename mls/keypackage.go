@@ -1,15 +1,8 @@
 package mls
 
 import (
-	"crypto"
 	"errors"
-	"io"
 	"time"
-)
-
-type (
-	signer = crypto.Signer
-	reader = io.Reader
 )
 
 // KeyPackage is a verified key package (RFC 9420 §10): its signatures and key
@@ -52,6 +45,9 @@ func (k *KeyPackage) NotAfter() time.Time { return time.Time{} }
 
 // LastResort tells that the package may be used more than once.
 func (k *KeyPackage) LastResort() bool { return false }
+
+// Extensions are those of the key package (not of its leaf).
+func (k *KeyPackage) Extensions() []Extension { return nil }
 
 // MarshalBinary writes the private keys; the bytes are secret.
 func (p *KeyPackagePrivate) MarshalBinary() ([]byte, error) { return nil, errors.ErrUnsupported }

@@ -57,6 +57,9 @@ type Config struct {
 	// Authorize is asked before a commit is accepted, when everything else
 	// about it has been verified. An error refuses the commit.
 	Authorize func(*CommitView) error
+	// AuthorizeProposal is asked before a proposal sent by reference is kept,
+	// when it has been verified. An error refuses it.
+	AuthorizeProposal func(*ProposalView) error
 	// MaxJump is how many generations of a sender may be skipped at once;
 	// 0: DefaultMaxJump.
 	MaxJump uint32

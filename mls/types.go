@@ -1,12 +1,19 @@
 package mls
 
-import "time"
+import (
+	"crypto"
+	"io"
+	"time"
+)
 
-// Member is an occupied leaf.
+// Member is an occupied leaf. Its slices must not be changed.
 type Member struct {
 	Leaf         uint32 // leaf index, stable while the member stays
 	Identity     []byte // of the basic credential
 	SignatureKey []byte // public
+	// NotBefore and NotAfter are the lifetime while the leaf is still the one
+	// of the key package; zero times after its first Update or commit.
+	NotBefore, NotAfter time.Time
 }
 
 // Kind tells what Process received.
@@ -61,8 +68,12 @@ type CommitView struct {
 
 // ProposalView is what a proposal received by reference asks for.
 type ProposalView struct {
-	Type   uint16 // RFC 9420 §17.4
-	Member Member // to be added, updated (its new leaf) or removed
+	Type     uint16 // RFC 9420 §17.4
+	Sender   uint32 // leaf of the sender
+	External bool   // the sender is no member
+	Member   Member // to be added, updated (its new leaf) or removed
+	// AuthenticatedData travelled in clear beside the proposal, signed.
+	AuthenticatedData []byte
 }
 
 // Proposal types (RFC 9420 §17.4).
@@ -125,7 +136,7 @@ type Head struct {
 type KeyPackageOptions struct {
 	Suite     Suite
 	Identity  []byte // of the basic credential
-	Signer    signer
+	Signer    crypto.Signer
 	NotBefore time.Time // second precision
 	NotAfter  time.Time
 	// LastResort marks a package that may be used more than once.
@@ -133,5 +144,7 @@ type KeyPackageOptions struct {
 	// Extensions are the types of private-use group context extensions that
 	// the client understands.
 	Extensions []uint16
-	Rand       reader // nil: crypto/rand
+	// KeyPackageExtensions are written into the key package and so signed.
+	KeyPackageExtensions []Extension
+	Rand                 io.Reader // nil: crypto/rand
 }

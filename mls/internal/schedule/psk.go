@@ -87,3 +87,10 @@ func PSKSecret(s *suite.Suite, ids []PSKID, keys [][]byte) []byte {
 	}
 	return secret
 }
+
+// Key is the encoding as a map key.
+func (p PSKID) Key() string {
+	var w codec.Writer
+	p.Write(&w)
+	return string(w.Out())
+}
