@@ -16,8 +16,8 @@ type proposal struct {
 	keyPackage *tree.KeyPackage
 	leaf       *tree.LeafNode
 	removed    uint32
-	psk        *schedule.PSKID
-	reInit     *reInit
+	psk        schedule.PSKID
+	reInit     reInit
 	kemOutput  []byte
 	extensions tree.Extensions
 }
@@ -74,7 +74,7 @@ func readProposal(r *codec.Reader) proposal {
 	case ProposalPSK:
 		id := schedule.ReadPSKID(r)
 		id.ID, id.GroupID, id.Nonce = bytes.Clone(id.ID), bytes.Clone(id.GroupID), bytes.Clone(id.Nonce)
-		p.psk = &id
+		p.psk = id
 	case ProposalReInit:
 		p.reInit = readReInit(r)
 	case ProposalExternalInit:
@@ -87,8 +87,8 @@ func readProposal(r *codec.Reader) proposal {
 	return p
 }
 
-func readReInit(r *codec.Reader) *reInit {
-	return &reInit{
+func readReInit(r *codec.Reader) reInit {
+	return reInit{
 		groupID:    bytes.Clone(r.Bytes()),
 		version:    r.U16(),
 		suite:      r.U16(),
