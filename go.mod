@@ -7,6 +7,7 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/eclipse/paho.golang v0.23.0
+	github.com/eclipse/paho.mqtt.golang v1.5.1
 	github.com/golang/geo v0.0.0-20250516193853-92f93c4cb289
 	github.com/guptarohit/asciigraph v0.7.3
 	github.com/nicksnyder/go-i18n/v2 v2.7.0
