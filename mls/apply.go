@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 
 	"primum/mls/internal/codec"
 	"primum/mls/internal/schedule"
@@ -319,10 +320,25 @@ func (a *applied) mergePath(committer uint32, path *tree.UpdatePath) (uint32, er
 	return committer, nil
 }
 
+// fill writes into a view what the proposals do.
+func (a *applied) fill(v *CommitView) {
+	v.Adds, v.Removes, v.Updates = a.adds, a.removes, a.updates
+	v.ExtensionsChanged, v.Extensions = a.changed, a.rules.Extensions.Clone()
+	v.PSK, v.ReInit = len(a.psks) > 0, a.reInit != nil
+	v.External = a.external
+}
+
+// memberOf describes a leaf. Its slices are the leaf's, which never change.
 func memberOf(leaf uint32, l *tree.LeafNode) Member {
-	return Member{
-		Leaf:         leaf,
-		Identity:     bytes.Clone(l.Credential.Identity),
-		SignatureKey: bytes.Clone(l.SignatureKey),
+	m := Member{Leaf: leaf, Identity: l.Credential.Identity, SignatureKey: l.SignatureKey}
+	if l.Source == tree.SourceKeyPackage {
+		m.NotBefore, m.NotAfter = lifetimeOf(l.Lifetime.NotBefore), lifetimeOf(l.Lifetime.NotAfter)
 	}
+	return m
+}
+
+// lifetimeOf is a bound of a lifetime, cut at the end of the year 9999.
+func lifetimeOf(seconds uint64) time.Time {
+	const last = 253402300799
+	return time.Unix(int64(min(seconds, last)), 0).UTC()
 }
