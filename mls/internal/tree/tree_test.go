@@ -103,8 +103,8 @@ func TestChangesOfNobodyAreRefused(t *testing.T) {
 
 // TestParseAllocatesByInput: no length prefix or blank makes a tree much
 // larger than its bytes.
+// It counts the memory of the whole process and so runs alone.
 func TestParseAllocatesByInput(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 4)
 	leaf, _, _ := w.client()
 	sparse := codec.Writer{}
