@@ -27,14 +27,16 @@ type Want struct {
 // in order, and may block it.
 type LinkOptions struct {
 	Node Node
-	// Sink takes what the node sends.
-	Sink func(Event)
+	// Key is asked at every attempt, in place of Node.By, where not nil.
+	Key func() Key
+	// Sink takes what the node sent, as much as there is.
+	Sink func([]Event)
 	// Inbox is the inbox cursor; nil where the link reads no inbox.
 	Inbox func() uint64
 	// Refused hears that a circle can't be subscribed (now); the link tries
 	// again by itself with growing pauses unless Drop is called.
 	Refused func(wire.CircleID, *wire.Problem)
-	// State hears nil when a session is up and why it went down.
+	// State hears nil when a session is up, and else why there is none.
 	State func(error)
 	// Pace is the clock of pauses between attempts, real when nil. It is
 	// apart from the clock of documents, so that a test may hold that still.
@@ -47,6 +49,7 @@ type Link struct {
 	o    LinkOptions
 	log  *slog.Logger
 	wake chan struct{} // capacity 1: wants have changed
+	now  chan struct{} // capacity 1: try to connect without further pause
 
 	mu      sync.Mutex
 	session *Session
@@ -69,7 +72,7 @@ func NewLink(o LinkOptions) *Link {
 		o.Pace = clock.Real()
 	}
 	return &Link{
-		o: o, log: o.Node.Log, wake: make(chan struct{}, 1),
+		o: o, log: o.Node.Log, wake: make(chan struct{}, 1), now: make(chan struct{}, 1),
 		up: make(chan struct{}), wants: make(map[wire.CircleID]*want),
 	}
 }
@@ -86,7 +89,7 @@ func (l *Link) Run(ctx context.Context) error {
 		if l.o.State != nil {
 			l.o.State(err)
 		}
-		if err := pauses.wait(ctx, retryAfter(err), nil); err != nil {
+		if err := pauses.wait(ctx, retryAfter(err), l.now); err != nil {
 			return err
 		}
 	}
@@ -107,7 +110,11 @@ func retryAfter(err error) time.Duration {
 
 // once is one session from ticket to loss.
 func (l *Link) once(ctx context.Context, pauses *backoff) error {
-	s, err := Connect(ctx, l.o.Node)
+	n := l.o.Node
+	if l.o.Key != nil {
+		n.By = l.o.Key()
+	}
+	s, err := Connect(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -117,7 +124,7 @@ func (l *Link) once(ctx context.Context, pauses *backoff) error {
 	go func() {
 		defer close(pumped)
 		for e := range s.Events() {
-			l.o.Sink(e)
+			l.o.Sink(batch(e, s.Events()))
 		}
 	}()
 	defer func() { s.Close(); <-pumped }()
@@ -133,6 +140,23 @@ func (l *Link) once(ctx context.Context, pauses *backoff) error {
 		l.o.State(nil)
 	}
 	return l.keep(ctx, s)
+}
+
+// batch is e and what waits behind it already.
+func batch(e Event, more <-chan Event) []Event {
+	all := []Event{e}
+	for len(all) < eventBuffer {
+		select {
+		case e, ok := <-more:
+			if !ok {
+				return all
+			}
+			all = append(all, e)
+		default:
+			return all
+		}
+	}
+	return all
 }
 
 func (l *Link) setSession(s *Session) {
@@ -254,6 +278,9 @@ func (l *Link) proveAndSubscribe(ctx context.Context, s *Session, w *want) error
 // subscribes it anew from its cursor.
 func (l *Link) Want(w Want) {
 	l.mu.Lock()
+	if old := l.wants[w.Circle]; old != nil && old.on {
+		l.dropped = append(l.dropped, w.Circle)
+	}
 	l.wants[w.Circle] = &want{Want: w, pauses: l.pauses(300*time.Millisecond, 30*time.Second)}
 	l.mu.Unlock()
 	l.Nudge()
@@ -288,9 +315,15 @@ func (l *Link) Retry() {
 }
 
 // Nudge makes the link look at its wants.
-func (l *Link) Nudge() {
+func (l *Link) Nudge() { signal(l.wake) }
+
+// Hurry ends a pause between two attempts to connect.
+func (l *Link) Hurry() { signal(l.now) }
+
+// signal leaves a mark in a channel of capacity 1.
+func signal(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -317,4 +350,11 @@ func (l *Link) Session(ctx context.Context) (*Session, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// current is the session if one is up.
+func (l *Link) current() *Session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session
 }

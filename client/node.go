@@ -148,7 +148,7 @@ func (n Node) Append(ctx context.Context, circle string, message []byte) (uint64
 	var out Appended
 	r, err := n.Send(ctx, n.By, Request{
 		Method: "POST", URL: n.url("circles", circle, "append"), Body: message,
-		Header: map[string]string{"Content-Type": "message/mls"},
+		Header: map[string]string{"Content-Type": "application/octet-stream"},
 	})
 	if err != nil {
 		return 0, err

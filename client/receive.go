@@ -1,0 +1,121 @@
+package client
+
+import (
+	"context"
+	"errors"
+
+	"primum/circle"
+	"primum/internal/wire"
+)
+
+// sink takes what a node sent: runs of frames of one circle go to the actor in
+// one step, which is one write to its disk.
+func (d *driver) sink(ctx context.Context, l *nodeLink, events []Event) {
+	for len(events) > 0 && ctx.Err() == nil {
+		if events[0].Frame == nil {
+			d.control(ctx, l, events[0])
+			events = events[1:]
+			continue
+		}
+		c := events[0].Frame.Circle
+		var run []circle.Frame
+		for len(events) > 0 && events[0].Frame != nil && events[0].Frame.Circle == c {
+			run = append(run, circle.Frame{Seq: events[0].Frame.Number, Message: events[0].Frame.Message})
+			events = events[1:]
+		}
+		d.receive(ctx, l, c, run)
+	}
+}
+
+func (d *driver) control(ctx context.Context, l *nodeLink, e Event) {
+	switch {
+	case e.Subscribed != nil:
+		d.subscribed(l, e.Subscribed)
+	case e.Control.Type == wire.CtlEnd:
+		if c, err := wire.ParseCircleID(e.Control.Circle); err == nil {
+			d.ended(c, e.Control.Reason, e.Control.At)
+		}
+	case e.Control.Type == wire.CtlInbox && e.Control.Item != nil && d.inbox != nil:
+		d.inbox.item(ctx, *e.Control.Item)
+	case e.Control.Type == wire.CtlGrants:
+		l.Retry() // a circle that we wait to join may be open now
+	}
+	signal(d.wake)
+}
+
+func (d *driver) subscribed(l *nodeLink, ok *wire.Control) {
+	c, err := wire.ParseCircleID(ok.Circle)
+	if err != nil {
+		return
+	}
+	d.mu.Lock()
+	r := l.circles[c]
+	if r != nil {
+		r.live, r.head, r.refused = true, ok.Head, nil
+	}
+	d.mu.Unlock()
+	if r == nil {
+		return
+	}
+	if err := d.actor.Synced(circle.ID(c), ok.Head, ok.Epoch); err != nil {
+		d.log().Warn("head of circle not taken", "circle", c, "why", err)
+	}
+	d.reached(l, c, d.after(c))
+}
+
+// receive gives frames to the actor; when its queue of events is full it
+// waits, and the node with it.
+func (d *driver) receive(ctx context.Context, l *nodeLink, c wire.CircleID, run []circle.Frame) {
+	if !d.isLive(l, c) {
+		return // of a subscription that was given up
+	}
+	for len(run) > 0 {
+		n, err := d.actor.Receive(circle.ID(c), run)
+		if n > 0 {
+			d.reached(l, c, run[n-1].Seq)
+		}
+		run = run[n:]
+		switch {
+		case errors.Is(err, circle.ErrFull):
+			select {
+			case <-d.acked:
+			case <-ctx.Done():
+				return
+			}
+		case err != nil:
+			d.log().Warn("frames not taken", "circle", c, "why", err)
+			return
+		case len(run) > 0:
+			d.rewind(l, c)
+			return
+		}
+	}
+	signal(d.wake)
+}
+
+func (d *driver) isLive(l *nodeLink, c wire.CircleID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := l.circles[c]
+	return r != nil && r.live
+}
+
+// reached notes how far a circle has been read.
+func (d *driver) reached(l *nodeLink, c wire.CircleID, seq uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := l.circles[c]; r != nil && seq > r.got {
+		r.got = seq
+	}
+}
+
+// rewind subscribes anew from the actor's cursor: the node left a gap.
+func (d *driver) rewind(l *nodeLink, c wire.CircleID) {
+	d.mu.Lock()
+	if r := l.circles[c]; r != nil {
+		r.live = false
+	}
+	d.mu.Unlock()
+	d.actor.Offline(circle.ID(c))
+	d.want(l, c)
+}
