@@ -43,13 +43,13 @@ type Params struct {
 	Controller     Party
 	Notice         Notice // no text: made from the terms, in English
 	PersonalData   []string
-	Pseudonymous   bool          // the grantee doesn't learn the owner's name
-	MaxClients     int           // 0: 8
-	Bucket         int           // 0: 256
-	Lease          Duration      // 0: 30 days
-	Retention      Duration      // 0: 30 days
-	DeletesWithin  Duration      // 0: 30 days
-	AskAgainAfter  Duration      // 0: 90 days
+	Pseudonymous   bool     // the grantee doesn't learn the owner's name
+	MaxClients     int      // 0: 8
+	Bucket         int      // 0: 256
+	Lease          Duration // 0: 30 days
+	Retention      Duration // 0: 30 days
+	DeletesWithin  Duration // 0: 30 days
+	AskAgainAfter  Duration // 0: 90 days
 	Conditionality *Conditionality
 }
 
@@ -82,11 +82,11 @@ func New(p Params) (Signed, error) {
 	}
 	m := &maker{Params: p, random: p.Rand}
 	m.prepare()
+	defer clear(m.key) // the seed: nobody can forge this grant later
 	t, e := m.terms(), m.envelope()
 	if m.err != nil {
 		return Signed{}, fmt.Errorf("make grant: %w", m.err)
 	}
-	defer clear(m.key) // the seed: nobody can forge this grant later
 	s, err := m.sign(t, e)
 	if err != nil {
 		return Signed{}, fmt.Errorf("make grant: %w", err)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
 )
 
 // Stat is how the values of one window become one.
@@ -115,4 +114,3 @@ func (d *Denied) Error() string { return d.Detail }
 func deny(kind, detail string, args ...any) error {
 	return &Denied{Kind: kind, Detail: fmt.Sprintf(detail, args...)}
 }
-

@@ -127,11 +127,15 @@ func conditionLines(c *Conditionality) []string {
 }
 
 // day is a date and time for people: "Sun 29 Nov 2026 14:00". A midnight is
-// said as the end of the day before it.
+// said as the end of the day before it; UTC is named.
 func day(t time.Time, zone *time.Location) string {
 	t = t.In(zone)
+	said := t.Format("Mon 2 Jan 2006 15:04")
 	if t.Hour() == 0 && t.Minute() == 0 && t.Second() == 0 {
-		return t.AddDate(0, 0, -1).Format("Mon 2 Jan 2006") + " 24:00"
+		said = t.AddDate(0, 0, -1).Format("Mon 2 Jan 2006") + " 24:00"
 	}
-	return t.Format("Mon 2 Jan 2006 15:04")
+	if zone == time.UTC {
+		said += " UTC"
+	}
+	return said
 }
