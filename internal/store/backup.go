@@ -61,9 +61,9 @@ func (f *file) copyTo(ctx context.Context, path string) error {
 
 // Restore copies a backup into dir, which must hold no store, and fences every
 // circle that isn't fenced already as FenceRestored until its anchor presents
-// the active set. Sequence numbers go on after a gap, so that what was given
-// out between backup and loss isn't given out again. It returns the number of
-// circles that wait for their anchors.
+// the active set. The upper half of every sequence number rises by one, so that
+// what was given out between backup and loss isn't given out again. It returns
+// the number of circles that wait for their anchors.
 func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting int, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, fmt.Errorf("restore backup: %w", err)
@@ -83,7 +83,7 @@ func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting in
 			return err
 		}
 		waiting = int(n)
-		_, err = t.exec(`UPDATE circles SET head = head + ?`, restoreGap)
+		_, err = t.exec(`UPDATE circles SET head = ((head >> ?1) + 1) << ?1`, restoreShift)
 		return err
 	})
 	return waiting, errors.Join(err, s.Close())

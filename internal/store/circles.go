@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,14 +17,16 @@ const (
 	FenceRestored = "restored"
 )
 
-// restoreGap is added to every head of a restored store, so that numbers given
-// out after the backup was made aren't given out twice.
-const restoreGap = 1 << 32
+// A sequence number is the number of the store's restores in its upper 32 bits
+// and a count from 1 below: a restored store goes on at (restores+1)<<32 + 1,
+// so that numbers given out after the backup was made aren't given out twice.
+const restoreShift = 32
 
 // Circle is what an append compares with, and what a reader is told.
 type Circle struct {
 	ID        wire.CircleID
 	Home      bool   // a home circle; else a grant circle
+	Account   string // the anchor's other party: grantee, or owner of a home
 	AnchorKey []byte // leaf key of the anchor, the only committer
 	Epoch     uint64
 	Head      uint64 // newest sequence number; 0: no frame yet
@@ -63,25 +66,33 @@ type circleRow struct {
 	dirty bool
 }
 
-const circleColumns = `id, circle, home, anchor_key, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed`
+const circleColumns = `id, circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed`
 
-func scanCircleRow(r row) (c circleRow, err error) {
+const qualified = `c.` + circleColumns // trackers share no other name with circles
+
+func scanCircleRow(r row) (c circleRow, err error) { return scanCircleAnd(r) }
+
+// scanCircleAnd scans a circle's columns and what follows them.
+func scanCircleAnd(r row, more ...any) (c circleRow, err error) {
 	var id []byte
 	var opened, from, until, fenced int64
-	err = r.Scan(&c.id, &id, &c.Home, &c.AnchorKey, &c.Epoch, &c.Head, &c.Oldest, &c.Welcome, &c.Bytes,
-		&opened, &from, &until, &c.Fence, &fenced, &c.Closed)
+	err = r.Scan(append([]any{
+		&c.id, &id, &c.Home, &c.AnchorKey, &c.Account, &c.Epoch, &c.Head, &c.Oldest, &c.Welcome, &c.Bytes,
+		&opened, &from, &until, &c.Fence, &fenced, &c.Closed,
+	}, more...)...)
 	copy(c.ID[:], id)
 	c.Opened, c.From, c.Until, c.Fenced = at(opened), at(from), at(until), at(fenced)
 	return c, err
 }
 
-// Open adds a circle with its tracker's bytes. The same circle again, with the
-// same anchor, is no error and changes nothing; otherwise ErrExists.
-func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte) error {
+// Open adds a circle with its tracker's bytes and the leaves that are occupied.
+// The same circle again, with the same anchor, is no error and changes nothing;
+// otherwise ErrExists.
+func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte, leaves []uint32) error {
 	return c.f.writer.do(ctx, "open circle", func(t *tx) error {
 		old, err := t.circle(circle.ID)
 		if err == nil {
-			if string(old.AnchorKey) == string(circle.AnchorKey) && old.Home == circle.Home {
+			if string(old.AnchorKey) == string(circle.AnchorKey) && old.Home == circle.Home && old.Account == circle.Account {
 				return nil
 			}
 			return ErrExists
@@ -89,19 +100,36 @@ func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte) error
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		var id int64
-		if err := t.row(`INSERT INTO circles (circle, home, anchor_key, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed)
-			VALUES (?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, ?, 0) RETURNING id`,
-			circle.ID[:], circle.Home, circle.AnchorKey, circle.Epoch, ms(circle.Opened), ms(circle.From), ms(circle.Until),
-			circle.Fence, ms(circle.Fenced)).Scan(&id); err != nil {
-			return err
-		}
-		if _, err := t.exec(`INSERT INTO trackers (circle, bytes) VALUES (?, ?)`, id, tracker); err != nil {
-			return err
-		}
-		_, err = t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, 1)`, id, circle.Epoch)
-		return err
+		return t.newCircle(circle, tracker, leaves)
 	})
+}
+
+func (t *tx) newCircle(c Circle, tracker []byte, leaves []uint32) error {
+	var id int64
+	err := t.row(`INSERT INTO circles (circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed)
+		VALUES (?, ?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, '', 0, 0) RETURNING id`,
+		c.ID[:], c.Home, c.AnchorKey, c.Account, c.Epoch, ms(c.Opened), ms(c.From), ms(c.Until)).Scan(&id)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT INTO trackers (id, view) VALUES (?, ?)`, id, tracker); err != nil {
+		return err
+	}
+	if err := t.seat(id, leaves, 1); err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, 1)`, id, c.Epoch)
+	return err
+}
+
+// seat notes since when leaves are occupied by who occupies them.
+func (t *tx) seat(id int64, leaves []uint32, since uint64) error {
+	for _, leaf := range leaves {
+		if _, err := t.exec(`INSERT OR REPLACE INTO leaves (circle, leaf, since, updated) VALUES (?, ?, ?, 0)`, id, leaf, since); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Get reads a circle; ErrNotFound.
@@ -110,19 +138,32 @@ func (c *Circles) Get(ctx context.Context, id wire.CircleID) (Circle, error) {
 	return r.Circle, err
 }
 
+// Tracked is a circle with what its tracker needs.
+type Tracked struct {
+	Circle
+	Tracker []byte
+	Since   map[uint32]uint64 // by leaf: the frame that added who is in it
+}
+
 // Tracker reads a circle with the bytes of its tracker; ErrNotFound.
-func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (circle Circle, tracker []byte, err error) {
-	circle, err = one(ctx, c.f, "tracker", func(r row) (Circle, error) {
-		var cr circleRow
-		var rawID []byte
-		var opened, from, until, fenced int64
-		err := r.Scan(&cr.id, &rawID, &cr.Home, &cr.AnchorKey, &cr.Epoch, &cr.Head, &cr.Oldest, &cr.Welcome, &cr.Bytes,
-			&opened, &from, &until, &cr.Fence, &fenced, &cr.Closed, &tracker)
-		copy(cr.ID[:], rawID)
-		cr.Opened, cr.From, cr.Until, cr.Fenced = at(opened), at(from), at(until), at(fenced)
-		return cr.Circle, err
-	}, `SELECT c.*, t.bytes FROM circles c JOIN trackers t ON t.circle = c.id WHERE c.circle = ?`, id[:])
-	return circle, tracker, err
+func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (Tracked, error) {
+	var tracker []byte
+	var seats []byte
+	r, err := one(ctx, c.f, "tracker", func(r row) (circleRow, error) { return scanCircleAnd(r, &tracker, &seats) },
+		`SELECT `+qualified+`, t.view, (SELECT json_group_array(json_array(leaf, since)) FROM leaves l WHERE l.circle = c.id)
+		FROM circles c JOIN trackers t ON t.id = c.id WHERE c.circle = ?`, id[:])
+	if err != nil {
+		return Tracked{}, err
+	}
+	var pairs [][2]uint64
+	if err := json.Unmarshal(seats, &pairs); err != nil {
+		return Tracked{}, fmt.Errorf("read tracker: %w", err)
+	}
+	since := make(map[uint32]uint64, len(pairs))
+	for _, p := range pairs {
+		since[uint32(p[0])] = p[1]
+	}
+	return Tracked{Circle: r.Circle, Tracker: tracker, Since: since}, nil
 }
 
 // Fence stops delivery and every append but a closing's last removal. It is
@@ -143,10 +184,11 @@ func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, wh
 	return fenced, err
 }
 
-// Lift opens a circle that is fenced as restored, and gives its tracker the
-// anchor's present view. With a nil tracker the old view and epoch stay. A
-// circle under another fence gets *Fenced; an open one stays as it is.
-func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, now time.Time) error {
+// Lift opens a circle that is fenced as restored. Unless tracker is nil, its
+// bytes, epoch and leaves take the place of the old ones (*Stale if they are
+// older). A circle under another fence gets *Fenced; an open one stays as it
+// is.
+func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error {
 	return c.f.writer.do(ctx, "lift fence", func(t *tx) error {
 		r, err := t.circle(id)
 		if err != nil || r.Fence == "" {
@@ -155,12 +197,18 @@ func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, trac
 		if r.Fence != FenceRestored {
 			return &Fenced{Reason: r.Fence, At: r.Fenced}
 		}
+		if tracker != nil && epoch < r.Epoch {
+			return &Stale{Epoch: r.Epoch}
+		}
 		r.Fence, r.Fenced, r.dirty = "", time.Time{}, true
 		if tracker == nil {
 			return nil
 		}
-		if epoch < r.Epoch {
-			return &Stale{Epoch: r.Epoch}
+		if _, err := t.exec(`DELETE FROM leaves WHERE circle = ?`, r.id); err != nil {
+			return err
+		}
+		if err := t.seat(r.id, leaves, r.Head+1); err != nil {
+			return err
 		}
 		return t.turn(r, epoch, tracker, now)
 	})
@@ -227,7 +275,7 @@ func (t *tx) flush() error {
 
 // turn gives the circle another epoch and tracker.
 func (t *tx) turn(r *circleRow, epoch uint64, tracker []byte, now time.Time) error {
-	if _, err := t.exec(`UPDATE trackers SET bytes = ? WHERE circle = ?`, tracker, r.id); err != nil {
+	if _, err := t.exec(`UPDATE trackers SET view = ? WHERE id = ?`, tracker, r.id); err != nil {
 		return err
 	}
 	if epoch == r.Epoch {

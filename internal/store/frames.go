@@ -16,6 +16,7 @@ const (
 	KindProposal    Kind = 2
 	KindCommit      Kind = 3
 	KindWelcome     Kind = 4
+	KindKeyPackage  Kind = 5 // of a client that lost its state; of no epoch
 )
 
 // Frame is one message of a circle as it is kept.
@@ -33,7 +34,7 @@ const updateEvery = time.Hour
 type Append struct {
 	Circle  wire.CircleID
 	Kind    Kind   // not KindWelcome
-	Epoch   uint64 // must be the circle's
+	Epoch   uint64 // must be the circle's, except of KindKeyPackage
 	Message []byte
 	Welcome []byte // KindCommit: nil, or what is released with it
 	Now     time.Time
@@ -42,10 +43,10 @@ type Append struct {
 	Tracker []byte
 	// Leaf is who proposes (KindProposal); one may once an hour, else *TooSoon.
 	Leaf uint32
-	// Changed are leaves that a commit filled or blanked.
-	Changed []uint32
+	// Left and Joined are the leaves that a commit blanked, then filled.
+	Left, Joined []uint32
 	// Last marks a commit that removes every other leaf: it passes a fence,
-	// once, and nothing follows it.
+	// once, and then nothing follows it.
 	Last bool
 	// MaxBytes bounds the bytes kept in the circle; 0: no bound. Else ErrQuota.
 	MaxBytes int64
@@ -103,7 +104,7 @@ func (t *tx) append(a Append) (Appended, error) {
 		}
 	}
 	done := Appended{Seq: r.Head + 1, Epoch: r.Epoch}
-	if err := t.frame(r, a.Kind, a.Epoch, a.Message); err != nil {
+	if err := t.frame(r, a.Kind, r.Epoch, a.Message); err != nil {
 		return Appended{}, err
 	}
 	if a.Kind == KindCommit {
@@ -120,7 +121,7 @@ func admit(r *circleRow, a Append) error {
 			ended = &Fenced{Reason: r.Fence, At: r.Fenced}
 		}
 		return ended
-	case a.Epoch != r.Epoch:
+	case a.Epoch != r.Epoch && a.Kind != KindKeyPackage:
 		return &Stale{Epoch: r.Epoch}
 	case a.MaxBytes > 0 && r.Bytes+int64(len(a.Message)+len(a.Welcome)) > a.MaxBytes:
 		return ErrQuota
@@ -142,14 +143,15 @@ func (t *tx) frame(r *circleRow, kind Kind, epoch uint64, message []byte) error 
 // proposed enforces the hour between two Updates of a leaf, and keeps the
 // tracker's view, which knows the proposal from now on.
 func (t *tx) proposed(r *circleRow, a Append) error {
-	last, err := t.number(`SELECT coalesce(max(at), 0) FROM updates WHERE circle = ? AND leaf = ?`, r.id, a.Leaf)
+	last, err := t.number(`SELECT coalesce(max(updated), 0) FROM leaves WHERE circle = ? AND leaf = ?`, r.id, a.Leaf)
 	if err != nil {
 		return err
 	}
 	if next := at(last).Add(updateEvery); last != 0 && a.Now.Before(next) {
 		return &TooSoon{Until: next}
 	}
-	if _, err := t.exec(`INSERT OR REPLACE INTO updates (circle, leaf, at) VALUES (?, ?, ?)`, r.id, a.Leaf, ms(a.Now)); err != nil {
+	if _, err := t.exec(`INSERT INTO leaves (circle, leaf, since, updated) VALUES (?, ?, 1, ?)
+		ON CONFLICT (circle, leaf) DO UPDATE SET updated = excluded.updated`, r.id, a.Leaf, ms(a.Now)); err != nil {
 		return err
 	}
 	return t.turn(r, r.Epoch, a.Tracker, a.Now)
@@ -157,10 +159,13 @@ func (t *tx) proposed(r *circleRow, a Append) error {
 
 // committed turns the epoch and releases the Welcome.
 func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
-	for _, leaf := range a.Changed {
-		if _, err := t.exec(`DELETE FROM updates WHERE circle = ? AND leaf = ?`, r.id, leaf); err != nil {
+	for _, leaf := range a.Left {
+		if _, err := t.exec(`DELETE FROM leaves WHERE circle = ? AND leaf = ?`, r.id, leaf); err != nil {
 			return err
 		}
+	}
+	if err := t.seat(r.id, a.Joined, done.Seq); err != nil {
+		return err
 	}
 	if err := t.turn(r, r.Epoch+1, a.Tracker, a.Now); err != nil {
 		return err
@@ -171,7 +176,7 @@ func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
 		}
 		r.Welcome, done.WelcomeAt = r.Head, r.Head
 	}
-	if a.Last {
+	if a.Last && r.EndedAt(a.Now) != nil {
 		r.Closed, r.dirty = true, true
 	}
 	done.Epoch = r.Epoch
@@ -283,4 +288,12 @@ func (t *tx) shorten(id wire.CircleID, first uint64) error {
 	r.Oldest = max(r.Oldest, first)
 	r.dirty = true
 	return nil
+}
+
+// Totals are the number of circles and about the number of frames ever taken,
+// for a status page.
+func (c *Circles) Totals(ctx context.Context) (circles, frames int64, err error) {
+	n, err := one(ctx, c.f, "totals", func(r row) (n [2]int64, err error) { return n, r.Scan(&n[0], &n[1]) },
+		`SELECT count(*), coalesce(sum(head & 0xffffffff), 0) FROM circles`)
+	return n[0], n[1], err
 }

@@ -4,6 +4,7 @@ CREATE TABLE circles (
     circle     BLOB NOT NULL UNIQUE,
     home       INTEGER NOT NULL,
     anchor_key BLOB NOT NULL,
+    account    TEXT NOT NULL,
     epoch      INTEGER NOT NULL,
     head       INTEGER NOT NULL,
     oldest     INTEGER NOT NULL,
@@ -22,8 +23,8 @@ CREATE INDEX circles_ended ON circles (fenced) WHERE fence <> '' AND head >= old
 -- The keyless view of each circle's group; apart from circles, whose rows
 -- change with every message.
 CREATE TABLE trackers (
-    circle INTEGER PRIMARY KEY,
-    bytes  BLOB NOT NULL
+    id   INTEGER PRIMARY KEY,
+    view BLOB NOT NULL
 );
 
 -- The first frame of each epoch, and when the epoch ended.
@@ -36,11 +37,12 @@ CREATE TABLE epochs (
 ) WITHOUT ROWID;
 CREATE INDEX epochs_ended ON epochs (ended) WHERE ended IS NOT NULL;
 
--- When a leaf last proposed an Update.
-CREATE TABLE updates (
-    circle INTEGER NOT NULL,
-    leaf   INTEGER NOT NULL,
-    at     INTEGER NOT NULL,
+-- Since which frame a leaf is who it is, and when it last proposed an Update.
+CREATE TABLE leaves (
+    circle  INTEGER NOT NULL,
+    leaf    INTEGER NOT NULL,
+    since   INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
     PRIMARY KEY (circle, leaf)
 ) WITHOUT ROWID;
 
