@@ -262,18 +262,20 @@ func indirect(v reflect.Value) reflect.Value {
 	return v
 }
 
-// fieldNamed finds the field whose JSON name is exactly name.
+// fieldNamed finds the field whose JSON name is exactly name. Embedded structs
+// without a name of their own are looked through.
 func fieldNamed(v reflect.Value, name string) (reflect.Value, bool) {
-	for _, f := range reflect.VisibleFields(v.Type()) {
+	t := v.Type()
+	for i := range t.NumField() {
+		f := t.Field(i)
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if tag == "-" || !f.IsExported() || (f.Anonymous && tag == "") {
-			continue
-		}
-		if tag == "" {
-			tag = f.Name
-		}
-		if tag == name {
-			return v.FieldByIndex(f.Index), true
+		switch {
+		case tag == "" && f.Anonymous && f.Type.Kind() == reflect.Struct:
+			if inside, ok := fieldNamed(v.Field(i), name); ok {
+				return inside, true
+			}
+		case tag == "" && f.IsExported() && f.Name == name, tag == name && tag != "" && tag != "-" && f.IsExported():
+			return v.Field(i), true
 		}
 	}
 	return reflect.Value{}, false
