@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"primum/internal/clock"
+	httpdoor "primum/internal/door/http"
+	"primum/internal/relay"
 )
 
 // DefaultListen is the address of a node that nobody told another.
@@ -36,6 +38,11 @@ type Config struct {
 	Proxy bool `json:"proxy,omitempty"`
 	// LiveSockets bounds the live sockets at a time, default 20,000.
 	LiveSockets int `json:"liveSockets,omitempty"`
+
+	// Limits and Relay bound what callers and circles use; nil and zero are
+	// the defaults, which are wider on loopback.
+	Limits *httpdoor.Limits `json:"-"`
+	Relay  relay.Limits     `json:"-"`
 
 	Clock   clock.Clock  `json:"-"` // default clock.Real()
 	Log     *slog.Logger `json:"-"` // default: nowhere
@@ -91,5 +98,21 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Version == "" {
 		c.Version = "dev"
 	}
-	return c, nil
+	return c.withLimits(), nil
+}
+
+func (c Config) withLimits() Config {
+	if c.Limits == nil {
+		l := httpdoor.DefaultLimits(c.Loopback())
+		c.Limits = &l
+	}
+	if c.LiveSockets > 0 {
+		l := *c.Limits
+		l.Sockets = c.LiveSockets
+		c.Limits = &l
+	}
+	if c.Loopback() && c.Relay.PerSecond == 0 {
+		c.Relay.PerSecond = -1
+	}
+	return c
 }

@@ -5,56 +5,330 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"primum/identity"
+	"primum/internal/consent"
+	httpdoor "primum/internal/door/http"
+	"primum/internal/durable"
+	"primum/internal/peer"
+	"primum/internal/relay"
+	"primum/internal/store"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	headerMax   = 16 << 10
+	stopWait    = 10 * time.Second
+	headerWait  = 5 * time.Second
+	bodyWait    = 30 * time.Second
+	answerWait  = 60 * time.Second
+	idleWait    = 75 * time.Second
+	maxInvite   = 90 * 24 * time.Hour
+	storeFolder = "store"
 )
 
 // Node is one running node. Open makes it listen, Serve makes it answer.
 type Node struct {
-	cfg Config
+	cfg      Config
+	lock     *durable.Lock
+	listener net.Listener
+	store    *store.Store
+	relay    *relay.Relay
+	book     *consent.Book
+	peer     *peer.Peer
+	door     *httpdoor.Door
+	server   *http.Server
+
+	mu      sync.Mutex
+	serving bool               // guarded by mu
+	stop    context.CancelFunc // guarded by mu; set while serving
+	stopped chan struct{}      // closed when Serve has returned
+	closed  bool               // guarded by mu
 }
 
 // Open opens the databases, makes the node's key on the first start, and
 // listens: Addr and Authority are final. It answers nothing before Serve.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
-	return nil, errors.ErrUnsupported
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.MakeDir(cfg.DataDir); err != nil {
+		return nil, fmt.Errorf("open node: %w", err)
+	}
+	n := &Node{cfg: cfg, stopped: make(chan struct{})}
+	if err := n.open(ctx); err != nil {
+		_ = n.release()
+		return nil, fmt.Errorf("open node in %s: %w", cfg.DataDir, err)
+	}
+	return n, nil
+}
+
+// open takes what the node needs, in this order: the directory, its address,
+// the store, and then the parts that work with it.
+func (n *Node) open(ctx context.Context) (err error) {
+	if n.lock, err = durable.LockDir(n.cfg.DataDir); err != nil {
+		return err
+	}
+	if err := n.settle(ctx); err != nil {
+		return err
+	}
+	key, err := loadKey(n.cfg.DataDir, n.cfg.Rand)
+	if err != nil {
+		return err
+	}
+	n.store, err = store.Open(ctx, filepath.Join(n.cfg.DataDir, storeFolder), store.Options{Log: n.cfg.Log})
+	if err != nil {
+		return err
+	}
+	return n.assemble(key)
+}
+
+// settle decides the authority and listens. A .localhost authority without a
+// port takes the one of its last run, so that accounts keep their names.
+func (n *Node) settle(ctx context.Context) error {
+	known, err := loadSelf(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	if n.cfg.Authority, err = identity.ParseAuthority(n.cfg.Authority); err != nil {
+		return err
+	}
+	listen, err := n.cfg.listenAt(known)
+	if err != nil {
+		return err
+	}
+	if n.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", listen); err != nil {
+		return fmt.Errorf("listen: %w; another program may use the port", err)
+	}
+	if n.cfg.Loopback() && !hasPort(n.cfg.Authority) {
+		_, port, _ := net.SplitHostPort(n.Addr()) // a listener's address has a port
+		n.cfg.Authority += ":" + port
+	}
+	if known.Authority != "" && known.Authority != n.cfg.Authority {
+		return fmt.Errorf("this directory belongs to the node of %s, not %s", known.Authority, n.cfg.Authority)
+	}
+	if known.Authority == "" {
+		return saveSelf(n.cfg.DataDir, self{Authority: n.cfg.Authority})
+	}
+	return nil
+}
+
+// assemble builds the parts, lowest room first.
+func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
+	c := n.cfg
+	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay})
+	n.book = consent.New(consent.Options{
+		Store: n.store, Relay: n.relay, Clock: c.Clock, Authority: c.Authority, Log: c.Log,
+		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
+		Changed: func(accounts ...string) { n.door.GrantsChanged(accounts...) },
+	})
+	n.peer = peer.New(peer.Config{
+		Authority: c.Authority, Key: key, Loopback: c.Loopback(), Store: n.store, Clock: c.Clock, Log: c.Log, Version: c.Version,
+	})
+	registry := prometheus.NewRegistry()
+	if err := n.countTotals(registry); err != nil {
+		return err
+	}
+	n.door, err = httpdoor.New(httpdoor.Config{
+		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
+		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
+		Store: n.store, Relay: n.relay, Book: n.book, Peer: n.peer, Counts: n.counts, Ready: n.ready,
+	})
+	if err != nil {
+		return err
+	}
+	n.server = &http.Server{
+		Handler: n.door, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
+		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log),
+	}
+	return nil
 }
 
 // Serve answers until ctx ends or Close is called, then stops in stages:
 // intake, running requests, sockets, periodic work. It returns nil after an
 // orderly stop. The databases stay open until Close.
-func (n *Node) Serve(ctx context.Context) error { return errors.ErrUnsupported }
+func (n *Node) Serve(ctx context.Context) error {
+	ctx, stop, err := n.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer close(n.stopped)
+	defer stop()
+	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	var jobs sync.WaitGroup
+	n.startJobs(work, &jobs)
+	failed := make(chan error, 1)
+	go func() { failed <- n.listen() }()
+	n.cfg.Log.Info("node started", "authority", n.cfg.Authority, "address", n.Addr(), "version", n.cfg.Version)
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+	n.drain()
+	endWork()
+	jobs.Wait()
+	n.cfg.Log.Info("node stopped")
+	return err
+}
+
+// startJobs starts all that works beside the answering, in plain sight.
+func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
+	jobs.Go(func() { n.door.Run(ctx) }) // pings, limits, tickets
+	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
+	jobs.Go(func() {                    // expiry, retention, trimming
+		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.Error("periodic work ended", "error", err)
+		}
+	})
+}
+
+func (n *Node) begin(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.serving || n.closed {
+		return nil, nil, errors.New("serve node: it has been served or closed before")
+	}
+	ctx, stop := context.WithCancel(ctx)
+	n.serving, n.stop = true, stop
+	return ctx, stop, nil
+}
+
+func (n *Node) listen() error {
+	var err error
+	if n.cfg.TLSCert != "" {
+		err = n.server.ServeTLS(n.listener, n.cfg.TLSCert, n.cfg.TLSKey)
+	} else {
+		err = n.server.Serve(n.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve node: %w", err)
+}
+
+// drain ends the intake, lets running requests finish, and says goodbye on
+// the sockets.
+func (n *Node) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+	defer cancel()
+	if err := n.server.Shutdown(ctx); err != nil {
+		_ = n.server.Close()
+	}
+	n.door.Stop(ctx)
+}
+
+// Close stops serving and closes the databases. It may be called twice.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	serving, stop := n.serving, n.stop
+	n.mu.Unlock()
+	if serving {
+		stop()
+		<-n.stopped
+	}
+	return n.release()
+}
+
+// release gives back what open took, in the opposite order.
+func (n *Node) release() error {
+	var errs []error
+	if n.door != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+		n.door.Stop(ctx)
+		cancel()
+	}
+	if n.peer != nil {
+		n.peer.Close()
+	}
+	if n.listener != nil {
+		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // Addr is the address listened on, host:port.
-func (n *Node) Addr() string { return "" }
+func (n *Node) Addr() string { return n.listener.Addr().String() }
 
 // Authority is the node's domain, with the port where it is a .localhost one.
 func (n *Node) Authority() string { return n.cfg.Authority }
 
 // BaseURL is the start of every address of the node, without a final slash.
-func (n *Node) BaseURL() string { return "" }
+func (n *Node) BaseURL() string { return identity.BaseURL(n.cfg.Authority) }
 
-// Close stops serving and closes the databases. It may be called twice.
-func (n *Node) Close() error { return nil }
-
-// Invite makes a one-use invitation for a new account, valid for d.
+// Invite makes a one-use invitation for a new account, valid for d, at most
+// 90 days.
 func (n *Node) Invite(ctx context.Context, d time.Duration) (string, error) {
-	return "", errors.ErrUnsupported
+	return invite(ctx, n.store, n.cfg.Clock.Now(), d)
 }
 
-// Report says in words what a backup or a restore did, one line each.
-type Report struct {
-	Lines []string
+func invite(ctx context.Context, st *store.Store, now time.Time, d time.Duration) (string, error) {
+	if d <= 0 || d > maxInvite {
+		return "", errors.New("make invitation: it lasts for 90 days at most")
+	}
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	text := base64.RawURLEncoding.EncodeToString(b[:])
+	hash := sha256.Sum256([]byte(text))
+	if err := st.Accounts.Invite(ctx, hash[:], now, now.Add(d)); err != nil {
+		return "", fmt.Errorf("make invitation: %w", err)
+	}
+	return text, nil
 }
 
-// Backup copies the node of dataDir, running or not, into dir, which must not
-// exist. It holds the node's key: keep it as safe as the node.
-func Backup(ctx context.Context, dataDir, dir string, now time.Time) (Report, error) {
-	return Report{}, errors.ErrUnsupported
+func (n *Node) counts(ctx context.Context) (c httpdoor.Counts, err error) {
+	accounts, err := n.store.Accounts.Count(ctx)
+	if err != nil {
+		return c, err
+	}
+	c.Accounts = int64(accounts)
+	c.Circles, c.Messages, err = n.store.Circles.Totals(ctx)
+	return c, err
 }
 
-// Restore makes dataDir, which must not exist, from a backup. Every circle is
-// fenced until its anchor presents its active set.
-func Restore(ctx context.Context, dir, dataDir string, now time.Time) (Report, error) {
-	return Report{}, errors.ErrUnsupported
+// ready asks the store something small.
+func (n *Node) ready(ctx context.Context) error {
+	_, err := n.store.Accounts.Count(ctx)
+	return err
+}
+
+// countTotals shows the relay's sums as metrics.
+func (n *Node) countTotals(reg prometheus.Registerer) error {
+	for name, read := range map[string]func(relay.Counters) uint64{
+		"primum_relay_refused_total": func(c relay.Counters) uint64 { return c.Refused },
+		"primum_relay_fenced_total":  func(c relay.Counters) uint64 { return c.Fenced },
+	} {
+		err := reg.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: "Of circles, since the start."},
+			func() float64 { return float64(read(n.relay.Counters())) }))
+		if err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,209 @@
+// Package httpdoor is a node's HTTP interface: its API, the live socket, the
+// status page. It authenticates (RFC 9421), limits, reads strictly, and answers
+// every refusal with a problem (RFC 9457); what is to be done it asks of store,
+// relay, consent and peer. Source: docs/spec/wire.md.
+package httpdoor
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"primum/internal/clock"
+	"primum/internal/consent"
+	"primum/internal/peer"
+	"primum/internal/relay"
+	"primum/internal/sign"
+	"primum/internal/store"
+	"primum/internal/wire"
+)
+
+const (
+	requestWait = 20 * time.Second
+	sweepEvery  = 15 * time.Second
+	maxNonces   = 200000
+)
+
+// Config is what a door opens to.
+type Config struct {
+	Authority string        // the node's domain
+	Base      string        // its address, without a final slash
+	Version   string        // of the software
+	Key       crypto.Signer // the node's Ed25519 key
+	Invite    bool          // accounts are by invitation
+	Proxy     bool          // believe the last X-Forwarded-For from this machine
+	TLS       bool          // reached over TLS
+	Limits    Limits
+	Clock     clock.Clock
+	Log       *slog.Logger
+	Registry  *prometheus.Registry
+	Store     *store.Store
+	Relay     *relay.Relay
+	Book      *consent.Book
+	Peer      *peer.Peer
+	Counts    func(context.Context) (Counts, error) // for the status page
+	Ready     func(context.Context) error           // nil while the node works
+}
+
+// Door is the handler of a node's HTTP. It is safe for concurrent use.
+type Door struct {
+	cfg     Config
+	ctx     context.Context // ends at Stop
+	cancel  context.CancelFunc
+	handler http.Handler
+	openAPI []byte
+	started time.Time
+	metrics *metrics
+	nonces  *sign.Nonces
+	tickets *tickets
+	live    *live
+
+	perAddress, perAccount, perDomain, signUps, claims *limiter
+
+	countsMu   sync.Mutex
+	lastCounts Counts    // guarded by countsMu
+	countsAt   time.Time // guarded by countsMu
+}
+
+// New builds a door; Run drives its periodic work.
+func New(cfg Config) (*Door, error) {
+	d := &Door{
+		cfg: cfg, started: cfg.Clock.Now(), live: newLive(), tickets: &tickets{},
+		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
+		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
+		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
+		claims: newLimiter(cfg.Limits.Claims, cfg.Clock),
+	}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	var err error
+	if d.metrics, err = newMetrics(cfg.Registry, func() float64 { return float64(d.live.count()) }); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	if d.openAPI, err = d.mount(mux); err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("/", d.nothing)
+	d.handler = mux
+	return d, nil
+}
+
+// ServeHTTP answers a request.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	secure(w.Header(), d.cfg.TLS)
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			// The value may hold what was sent; its place is enough to find it.
+			d.cfg.Log.Error("request panicked", "at", panicPlace())
+			writeProblem(w, problem(wire.ProbInternal, ""))
+		}
+	}()
+	if r.URL.Path != "/v1/live" {
+		ctx, cancel := context.WithTimeout(r.Context(), requestWait)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	d.handler.ServeHTTP(w, r)
+}
+
+// nothing answers for every path and method that no route has.
+func (d *Door) nothing(w http.ResponseWriter, r *http.Request) {
+	if err := d.admitAddress(r); err != nil {
+		writeProblem(w, d.explain(err))
+		return
+	}
+	writeProblem(w, problem(wire.ProbNotFound, "no operation has this method and path; see /openapi.json"))
+}
+
+// Run does the door's periodic work until ctx ends.
+func (d *Door) Run(ctx context.Context) {
+	for {
+		t := d.cfg.Clock.NewTimer(sweepEvery)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C():
+		}
+		d.sweepSockets()
+		d.tickets.sweep(d.cfg.Clock.Now())
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims} {
+			l.sweep()
+		}
+	}
+}
+
+// GrantsChanged tells the live sockets of accounts that their list of grants
+// changed. It does not block.
+func (d *Door) GrantsChanged(accounts ...string) {
+	for _, a := range accounts {
+		for _, s := range d.live.of(a) {
+			s.send(wire.Control{Type: wire.CtlGrants})
+		}
+	}
+}
+
+// Stop ends the live sockets with a word, and waits for them until ctx ends.
+func (d *Door) Stop(ctx context.Context) {
+	d.live.stop()
+	d.live.wait(ctx)
+	d.cancel()
+}
+
+// explain makes an error a problem. What is not a refusal is answered without
+// its text, which may name what is stored.
+func (d *Door) explain(err error) *wire.Problem {
+	var p *wire.Problem
+	var r *wire.Refusal
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &r):
+		return refused(r)
+	case errors.Is(err, peer.ErrUnreachable), errors.Is(err, peer.ErrKeyChanged):
+		return problem(wire.ProbUnreachable, "the other domain's node could not be asked, or gave no usable answer")
+	case storeFailed(err):
+		return problem(wire.ProbStorage, "nothing acknowledged is lost; try again later")
+	case errors.Is(err, store.ErrNotFound):
+		return problem(wire.ProbNotFound, "")
+	case errors.Is(err, store.ErrInvite):
+		return problem(wire.ProbInvite, "ask the operator of this node for an invitation")
+	case errors.Is(err, store.ErrExists), errors.Is(err, store.ErrConflict):
+		return problem(wire.ProbConflict, "something else was stored before")
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		q := problem(wire.ProbUnreachable, "the request took too long")
+		q.Status = http.StatusServiceUnavailable
+		return q
+	}
+	return problem(wire.ProbInternal, "")
+}
+
+// refused makes a problem of a refusal from behind the door.
+func refused(r *wire.Refusal) *wire.Problem {
+	p := problem(r.Name, r.Detail)
+	p.Pointer, p.Epoch = r.Pointer, r.Epoch
+	if r.Retry > 0 {
+		p.Retry = seconds(r.Retry)
+	}
+	return p
+}
+
+// at adds the place of the offending member to a refusal.
+func at(err error, pointer string) error {
+	var p *wire.Problem
+	if pointer == "" || !errors.As(err, &p) || p.Pointer != "" {
+		return err
+	}
+	q := *p
+	q.Pointer = pointer
+	return &q
+}

@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"primum/internal/durable"
+	"primum/internal/store"
+)
+
+const markFile = "backup.json"
+
+// Report says in words what a backup or a restore did, one line each.
+type Report struct {
+	Lines []string
+}
+
+func (r *Report) say(format string, args ...any) {
+	r.Lines = append(r.Lines, fmt.Sprintf(format, args...))
+}
+
+// mark makes a directory a backup, written last: without it, it is none.
+type mark struct {
+	Format    int       `json:"format"`
+	Authority string    `json:"authority"`
+	At        time.Time `json:"at"`
+}
+
+const markFormat = 1
+
+// Backup copies this node into dir, which must not exist, while it runs. The
+// copy holds the node's key: keep it as safe as the node. It holds no key of
+// any circle, because a node has none.
+func (n *Node) Backup(ctx context.Context, dir string) (Report, error) {
+	return backup(ctx, n.store, n.cfg.DataDir, dir, n.cfg.Clock.Now())
+}
+
+// Backup is (*Node).Backup for another process than the node's own: it copies
+// the node of dataDir, running or not.
+func Backup(ctx context.Context, dataDir, dir string, now time.Time) (Report, error) {
+	if _, err := os.Stat(filepath.Join(dataDir, storeFolder, store.StateFile)); err != nil {
+		return Report{}, fmt.Errorf("make backup: %s holds no node: %w", dataDir, err)
+	}
+	st, err := store.Open(ctx, filepath.Join(dataDir, storeFolder), store.Options{})
+	if err != nil {
+		return Report{}, fmt.Errorf("make backup: %w", err)
+	}
+	r, err := backup(ctx, st, dataDir, dir, now)
+	return r, errors.Join(err, st.Close())
+}
+
+func backup(ctx context.Context, st *store.Store, dataDir, dir string, now time.Time) (r Report, err error) {
+	me, err := loadSelf(dataDir)
+	if err != nil {
+		return r, fmt.Errorf("make backup: %w", err)
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return r, fmt.Errorf("make backup: %s exists already: name a new directory", dir)
+	}
+	if err := durable.MakeDir(dir); err != nil {
+		return r, fmt.Errorf("make backup: %w", err)
+	}
+	if err := fillBackup(ctx, st, me, dataDir, dir, now); err != nil {
+		_ = os.RemoveAll(dir)
+		return r, fmt.Errorf("make backup: %w", err)
+	}
+	circles, frames, err := st.Circles.Totals(ctx)
+	if err != nil {
+		return r, fmt.Errorf("make backup: %w", err)
+	}
+	r.say("Backed up the node of %s into %s, as of %s.", me.Authority, dir, now.UTC().Format(time.RFC3339))
+	r.say("It holds accounts, envelopes, %d circles and about %d sealed messages; no key that opens one.", circles, frames)
+	r.say("It holds the node's own key (%s): keep it as safe as the node.", keyFile)
+	return r, nil
+}
+
+func fillBackup(ctx context.Context, st *store.Store, me self, dataDir, dir string, now time.Time) error {
+	if err := st.Backup(ctx, filepath.Join(dir, storeFolder)); err != nil {
+		return err
+	}
+	for _, name := range []string{keyFile, selfFile} {
+		if err := copySmall(filepath.Join(dataDir, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(mark{Format: markFormat, Authority: me.Authority, At: now.UTC()})
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(dir, markFile), append(b, '\n'))
+}
+
+func copySmall(from, to string) error {
+	b, err := durable.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(to, b)
+}
+
+// Restore makes dataDir, which must not exist, from a backup. Every circle is
+// fenced until its anchor presents its active set: what was withdrawn after
+// the backup must not come back to life.
+func Restore(ctx context.Context, dir, dataDir string, now time.Time) (r Report, err error) {
+	m, err := readMark(dir)
+	if err != nil {
+		return r, fmt.Errorf("restore backup: %w", err)
+	}
+	if _, err := os.Lstat(dataDir); err == nil {
+		return r, fmt.Errorf("restore backup: %s exists already: name a new directory", dataDir)
+	}
+	if err := durable.MakeDir(dataDir); err != nil {
+		return r, fmt.Errorf("restore backup: %w", err)
+	}
+	waiting, err := fillData(ctx, dir, dataDir, now)
+	if err != nil {
+		_ = os.RemoveAll(dataDir)
+		return r, fmt.Errorf("restore backup: %w", err)
+	}
+	r.say("Restored the node of %s from %s, made at %s, into %s.", m.Authority, dir, m.At.UTC().Format(time.RFC3339), dataDir)
+	r.say("%d circles are fenced until their anchors present what is active; they do so by themselves when they connect.", waiting)
+	r.say("What was sent, given or opened after %s is not in it: accounts opened since then must be opened again.", m.At.UTC().Format(time.RFC3339))
+	r.say("Start one node only with this key: stop the old one for good.")
+	return r, nil
+}
+
+func fillData(ctx context.Context, dir, dataDir string, now time.Time) (waiting int, err error) {
+	if waiting, err = store.Restore(ctx, filepath.Join(dir, storeFolder), filepath.Join(dataDir, storeFolder), now); err != nil {
+		return 0, err
+	}
+	for _, name := range []string{keyFile, selfFile} {
+		if err := copySmall(filepath.Join(dir, name), filepath.Join(dataDir, name)); err != nil {
+			return 0, err
+		}
+	}
+	return waiting, nil
+}
+
+func readMark(dir string) (m mark, err error) {
+	b, err := durable.ReadFile(filepath.Join(dir, markFile))
+	if err != nil {
+		return m, fmt.Errorf("%s is no finished backup of a node: %w", dir, err)
+	}
+	if err := json.Unmarshal(b, &m); err != nil || m.Format != markFormat {
+		return m, fmt.Errorf("%s is a backup of another format", dir)
+	}
+	return m, nil
+}
+
+// Invite makes an invitation at the node of dataDir, running or not.
+func Invite(ctx context.Context, dataDir string, now time.Time, d time.Duration) (string, error) {
+	if _, err := os.Stat(filepath.Join(dataDir, storeFolder, store.StateFile)); err != nil {
+		return "", fmt.Errorf("make invitation: %s holds no node: %w", dataDir, err)
+	}
+	st, err := store.Open(ctx, filepath.Join(dataDir, storeFolder), store.Options{})
+	if err != nil {
+		return "", fmt.Errorf("make invitation: %w", err)
+	}
+	text, err := invite(ctx, st, now, d)
+	return text, errors.Join(err, st.Close())
+}
