@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -59,9 +58,6 @@ func (n *Nonces) Check(in Input) error {
 	n.order = append(n.order, nonceEntry{k, now.Add(keep)})
 	return nil
 }
-
-// ErrBusy: too many signed requests within ten minutes; come back later.
-var ErrBusy = fmt.Errorf("too many signed requests")
 
 // forget drops what can't be replayed any more; the caller holds mu.
 func (n *Nonces) forget(now time.Time) {
