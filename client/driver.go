@@ -65,7 +65,8 @@ type driver struct {
 	leaf    func(circle.ID) crypto.Signer // anchors prove their leaves
 	inbox   *inbox                        // nil for an anchor
 	state   func(authority string, err error)
-	stock   func(context.Context) // asks for the stock of key packages; nil for an anchor
+	atHome  func(context.Context) // what a connection to the own node asks for; may be nil
+	idle    func()                // called once per turn of the loop; may be nil
 
 	background sync.WaitGroup // what connections have started
 
@@ -74,8 +75,8 @@ type driver struct {
 
 	mu         sync.Mutex
 	links      map[string]*nodeLink
-	performing map[string]bool // effect ids
-	waiting    []*outcome      // who wants to know of an effect
+	performing map[string]bool     // effect ids
+	outcomes   map[string]answered // last answers by outcomeName
 }
 
 // nodeLink is a link with what it takes to end it.
@@ -104,6 +105,7 @@ func (d *driver) prepare() {
 	}
 	d.wake, d.acked = make(chan struct{}, 1), make(chan struct{}, 1)
 	d.links, d.performing = make(map[string]*nodeLink), make(map[string]bool)
+	d.outcomes = make(map[string]answered)
 }
 
 // run drives until the context ends; then every link is down and every effect
@@ -126,6 +128,9 @@ func (d *driver) run(ctx context.Context) error {
 		d.subscribe(ctx)
 		d.perform(ctx, &work)
 		signal(tell)
+		if d.idle != nil {
+			d.idle()
+		}
 		if err := d.waitForWork(ctx); err != nil {
 			return err
 		}
@@ -344,8 +349,8 @@ func (d *driver) greeted(ctx context.Context, l *nodeLink) {
 	if d.inbox != nil && l.authority == d.home {
 		d.inbox.catchUp(ctx, d.pace)
 	}
-	if d.stock != nil && l.authority == d.home {
-		d.stock(ctx)
+	if d.atHome != nil && l.authority == d.home {
+		d.atHome(ctx)
 	}
 	signal(d.wake)
 }

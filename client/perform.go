@@ -12,16 +12,25 @@ import (
 	"primum/internal/wire"
 )
 
-// outcome waits for the effects that match.
-type outcome struct {
-	match  func(circle.Effect) bool
-	answer chan answered // capacity 1
-}
-
+// answered is how an effect last ended.
 type answered struct {
-	effect circle.Effect
 	result circle.Result
 	err    error
+}
+
+// outcomeName is what an effect is about, for those who wait for its end.
+func outcomeName(kind circle.EffectKind, about string) string { return string(kind) + " " + about }
+
+func aboutOf(e circle.Effect) string {
+	switch {
+	case e.Grant != "":
+		return e.Grant
+	case e.Account != "":
+		return e.Account
+	case !e.Circle.IsZero():
+		return e.Circle.String()
+	}
+	return ""
 }
 
 // perform starts every effect that is not under way.
@@ -210,38 +219,37 @@ func (d *driver) file(ctx context.Context, n Node, e circle.Effect) (r circle.Re
 	return circle.Result{Receipt: receipt.Receipt, State: receipt.State, At: receipt.At}, err
 }
 
-// await tells the next outcome of an effect that matches. Call it before the
-// effect can have been performed.
-func (d *driver) await(match func(circle.Effect) bool) *outcome {
-	o := &outcome{match: match, answer: make(chan answered, 1)}
-	d.mu.Lock()
-	d.waiting = append(d.waiting, o)
-	d.mu.Unlock()
-	return o
-}
+// maxOutcomes bounds what is remembered of effects that ended.
+const maxOutcomes = 4096
 
 func (d *driver) settle(e circle.Effect, r circle.Result, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	kept := d.waiting[:0]
-	for _, o := range d.waiting {
-		if !o.match(e) {
-			kept = append(kept, o)
-			continue
-		}
-		o.answer <- answered{e, r, err}
+	if len(d.outcomes) >= maxOutcomes {
+		clear(d.outcomes)
 	}
-	clear(d.waiting[len(kept):])
-	d.waiting = kept
+	d.outcomes[outcomeName(e.Kind, aboutOf(e))] = answered{r, err}
 }
 
-func (d *driver) forget(o *outcome) {
+// outcome is how the newest effect of a kind about something ended.
+func (d *driver) outcome(kind circle.EffectKind, about string) (answered, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, w := range d.waiting {
-		if w == o {
-			d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
-			return
-		}
-	}
+	a, ok := d.outcomes[outcomeName(kind, about)]
+	return a, ok
+}
+
+// forget makes way for the next outcome.
+func (d *driver) forget(kind circle.EffectKind, about string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.outcomes, outcomeName(kind, about))
+}
+
+// quiet tells that nothing is under way and nothing waits to be performed.
+func (d *driver) quiet() bool {
+	d.mu.Lock()
+	n := len(d.performing)
+	d.mu.Unlock()
+	return n == 0 && len(d.actor.Effects()) == 0
 }

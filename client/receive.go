@@ -119,3 +119,22 @@ func (d *driver) rewind(l *nodeLink, c wire.CircleID) {
 	d.actor.Offline(circle.ID(c))
 	d.want(l, c)
 }
+
+// isRead tells whether a circle was read up to the head that the node told at
+// the last connection, or can't be read now.
+func (d *driver) isRead(s circle.Subscription) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.links[s.Node]
+	if l == nil {
+		return false
+	}
+	r := l.circles[wire.CircleID(s.Circle)]
+	switch {
+	case r == nil:
+		return false
+	case r.refused != nil:
+		return true
+	}
+	return r.live && r.got >= r.head
+}

@@ -14,7 +14,7 @@ import (
 const DefaultWorkFactor = 18
 
 // maxWorkFactor bounds what a file may ask of the machine that opens it.
-const maxWorkFactor = 22
+const maxWorkFactor = 20
 
 // maxWrapped bounds a wrapped file, in bytes.
 const maxWrapped = 1 << 20

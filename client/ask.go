@@ -1,0 +1,131 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"primum/circle"
+)
+
+// Ask sends a request to the inbox of an account and waits until the own node
+// has taken it.
+func (c *Client) Ask(ctx context.Context, account string, p circle.AskParams) (request string, err error) {
+	v, err := c.Directory.Lookup(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	p.Recipient = v.Compact()
+	request, err = c.Owner.Ask(p)
+	if err != nil {
+		return "", fmt.Errorf("ask %s: %w", account, err)
+	}
+	if err := c.performed(ctx, circle.EffectSendInbox, v.Address().String()); err != nil {
+		return request, fmt.Errorf("send the request: %w", err)
+	}
+	return request, nil
+}
+
+// Refuse says no to a request and waits until the own node knows.
+func (c *Client) Refuse(ctx context.Context, request string, askAgain time.Duration) error {
+	for _, r := range c.Owner.Requests() {
+		if r.ID != request {
+			continue
+		}
+		if err := c.Owner.Refuse(request, askAgain); err != nil {
+			return fmt.Errorf("refuse: %w", err)
+		}
+		return c.performed(ctx, circle.EffectFileRefusal, r.From)
+	}
+	return fmt.Errorf("refuse %s: %w", request, ErrNoSuch)
+}
+
+// ErrTimeout: the thing did not answer in time.
+var ErrTimeout = errors.New("no answer from the thing")
+
+// Send writes a property or invokes an action and waits for the thing's
+// answer. A missing right is an error of package grant that names what is
+// missing; a *circle.Problem is the thing's own refusal.
+func (c *Client) Send(ctx context.Context, t Target, input json.RawMessage, timeout time.Duration) (json.RawMessage, error) {
+	e, err := c.answer(ctx, func() (string, error) {
+		return c.Owner.Command(circle.CommandParams{
+			Circle: t.Circle, Thing: t.Thing, Name: t.Name, Op: commandOp(t.Ops), Input: input, Timeout: timeout,
+		})
+	}, func(circle.Event) error { return nil })
+	if err != nil {
+		return nil, fmt.Errorf("send to %s: %w", t.Path, err)
+	}
+	return e.Value, nil
+}
+
+// commandOp is how the affordance is commanded: an action is invoked, anything
+// else is written.
+func commandOp(ops []string) string {
+	for _, op := range ops {
+		if op == "invokeaction" {
+			return op
+		}
+	}
+	return "writeproperty"
+}
+
+// History asks the thing's end for past values, page by page; the zero since
+// asks for the newest value only.
+func (c *Client) History(ctx context.Context, t Target, since time.Time, page func([]circle.Reading) error) error {
+	_, err := c.answer(ctx, func() (string, error) {
+		return c.Owner.Read(circle.ReadParams{Circle: t.Circle, Thing: t.Thing, Name: t.Name, Since: since})
+	}, func(e circle.Event) error { return page(e.Values) })
+	if err != nil {
+		return fmt.Errorf("read %s: %w", t.Path, err)
+	}
+	return nil
+}
+
+// answer asks, and waits for the last event that answers.
+func (c *Client) answer(ctx context.Context, ask func() (string, error), each func(circle.Event) error) (last circle.Event, err error) {
+	// The answer can't come before it was asked for: events are kept for who
+	// waits, and the reference is known before the driver takes the next one
+	// only if nobody can take events meanwhile.
+	c.mu.Lock()
+	ref, err := ask()
+	if err == nil {
+		c.answers[ref] = nil
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return last, err
+	}
+	defer func() {
+		c.mu.Lock()
+		delete(c.answers, ref)
+		c.mu.Unlock()
+	}()
+	err = c.until(ctx, func() (bool, error) {
+		c.mu.Lock()
+		events := c.answers[ref]
+		c.answers[ref] = nil
+		c.mu.Unlock()
+		for _, e := range events {
+			if e.Problem != nil {
+				return false, problemOfThing(e.Problem)
+			}
+			if err := each(e); err != nil {
+				return false, err
+			}
+			if last = e; e.Kind == circle.EventAnswer || e.Last {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	return last, err
+}
+
+func problemOfThing(p *circle.Problem) error {
+	if p.Kind == "timeout" {
+		return fmt.Errorf("%w: %w", ErrTimeout, p)
+	}
+	return p
+}

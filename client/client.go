@@ -1,0 +1,251 @@
+package client
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"primum/circle"
+	"primum/identity"
+	"primum/internal/clock"
+	"primum/internal/durable"
+)
+
+// Keys are what one client of an account acts with; client/vault keeps them.
+type Keys struct {
+	Address  string        // of the account
+	Client   string        // this client's name in the identity document
+	Signer   crypto.Signer // the client key
+	Inbox    *identity.InboxKey
+	Document string // the own identity document, newest known here
+	// Save keeps a newer one, that another of the account's clients made; nil
+	// where nobody keeps it.
+	Save func(compact string) error
+}
+
+// Options of Open.
+type Options struct {
+	Calls Calls
+	Keys  Keys
+	// Dir holds this client's state; one process at a time.
+	Dir string
+	// LAN reaches edges on the local network; nil where there is none.
+	LAN Transport
+	// Pace is the clock of pauses between attempts; real when nil.
+	Pace clock.Clock
+}
+
+// Client is one client of a person or service at work: it is connected to its
+// own node and to the nodes of all its circles until Close. Safe for
+// concurrent use.
+type Client struct {
+	// Owner is the actor: what it knows can be asked at any time, without a
+	// network. The client drives it; use the client's own methods where there
+	// are some.
+	Owner *circle.Owner
+	// Directory knows other people's identities.
+	Directory *Directory
+	// Home is the own node, asked as this client.
+	Home Node
+
+	o      Options
+	driver *driver
+	spools *spools
+	stop   context.CancelFunc
+	ended  chan struct{}
+	err    error // why the driver ended; after ended
+
+	mu      sync.Mutex
+	changed chan struct{}             // closed and replaced at every change
+	answers map[string][]circle.Event // by Ref, of those who wait
+	links   map[string]error          // last word of each node's link
+	seen    map[string]bool           // nodes that have said any word
+}
+
+// Open opens a client's state and starts to work. It does not wait for any
+// network: Sync does. The client lives until Close, not until ctx ends.
+func Open(ctx context.Context, o Options) (*Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a, err := identity.ParseAddress(o.Keys.Address)
+	if err != nil {
+		return nil, fmt.Errorf("open client: %w", err)
+	}
+	o.Calls = o.Calls.withDefaults()
+	if err := durable.MakeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("open client: %w", err)
+	}
+	directory, err := OpenDirectory(filepath.Join(o.Dir, "people.json"), o.Calls)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := circle.OpenOwner(filepath.Join(o.Dir, "circles"), circle.MemberOptions{
+		Clock: o.Calls.Clock, Rand: o.Calls.Rand, Signer: o.Keys.Signer, Identity: o.Keys.Document, Log: o.Calls.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open client: %w", err)
+	}
+	c := &Client{
+		Owner: owner, Directory: directory, o: o,
+		Home: Node{Calls: o.Calls, Authority: a.Authority, By: Key{
+			ID: identity.ClientKeyID(a, o.Keys.Client), Signer: o.Keys.Signer,
+		}},
+		spools:  &spools{dir: filepath.Join(o.Dir, "received"), open: make(map[string]*spool)},
+		ended:   make(chan struct{}),
+		changed: make(chan struct{}),
+		answers: make(map[string][]circle.Event),
+		links:   make(map[string]error),
+		seen:    make(map[string]bool),
+	}
+	if err := c.start(); err != nil {
+		return nil, errors.Join(err, owner.Close())
+	}
+	return c, nil
+}
+
+func (c *Client) start() error {
+	box := &inbox{
+		account: c.o.Keys.Address, client: c.o.Keys.Client, key: c.o.Keys.Inbox,
+		file: filepath.Join(c.o.Dir, "inbox.json"), node: c.Home, directory: c.Directory,
+		deliver: c.Owner.Inbox, clock: c.o.Calls.Clock, log: c.o.Calls.Log,
+	}
+	if err := box.open(); err != nil {
+		return err
+	}
+	c.driver = &driver{
+		calls: c.o.Calls, pace: c.o.Pace, actor: c.Owner, take: c.take,
+		home: c.Home.Authority, account: c.Home.By, inbox: box, state: c.linkState,
+		atHome: c.atHome, idle: c.notify,
+	}
+	c.driver.prepare()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.stop = cancel
+	go func() {
+		defer close(c.ended)
+		c.err = c.driver.run(ctx)
+	}()
+	return nil
+}
+
+// Close stops working and gives the state back. What was not finished goes on
+// at the next Open.
+func (c *Client) Close() error {
+	c.stop()
+	<-c.ended
+	c.spools.close()
+	err := c.Owner.Close()
+	if c.err != nil && !errors.Is(c.err, context.Canceled) {
+		err = errors.Join(c.err, err)
+	}
+	return err
+}
+
+// Address is the own account.
+func (c *Client) Address() string { return c.o.Keys.Address }
+
+// ClientName is this client's name in its account.
+func (c *Client) ClientName() string { return c.o.Keys.Client }
+
+// Dir is where the client's state is.
+func (c *Client) Dir() string { return c.o.Dir }
+
+// Now is the time by the client's clock.
+func (c *Client) Now() clock.Clock { return c.o.Calls.Clock }
+
+// atHome does what is due at every connection to the own node.
+func (c *Client) atHome(ctx context.Context) {
+	log := c.o.Calls.Log
+	if err := c.refreshOwn(ctx); err != nil {
+		log.Warn("own identity document not read", "why", err)
+	}
+	n, err := c.Home.KeyPackageCount(ctx)
+	if err == nil {
+		err = c.Owner.KeyPackageStock(n.OneTime, n.LastResort)
+	}
+	if err != nil {
+		log.Warn("stock of key packages not known", "why", err)
+	}
+}
+
+// refreshOwn learns what another client of the account changed in its identity
+// document.
+func (c *Client) refreshOwn(ctx context.Context) error {
+	compact, err := FetchIdentity(ctx, c.o.Calls, c.o.Keys.Address)
+	if err != nil || compact == c.o.Keys.Document {
+		return err
+	}
+	mine, err := identity.First(c.o.Keys.Document)
+	if err != nil {
+		return err
+	}
+	theirs, err := identity.Follow(compact, mine)
+	if err != nil || theirs.Version() <= mine.Version() {
+		return err
+	}
+	return c.adopt(compact)
+}
+
+// adopt makes a document the own newest one everywhere.
+func (c *Client) adopt(compact string) error {
+	if c.o.Keys.Save != nil {
+		if err := c.o.Keys.Save(compact); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	c.o.Keys.Document = compact
+	c.mu.Unlock()
+	return c.Owner.Identity(compact)
+}
+
+// PublishIdentity publishes the own next identity document and tells it to
+// every circle.
+func (c *Client) PublishIdentity(ctx context.Context, compact string) error {
+	a, err := identity.ParseAddress(c.o.Keys.Address)
+	if err != nil {
+		return err
+	}
+	if err := c.Home.PutIdentity(ctx, a.User, compact); err != nil {
+		return fmt.Errorf("publish identity document: %w", err)
+	}
+	return c.adopt(compact)
+}
+
+// linkState keeps the last word of each link.
+func (c *Client) linkState(authority string, err error) {
+	c.mu.Lock()
+	c.links[authority], c.seen[authority] = err, true
+	c.mu.Unlock()
+	c.notify()
+}
+
+// notify wakes everybody who waits for something to change.
+func (c *Client) notify() {
+	c.mu.Lock()
+	close(c.changed)
+	c.changed = make(chan struct{})
+	c.mu.Unlock()
+}
+
+// until waits until ready says yes or fails; it asks again at every change.
+func (c *Client) until(ctx context.Context, ready func() (bool, error)) error {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		if ok, err := ready(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.ended:
+			return fmt.Errorf("client stopped: %w", c.err)
+		}
+	}
+}

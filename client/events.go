@@ -1,0 +1,104 @@
+package client
+
+import (
+	"encoding/json"
+	"time"
+
+	"primum/circle"
+)
+
+// newsSpool is the spool of what concerns no single grant's values.
+const newsSpool = "news"
+
+// take keeps an event where it can be found, or hands it to who waits for it.
+func (c *Client) take(e circle.Event) error {
+	defer c.notify()
+	switch e.Kind {
+	case circle.EventAnswer, circle.EventHistory:
+		c.mu.Lock()
+		if _, waits := c.answers[e.Ref]; waits {
+			c.answers[e.Ref] = append(c.answers[e.Ref], e)
+		}
+		c.mu.Unlock()
+		return nil
+	case circle.EventValue, circle.EventEnded, circle.EventPaused, circle.EventResumed:
+		return c.spool(spoolName(e), e)
+	case circle.EventLockOne, circle.EventLockTwo, circle.EventThings, circle.EventRoster, circle.EventJoined:
+		return nil // the actor's lists say the same
+	}
+	return c.spool(newsSpool, e)
+}
+
+func (c *Client) spool(name string, e circle.Event) error {
+	s, err := c.spools.get(name)
+	if err != nil {
+		return err
+	}
+	return s.add(e)
+}
+
+func spoolName(e circle.Event) string {
+	switch {
+	case e.Grant != "":
+		return e.Grant
+	case !e.Circle.IsZero():
+		return e.Circle.String()
+	}
+	return newsSpool
+}
+
+// Value is what a watcher sees: a value, or news about the grant it is under.
+type Value struct {
+	ID    uint64          `json:"id"` // rises; the same value has the same one
+	Grant string          `json:"grant,omitempty"`
+	Thing string          `json:"thing,omitempty"`
+	Name  string          `json:"name,omitempty"`
+	Op    string          `json:"op,omitempty"`
+	At    time.Time       `json:"at"`              // end of the window
+	Value json.RawMessage `json:"value,omitempty"` // none: nothing was measured
+	Unit  string          `json:"unit,omitempty"`
+	// State is empty for a value, else "paused", "resumed" or "ended", with
+	// Reason.
+	State  string `json:"state,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Number is the value as a number, false where it is none.
+func (v Value) Number() (float64, bool) {
+	var f float64
+	if v.Value == nil || json.Unmarshal(v.Value, &f) != nil {
+		return 0, false
+	}
+	return f, true
+}
+
+// Ended tells that nothing more will come.
+func (v Value) Ended() bool { return v.State == string(circle.EventEnded) }
+
+func valueOf(e circle.Event) Value {
+	v := Value{ID: e.ID, Grant: e.Grant, Thing: e.Thing, Name: e.Name, Op: e.Op, At: e.ValueAt, Value: e.Value, Unit: e.Unit}
+	if e.Kind != circle.EventValue {
+		v.State, v.Reason = string(e.Kind), e.Reason
+	}
+	if v.At.IsZero() {
+		v.At = e.At
+	}
+	return v
+}
+
+// News is what has happened since News was last asked, oldest first: requests,
+// refusals, offers, problems.
+func (c *Client) News() ([]circle.Event, error) {
+	s, err := c.spools.get(newsSpool)
+	if err != nil {
+		return nil, err
+	}
+	var all []circle.Event
+	for e, ok := s.next(); ok; e, ok = s.next() {
+		all = append(all, e)
+		if err := s.show(e.ID); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
