@@ -21,7 +21,9 @@ func (v *Verified) Name() string { return v.doc.Name }
 func (v *Verified) Version() uint64 { return v.doc.Version }
 
 // IdentityKey is the key that names the account for good.
-func (v *Verified) IdentityKey() ed25519.PublicKey { return ed25519.PublicKey(bytes.Clone(v.doc.IdentityKey)) }
+func (v *Verified) IdentityKey() ed25519.PublicKey {
+	return ed25519.PublicKey(bytes.Clone(v.doc.IdentityKey))
+}
 
 // Issued and Expires bound the document's validity.
 func (v *Verified) Issued() time.Time { return v.doc.Issued }
