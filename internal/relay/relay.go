@@ -1,14 +1,20 @@
 // Package relay takes sealed messages in, allows or refuses them, keeps them in
 // one sequence per circle and passes them on. It follows each circle's
-// handshakes without keys and reads no content. Sources: RFC 9420; design of
-// circles, "Order and delivery", "Handshakes".
+// handshakes without keys and reads no content.
+//
+// A sequence number is the number of the store's restores in its upper 32 bits
+// and a count from 1 below; it rises by one, but for a restore.
+//
+// Sources: RFC 9420; design of circles, "Order and delivery", "Handshakes".
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"primum/internal/clock"
@@ -26,20 +32,75 @@ type Limits struct {
 	Retention   time.Duration // of epochs that ended; default 30 days
 }
 
+func (l Limits) defaults() Limits {
+	l.PerSecond = cmp.Or(l.PerSecond, 50)
+	l.Burst = cmp.Or(l.Burst, 500)
+	l.CircleBytes = cmp.Or(l.CircleBytes, 256<<20)
+	l.Trackers = max(cmp.Or(l.Trackers, 2000), 1)
+	l.Retention = cmp.Or(l.Retention, 30*24*time.Hour)
+	return l
+}
+
+// Log is the part of the store that appends and reads.
+type Log interface {
+	Submit(a store.Append, done func(store.Appended, error))
+	Read(ctx context.Context, id wire.CircleID, after uint64, maxFrames, maxBytes int) (store.Circle, []store.Frame, error)
+	Tracker(ctx context.Context, id wire.CircleID) (store.Tracked, error)
+	Open(ctx context.Context, c store.Circle, tracker []byte, leaves []uint32) error
+}
+
+// Fences is the part of the store that ends circles.
+type Fences interface {
+	Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (store.Circle, error)
+	Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error
+	Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error)
+	NextExpiry(ctx context.Context) (time.Time, error)
+	Trim(ctx context.Context, before time.Time, limit int) (int, error)
+}
+
 // Options are what a relay works with.
 type Options struct {
-	Store  *store.Circles
+	Store interface {
+		Log
+		Fences
+	}
 	Clock  clock.Clock
 	Log    *slog.Logger // nil: none
 	Limits Limits
+	// Trackers follows handshakes; nil: RFC 9420 by package mls.
+	Trackers Trackers
 }
 
 // Relay carries the messages of all circles of a node. Its methods may be
-// called concurrently. They refuse with *wire.Refusal.
-type Relay struct{ o Options }
+// called concurrently. They refuse with *wire.Refusal; other errors are the
+// store's.
+type Relay struct {
+	log      Log
+	fences   Fences
+	clock    clock.Clock
+	slog     *slog.Logger
+	limits   Limits
+	trackers Trackers
+	cache    *cache
+	topics   topics
+
+	appended, delivered, refused, fenced atomic.Uint64
+}
 
 // New makes a relay; it starts nothing.
-func New(o Options) *Relay { return &Relay{o} }
+func New(o Options) *Relay {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Trackers == nil {
+		o.Trackers = publicGroups{now: o.Clock.Now}
+	}
+	l := o.Limits.defaults()
+	return &Relay{
+		log: o.Store, fences: o.Store, clock: o.Clock, slog: o.Log, limits: l, trackers: o.Trackers,
+		cache: newCache(l.Trackers),
+	}
+}
 
 // Caller is who appends or reads, as the door has authenticated it: a client by
 // its account and key, an anchor by its leaf key in the circle alone.
@@ -63,89 +124,121 @@ type Opening struct {
 // circle that is fenced as restored is lifted and follows the GroupInfo, if
 // that is not older than what the node knows.
 func (r *Relay) Open(ctx context.Context, o Opening) (wire.CircleInfo, error) {
-	return wire.CircleInfo{}, errors.ErrUnsupported
+	v, err := r.opening(o)
+	if err != nil {
+		return wire.CircleInfo{}, r.refuse(err)
+	}
+	c, release := r.cache.take(o.Circle)
+	defer release()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bytes, err := v.tracker.MarshalBinary()
+	if err != nil {
+		return wire.CircleInfo{}, err
+	}
+	if err := r.log.Open(ctx, v.Circle, bytes, v.leaves()); errors.Is(err, store.ErrExists) {
+		return wire.CircleInfo{}, r.refuse(refusal(wire.ProbConflict, "a circle with this id has another anchor or another party"))
+	} else if err != nil {
+		return wire.CircleInfo{}, err
+	}
+	old, err := r.load(ctx, c)
+	if err != nil {
+		return wire.CircleInfo{}, err
+	}
+	if old.Fence == store.FenceRestored {
+		if err := r.fences.Lift(ctx, o.Circle, v.Epoch, bytes, v.leaves(), r.clock.Now()); err != nil {
+			return wire.CircleInfo{}, r.refuse(refused(err))
+		}
+		if old, err = r.load(ctx, c); err != nil {
+			return wire.CircleInfo{}, err
+		}
+	}
+	return r.info(ctx, old)
 }
 
-// Append is one message on its way in.
-type Append struct {
-	Circle  wire.CircleID
-	Caller  Caller
-	Message []byte // MLSMessage: application, Update proposal, commit, or key package of a lost client
-	Welcome []byte // with a commit that adds: released with it
+// opening checks a GroupInfo and makes the first view of its circle.
+func (r *Relay) opening(o Opening) (*view, error) {
+	if len(o.GroupInfo) > wire.MaxHandshake {
+		return nil, tooLarge("a GroupInfo", wire.MaxHandshake)
+	}
+	t, err := r.trackers.New(o.GroupInfo)
+	if err != nil {
+		return nil, malformed("the GroupInfo can't be followed", err)
+	}
+	v := newView(store.Circle{
+		ID: o.Circle, Home: o.Home, Account: o.Account, AnchorKey: o.AnchorKey, Epoch: t.Epoch(),
+		Opened: r.clock.Now(), From: o.From, Until: o.Until,
+	}, t, nil)
+	switch _, anchored := v.seats[string(o.AnchorKey)]; {
+	case string(t.GroupID()) != string(o.Circle[:]):
+		return nil, refusal(wire.ProbMalformed, "the GroupInfo is of another circle")
+	case !anchored:
+		return nil, refusal(wire.ProbForbidden, "the anchor's leaf key is not in the GroupInfo's tree")
+	case len(v.seats) > wire.MaxClients+1:
+		return nil, refusal(wire.ProbCircleFull, "a circle has 64 members at most")
+	}
+	return v, nil
 }
 
-// Done is where a message was put.
-type Done struct {
-	Seq       uint64
-	WelcomeAt uint64 // 0: no Welcome
-	Epoch     uint64 // of the circle afterwards
-}
-
-// Append checks and appends one message; it returns when the message is
-// durable.
-func (r *Relay) Append(ctx context.Context, a Append) (Done, error) {
-	return Done{}, errors.ErrUnsupported
-}
-
-// Submit is Append without waiting for the disk: done is called once, when the
-// message is durable or refused, those of one circle in the order of their
-// submission. Calls of done come from one goroutine and must not block; a
-// refusal may come on the caller's. Handshakes make Submit wait.
-func (r *Relay) Submit(a Append, done func(Done, error)) { done(Done{}, errors.ErrUnsupported) }
-
-// Sink takes what is delivered. It is called from one goroutine at a time per
-// subscription, in the order of the sequence, and must not block.
-type Sink interface {
-	// Frame offers a frame, whose message is shared and must not be changed.
-	// False: no room; the subscription is behind until Pull.
-	Frame(circle wire.CircleID, seq uint64, message []byte) bool
-	// End says that nothing more is delivered. The subscription is over.
-	End(circle wire.CircleID, reason string, at time.Time)
-}
-
-// Subscription is one reader's place in one circle. It costs no goroutine.
-type Subscription struct{}
-
-// Subscribe begins after a sequence number. The subscription is behind at
-// first: call Pull until nothing more is there; from then on frames come by
-// themselves. Whoever has the circle's account but no leaf yet gets frames
-// from the commit that adds its leaf.
-func (r *Relay) Subscribe(ctx context.Context, c Caller, circle wire.CircleID, after uint64, sink Sink) (*Subscription, wire.CircleInfo, error) {
-	return nil, wire.CircleInfo{}, errors.ErrUnsupported
-}
-
-// Pull gives the sink the next page of what it misses, on the caller's
-// goroutine, one caller at a time. more: call again (when the sink has room).
-func (s *Subscription) Pull(ctx context.Context) (more bool, err error) {
-	return false, errors.ErrUnsupported
-}
-
-// Stop ends the subscription without a call of End.
-func (s *Subscription) Stop() {}
-
-// Read is one page of frames after a sequence number, for who has a leaf.
-func (r *Relay) Read(ctx context.Context, c Caller, circle wire.CircleID, after uint64) ([]wire.Frame, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Info describes a circle, for who has a leaf or its account.
+// Info describes a circle, for who has a leaf or its account. It tells of a
+// fence instead of refusing.
 func (r *Relay) Info(ctx context.Context, c Caller, circle wire.CircleID) (wire.CircleInfo, error) {
-	return wire.CircleInfo{}, errors.ErrUnsupported
+	v, err := r.view(ctx, circle)
+	if err != nil {
+		return wire.CircleInfo{}, r.refuse(err)
+	}
+	if _, err := v.seat(c); err != nil {
+		return wire.CircleInfo{}, r.refuse(err)
+	}
+	return r.info(ctx, v)
 }
 
-// Fence ends a circle: when it returns nil nothing more is delivered, and only
-// the anchor's last removal of all others is taken. Idempotent.
-func (r *Relay) Fence(ctx context.Context, circle wire.CircleID, reason string) error {
-	return errors.ErrUnsupported
+func (r *Relay) info(ctx context.Context, v *view) (wire.CircleInfo, error) {
+	// The head moves without the view.
+	c, _, err := r.log.Read(ctx, v.ID, 1<<63-1, 1, 1)
+	if err != nil {
+		return wire.CircleInfo{}, err
+	}
+	info := wire.CircleInfo{
+		Circle: v.ID.String(), Epoch: c.Epoch, Head: c.Head, Oldest: c.Oldest, Welcome: c.Welcome, TreeHash: v.treeHash,
+	}
+	if ended := c.EndedAt(r.clock.Now()); ended != nil {
+		info.Fenced = ended.Reason
+	}
+	return info, nil
 }
 
-// Lift opens a circle that is fenced as restored.
-func (r *Relay) Lift(ctx context.Context, circle wire.CircleID) error { return errors.ErrUnsupported }
-
-// Sweep fences what is over, trims old epochs, and says when the next circle's
-// validity ends.
-func (r *Relay) Sweep(ctx context.Context) (next time.Time, err error) {
-	return time.Time{}, errors.ErrUnsupported
+// Read is one page of frames after a sequence number, for who has a leaf, from
+// the commit that added it.
+func (r *Relay) Read(ctx context.Context, c Caller, circle wire.CircleID, after uint64) ([]wire.Frame, error) {
+	v, err := r.view(ctx, circle)
+	if err != nil {
+		return nil, r.refuse(err)
+	}
+	seat, err := v.seat(c)
+	if err == nil {
+		err = v.readable(seat, r.clock.Now())
+	}
+	if err != nil {
+		return nil, r.refuse(err)
+	}
+	_, frames, err := r.log.Read(ctx, circle, max(after, seat.since-1), wire.PageMessages, wire.PageMessageMax)
+	if err != nil {
+		return nil, err
+	}
+	// A fence that came meanwhile holds.
+	if v, err = r.view(ctx, circle); err == nil {
+		err = v.readable(seat, r.clock.Now())
+	}
+	if err != nil {
+		return nil, r.refuse(err)
+	}
+	page := make([]wire.Frame, len(frames))
+	for i, f := range frames {
+		page[i] = wire.Frame{Circle: circle, Number: f.Seq, Message: f.Message}
+	}
+	r.delivered.Add(uint64(len(page)))
+	return page, nil
 }
 
 // Counters are sums since the start.
@@ -154,4 +247,6 @@ type Counters struct {
 }
 
 // Counters reads the sums.
-func (r *Relay) Counters() Counters { return Counters{} }
+func (r *Relay) Counters() Counters {
+	return Counters{r.appended.Load(), r.delivered.Load(), r.refused.Load(), r.fenced.Load()}
+}
