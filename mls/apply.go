@@ -18,6 +18,7 @@ type applied struct {
 	rules      tree.Rules // with the extensions after
 	changed    bool       // the extensions
 	added      []uint32   // leaves, sorted
+	joined     []joiner   // who is to get a Welcome
 	adds       []Member
 	removes    []Member
 	updates    []Member
@@ -28,6 +29,12 @@ type applied struct {
 	needsPath  bool
 	external   bool
 	allowOther bool // a leaf may change its identity
+}
+
+// joiner is a member that a commit adds.
+type joiner struct {
+	leaf       uint32
+	keyPackage *tree.KeyPackage
 }
 
 // applyProposals checks a commit's proposals and applies them to a clone of t
@@ -266,6 +273,7 @@ func (a *applied) add(p *sentProposal) error {
 		return invalid("%w", err)
 	}
 	a.added = append(a.added, leaf)
+	a.joined = append(a.joined, joiner{leaf: leaf, keyPackage: p.keyPackage})
 	a.adds = append(a.adds, memberOf(leaf, p.keyPackage.Leaf))
 	return nil
 }
@@ -318,14 +326,6 @@ func (a *applied) mergePath(committer uint32, path *tree.UpdatePath) (uint32, er
 		return 0, invalid("%w", err)
 	}
 	return committer, nil
-}
-
-// fill writes into a view what the proposals do.
-func (a *applied) fill(v *CommitView) {
-	v.Adds, v.Removes, v.Updates = a.adds, a.removes, a.updates
-	v.ExtensionsChanged, v.Extensions = a.changed, a.rules.Extensions.Clone()
-	v.PSK, v.ReInit = len(a.psks) > 0, a.reInit != nil
-	v.External = a.external
 }
 
 // memberOf describes a leaf. Its slices are the leaf's, which never change.

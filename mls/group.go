@@ -1,147 +1,281 @@
 package mls
 
-import "errors"
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"primum/mls/internal/codec"
+	"primum/mls/internal/schedule"
+	"primum/mls/internal/suite"
+	"primum/mls/internal/tree"
+)
 
 // Group is one member's state of one group. It is for one goroutine at a time.
-type Group struct{}
+type Group struct {
+	cfg Config
+	*core
+	updates    []ownUpdate     // own Update proposals of this epoch
+	pending    *pending        // own commit that waits for Merge
+	past       []*core         // earlier epochs, the newest first
+	resumption []resumptionPSK // of earlier epochs, the newest first
+	reserve    []schedule.Key  // send keys in memory only
+	reserving  bool
+	reInit     bool // a ReInit was committed: nothing is sent any more
+	evicted    bool // core holds no secret
+	stored     int  // length of the last MarshalBinary, to make room at once
+}
+
+// core is a member's state of one epoch. Of a past epoch only what opens
+// messages is left.
+type core struct {
+	st      *epochState
+	me      uint32
+	secrets *schedule.Secrets
+	keys    *schedule.Tree
+	private *tree.Private
+	scratch []byte // what is being signed or verified; empty between calls
+}
+
+// ownUpdate is the key of a leaf that this member proposed.
+type ownUpdate struct{ pub, priv []byte }
+
+// resumptionPSK is the resumption secret of an earlier epoch (RFC 9420 §8.6).
+type resumptionPSK struct {
+	epoch  uint64
+	secret []byte
+}
+
+// erase overwrites the secrets of an epoch.
+func (c *core) erase() {
+	c.secrets.Zero()
+	c.keys.Zero()
+	if c.private != nil {
+		c.private.Wipe()
+	}
+	clear(c.scratch[:cap(c.scratch)])
+}
+
+// withDefaults fills what the zero value leaves open.
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.MaxJump == 0 {
+		c.MaxJump = DefaultMaxJump
+	}
+	if c.Window == 0 {
+		c.Window = DefaultWindow
+	}
+	c.Window = max(c.Window, 0)
+	c.PastEpochs = max(c.PastEpochs, 0)
+	c.ResumptionEpochs = max(c.ResumptionEpochs, 0)
+	return c
+}
+
+func (c *Config) limits() schedule.Limits {
+	return schedule.Limits{MaxJump: c.MaxJump, Window: c.Window}
+}
+
+// newCore makes the member's side of an epoch and drops every secret of it
+// that nothing will need (RFC 9420 §9.2).
+func newCore(cfg *Config, st *epochState, secrets *schedule.Secrets, private *tree.Private) *core {
+	c := &core{st: st, me: private.Leaf(), secrets: secrets, private: private}
+	c.keys = schedule.NewTree(st.suite, secrets.Encryption, st.tree.Width())
+	secrets.Encryption = nil // the tree has it and erases it
+	schedule.Drop(&secrets.Confirmation)
+	if !cfg.AllowExternalCommits {
+		schedule.Drop(&secrets.External)
+	}
+	if cfg.ResumptionEpochs == 0 && !cfg.AllowPSK {
+		schedule.Drop(&secrets.Resumption)
+	}
+	return c
+}
 
 // Create starts a group with its creator as the only member (RFC 9420 §11).
-func Create(cfg Config, groupID []byte, suite Suite, identity []byte, groupExtensions []Extension) (*Group, error) {
-	return nil, errors.ErrUnsupported
+// The id should be random and is never used again.
+func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensions []Extension) (*Group, error) {
+	cfg = cfg.withDefaults()
+	s, err := knownSuite(uint16(id))
+	if err != nil {
+		return nil, fmt.Errorf("create group: %w", err)
+	}
+	types, err := supportedTypes(groupExtensions)
+	if err != nil {
+		return nil, fmt.Errorf("create group: %w", err)
+	}
+	leaf, leafKey, err := newLeaf(s, cfg.Rand, cfg.Signer, identity, types)
+	if err != nil {
+		return nil, fmt.Errorf("create group: %w", err)
+	}
+	leaf.Source = tree.SourceKeyPackage
+	leaf.Lifetime = tree.Lifetime{NotAfter: 1<<63 - 1}
+	if err := leaf.Sign(s, cfg.Rand, cfg.Signer, nil, 0); err != nil {
+		return nil, fmt.Errorf("create group: %w", err)
+	}
+	t := tree.New(s, leaf)
+	c := &schedule.Context{
+		Suite: s.ID(), GroupID: bytes.Clone(groupID), TreeHash: t.Hash(),
+		Extensions: tree.Extensions(groupExtensions).Clone(),
+	}
+	if err := t.Supports(c.Extensions); err != nil {
+		return nil, fmt.Errorf("create group: %w: %w", ErrInvalid, err)
+	}
+	epoch, err := s.Random(cfg.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("create group: %w", err)
+	}
+	secrets := schedule.FromEpoch(s, epoch)
+	tag := schedule.ConfirmationTag(s, secrets.Confirmation, c.Transcript)
+	st := newEpochState(s, c, t, tag)
+	return &Group{cfg: cfg, core: newCore(&cfg, st, secrets, tree.NewPrivate(0, leafKey))}, nil
 }
 
-// Join enters a group by a Welcome (RFC 9420 §12.4.3.1). The tree may be nil
-// where the Welcome carries it. The caller erases priv once the group is
-// stored, unless kp is a last resort.
-func Join(cfg Config, welcome []byte, kp *KeyPackage, priv *KeyPackagePrivate, tree []byte) (*Group, error) {
-	return nil, errors.ErrUnsupported
+// supportedTypes lists the non-default types that a leaf must support to be in
+// a group with these extensions.
+func supportedTypes(ext tree.Extensions) ([]uint16, error) {
+	var w codec.Writer
+	ext.Write(&w)
+	if tree.ReadExtensions(codec.NewReader(w.Out())); len(ext) > 0 {
+		r := codec.NewReader(w.Out())
+		if tree.ReadExtensions(r); r.Close() != nil {
+			return nil, invalid("check extensions: %w", r.Err())
+		}
+	}
+	required, err := tree.RequiredOf(ext)
+	if err != nil {
+		return nil, invalid("check extensions: %w", err)
+	}
+	types := slices.Clone(required.Extensions)
+	for _, x := range ext {
+		types = append(types, x.Type)
+	}
+	slices.Sort(types)
+	return slices.DeleteFunc(slices.Compact(types), tree.DefaultExtension), nil
 }
 
-// WelcomeFor tells whether a Welcome holds secrets for the key package with
-// this reference.
-func WelcomeFor(welcome, ref []byte) bool { return false }
-
-// Load reads what MarshalBinary wrote.
-func Load(cfg Config, state []byte) (*Group, error) { return nil, errors.ErrUnsupported }
-
-// MarshalBinary writes the state with its secrets, a pending commit and
-// proposals included.
-func (g *Group) MarshalBinary() ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// Commit makes a commit with a path over the options and the proposals
-// received by reference. The group stays in its epoch until Merge; a second
-// Commit before Merge or Discard is refused with ErrPending.
-func (g *Group) Commit(o CommitOptions) (*Staged, error) { return nil, errors.ErrUnsupported }
-
-// Merge enters the epoch of the pending commit.
-func (g *Group) Merge() error { return errors.ErrUnsupported }
-
-// Discard drops the pending commit.
-func (g *Group) Discard() {}
-
-// Pending tells whether a commit waits for Merge or Discard.
-func (g *Group) Pending() bool { return false }
-
-// PendingCommit is the pending commit again, to be sent after a restart; nil
-// when there is none.
-func (g *Group) PendingCommit() *Staged { return nil }
-
-// GroupInfo signs the public state of the epoch, with the tree, as an
-// MLSMessage (RFC 9420 §12.4.3).
-func (g *Group) GroupInfo() ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// Tree is the ratchet tree as Join takes it.
-func (g *Group) Tree() []byte { return nil }
-
-// ProposeUpdate makes a proposal to renew the own leaf, as a PublicMessage. The
-// new private key is kept in the state until a commit takes the proposal in or
-// the epoch ends.
-func (g *Group) ProposeUpdate(aad []byte) ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// ProposeAdd makes a proposal to add a member, as a PublicMessage.
-func (g *Group) ProposeAdd(kp *KeyPackage, aad []byte) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+// usable refuses a group that this member was removed from.
+func (g *Group) usable() error {
+	if g.evicted {
+		return ErrEvicted
+	}
+	return nil
 }
 
-// ProposeRemove makes a proposal to remove a member, as a PublicMessage.
-func (g *Group) ProposeRemove(leaf uint32, aad []byte) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+// canSend refuses to send where the group is closed.
+func (g *Group) canSend() error {
+	if err := g.usable(); err != nil {
+		return err
+	}
+	if g.reInit {
+		return invalid("the group was reinitialised")
+	}
+	if g.cfg.Signer == nil {
+		return invalid("no signer was given")
+	}
+	return nil
 }
-
-// Process takes in a message of the group. After an error the state is as it
-// was. A commit that is accepted drops a pending commit and all proposals of
-// the old epoch.
-func (g *Group) Process(msg []byte) (*Received, error) { return nil, errors.ErrUnsupported }
-
-// Sender reads the leaf and generation of a PrivateMessage of the present
-// epoch, own ones included, and changes nothing. Any member could have made
-// the header: only Process verifies the sender.
-func (g *Group) Sender(msg []byte) (leaf, generation uint32, err error) {
-	return 0, 0, errors.ErrUnsupported
-}
-
-// Seal makes an application message (PrivateMessage). Where size is above 0
-// the message is padded to exactly that many bytes; ErrSize when it does not
-// fit. SealOverhead tells what fits.
-func (g *Group) Seal(plain, aad []byte, size int) ([]byte, error) { return nil, errors.ErrUnsupported }
-
-// SealOverhead is the size of an unpadded message beyond its plaintext, at
-// most, for a plaintext below 16 KiB and authenticated data of aad bytes.
-func (g *Group) SealOverhead(aad int) int { return 0 }
-
-// Reserve derives the next n send keys into memory only, and switches
-// reserving on: MarshalBinary then stores the ratchet after the block, so that
-// a stored state never holds a key that may have been used and a crash skips
-// the rest of the block. Store the state after Reserve and before the first
-// Seal. Once on, Seal answers ErrReserve when the block is used up, also after
-// Load and in a new epoch. Reserve(0) drops the block and switches it off.
-// n is limited to MaxReserve.
-func (g *Group) Reserve(n uint32) error { return errors.ErrUnsupported }
-
-// Reserved is how many reserved keys are left.
-func (g *Group) Reserved() uint32 { return 0 }
-
-// MaxReserve is the largest block of Reserve.
-const MaxReserve = 4096
 
 // Epoch is the number of the epoch.
-func (g *Group) Epoch() uint64 { return 0 }
+func (g *Group) Epoch() uint64 { return g.st.context.Epoch }
 
 // GroupID is the group's id.
-func (g *Group) GroupID() []byte { return nil }
+func (g *Group) GroupID() []byte { return bytes.Clone(g.st.context.GroupID) }
 
 // Suite is the group's cipher suite.
-func (g *Group) Suite() Suite { return 0 }
+func (g *Group) Suite() Suite { return Suite(g.st.suite.ID()) }
 
 // Members lists the occupied leaves in their order.
-func (g *Group) Members() []Member { return nil }
+func (g *Group) Members() []Member { return g.st.members() }
 
 // Me is the own leaf.
-func (g *Group) Me() uint32 { return 0 }
+func (g *Group) Me() uint32 { return g.me }
 
 // Evicted tells that this member was removed.
-func (g *Group) Evicted() bool { return false }
+func (g *Group) Evicted() bool { return g.evicted }
 
 // Extensions are those of the group context.
-func (g *Group) Extensions() []Extension { return nil }
+func (g *Group) Extensions() []Extension { return g.st.context.Extensions.Clone() }
 
 // TreeHash is the tree hash of the epoch (RFC 9420 §7.8).
-func (g *Group) TreeHash() []byte { return nil }
+func (g *Group) TreeHash() []byte { return bytes.Clone(g.st.context.TreeHash) }
+
+// Tree is the ratchet tree as Join takes it.
+func (g *Group) Tree() []byte { return g.st.tree.Bytes() }
 
 // ConfirmedTranscriptHash is that of the epoch (RFC 9420 §8.2).
-func (g *Group) ConfirmedTranscriptHash() []byte { return nil }
+func (g *Group) ConfirmedTranscriptHash() []byte { return bytes.Clone(g.st.context.Transcript) }
 
 // EpochAuthenticator is a value that members can compare (RFC 9420 §8.7).
-func (g *Group) EpochAuthenticator() []byte { return nil }
+func (g *Group) EpochAuthenticator() []byte { return bytes.Clone(g.secrets.Authenticator) }
 
-// Export derives n bytes for the application (RFC 9420 §8.5).
+// Export derives n bytes for the application (RFC 9420 §8.5); n is at most
+// 8160 in suite 1.
 func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+	if err := g.usable(); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
+	if n < 0 || n > g.st.suite.MaxExpand() {
+		return nil, fmt.Errorf("export: %d bytes of at most %d", n, g.st.suite.MaxExpand())
+	}
+	return schedule.Export(g.st.suite, g.secrets.Exporter, label, context, n), nil
 }
 
 // Generation is the generation of the next application message sealed here, as
-// stored.
-func (g *Group) Generation() uint32 { return 0 }
+// stored: with a reserved block the first one behind it.
+func (g *Group) Generation() uint32 {
+	if g.evicted {
+		return 0
+	}
+	return uint32(min(g.keys.Generation(g.me, schedule.Application), 1<<32-1))
+}
 
-// Peek reads the head of an MLSMessage without keys.
-func Peek(msg []byte) (Head, error) { return Head{}, errors.ErrUnsupported }
+// Format prints id and epoch and never a secret.
+func (g *Group) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "mls.Group{%x, epoch %d}", g.st.context.GroupID, g.st.context.Epoch)
+}
+
+// LogValue is Format for slog.
+func (g *Group) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(g)) }
+
+// groupInfo signs the public state of an epoch with the tree where wanted.
+func (c *core) groupInfo(cfg *Config, withTree bool) (*groupInfo, error) {
+	var extensions tree.Extensions
+	if withTree {
+		extensions = append(extensions, Extension{Type: tree.ExtRatchetTree, Data: c.st.tree.Bytes()})
+	}
+	if cfg.AllowExternalCommits && len(c.secrets.External) > 0 {
+		priv, pub, err := c.st.suite.DeriveKeyPair(c.secrets.External)
+		if err != nil {
+			return nil, err
+		}
+		suite.Zero(priv)
+		var w codec.Writer
+		w.Bytes(pub)
+		extensions = append(extensions, Extension{Type: tree.ExtExternalPub, Data: w.Out()})
+	}
+	info := newGroupInfo(c.st, c.me, extensions)
+	return info, info.sign(c.st.suite, cfg.Rand, cfg.Signer)
+}
+
+// GroupInfo signs the public state of the epoch, with the tree, as an
+// MLSMessage (RFC 9420 §12.4.3).
+func (g *Group) GroupInfo() ([]byte, error) {
+	if err := g.canSend(); err != nil {
+		return nil, fmt.Errorf("make group info: %w", err)
+	}
+	info, err := g.groupInfo(&g.cfg, true)
+	if err != nil {
+		return nil, fmt.Errorf("make group info: %w", err)
+	}
+	w := header(WireGroupInfo)
+	info.write(w)
+	return w.Out(), nil
+}

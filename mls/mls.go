@@ -74,6 +74,9 @@ type Config struct {
 	ResumptionEpochs int
 	// PSK gives an external pre-shared key by its id (RFC 9420 §8.4).
 	PSK func(id []byte) ([]byte, error)
+	// ResumptionPSK gives the resumption secret of another group, or of an
+	// epoch that ResumptionEpochs does not reach (RFC 9420 §8.6).
+	ResumptionPSK func(groupID []byte, epoch uint64) ([]byte, error)
 
 	AllowExternalCommits bool // joining by external commit (RFC 9420 §12.4.3.2)
 	AllowExternalSenders bool // proposals from outside (RFC 9420 §12.1.8)
@@ -125,3 +128,7 @@ var (
 	// ErrState: stored bytes are no state of this package.
 	ErrState = errors.New("stored state is unreadable")
 )
+
+func unauthorized(what string, err error) error {
+	return fmt.Errorf("authorize %s: %w: %w", what, ErrUnauthorized, err)
+}

@@ -38,10 +38,7 @@ func Joiner(s *suite.Suite, initSecret, commitSecret, context []byte) []byte {
 // is the all-zero vector. The joiner secret stays the caller's to erase: a
 // Welcome may carry it.
 func FromJoiner(s *suite.Suite, joiner, psk, context []byte) (welcome []byte, out *Secrets) {
-	if psk == nil {
-		psk = make([]byte, s.HashLen())
-	}
-	member := s.Extract(joiner, psk)
+	member := memberSecret(s, joiner, psk)
 	welcome = s.DeriveSecret(member, "welcome")
 	epoch := s.ExpandWithLabel(member, "epoch", context, s.HashLen())
 	suite.Zero(member)
@@ -139,4 +136,19 @@ func Interim(s *suite.Suite, confirmed, tag []byte) []byte {
 	var w codec.Writer
 	w.Bytes(tag)
 	return s.Hash(confirmed, w.Out())
+}
+
+// WelcomeSecret derives the welcome secret alone; FromJoiner, which needs the
+// group context, derives the rest (RFC 9420 §8). A psk of nil is all-zero.
+func WelcomeSecret(s *suite.Suite, joiner, psk []byte) []byte {
+	member := memberSecret(s, joiner, psk)
+	defer clear(member)
+	return s.DeriveSecret(member, "welcome")
+}
+
+func memberSecret(s *suite.Suite, joiner, psk []byte) []byte {
+	if psk == nil {
+		psk = make([]byte, s.HashLen())
+	}
+	return s.Extract(joiner, psk)
 }
