@@ -83,7 +83,9 @@ func (d *Door) mount(mux *http.ServeMux) ([]byte, error) {
 	describeAPI(api.OpenAPI(), d.cfg.Base)
 	for _, rt := range d.routes() {
 		op := rt.operation(api.OpenAPI().Components.Schemas)
-		api.OpenAPI().AddOperation(op)
+		described := *op
+		described.Path = strings.TrimSuffix(op.Path, "{$}") // the mux's sign for "no more"
+		api.OpenAPI().AddOperation(&described)
 		api.Adapter().Handle(op, func(hc huma.Context) {
 			r, w := humago.Unwrap(hc)
 			d.serve(rt, w, r)
