@@ -171,7 +171,7 @@ func (g *Group) content(kind Kind, aad []byte) content {
 
 // sign encodes a message and signs it.
 func (g *Group) sign(m *signed) (err error) {
-	m.encode()
+	m.content.encode()
 	m.signature, err = g.st.suite.SignWithLabel(g.cfg.Rand, g.cfg.Signer, "FramedContentTBS", m.tbs(g.st.encoded))
 	return err
 }
@@ -360,7 +360,7 @@ func (g *Group) propose(p proposal, aad []byte) ([]byte, error) {
 	if _, err := g.st.checkProposal(&g.cfg, m); err != nil {
 		return nil, err
 	}
-	if err := g.st.keep(m); err != nil {
+	if err := g.st.keep(&g.cfg, m); err != nil {
 		return nil, err
 	}
 	return m.publicMessage(g.st.suite, g.secrets.Membership, g.st.encoded), nil

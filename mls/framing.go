@@ -141,8 +141,8 @@ func (m *signed) tbs(context []byte) []byte {
 	return w.Out()
 }
 
-// encode is the AuthenticatedContent itself.
-func (m *signed) encode() []byte {
+// authenticated is the encoding of the AuthenticatedContent.
+func (m *signed) authenticated() []byte {
 	var w codec.Writer
 	w.U16(m.wire)
 	w.Fixed(m.raw)
@@ -152,7 +152,7 @@ func (m *signed) encode() []byte {
 
 // ref is the ProposalRef (RFC 9420 §5.2).
 func (m *signed) ref(s *suite.Suite) []byte {
-	return s.RefHash("MLS 1.0 Proposal Reference", m.encode())
+	return s.RefHash("MLS 1.0 Proposal Reference", m.authenticated())
 }
 
 // transcriptInput is ConfirmedTranscriptHashInput (RFC 9420 §8.2).

@@ -39,8 +39,9 @@ type Extension = tree.Extension
 
 // Defaults of Config.
 const (
-	DefaultMaxJump = 1000 // generations
-	DefaultWindow  = 64   // skipped keys
+	DefaultMaxJump      = 1000 // generations
+	DefaultWindow       = 64   // skipped keys
+	DefaultMaxProposals = 16   // of a member in an epoch
 )
 
 // Config says who a member is and what it accepts. The zero value of each
@@ -66,6 +67,10 @@ type Config struct {
 	// Window is how many keys of skipped messages are kept per sender and
 	// epoch; 0: DefaultWindow, negative: none.
 	Window int
+	// MaxProposals is how many proposals of one member are kept in an epoch;
+	// further ones are refused. 0: DefaultMaxProposals. All members and
+	// trackers of a group should agree on it.
+	MaxProposals int
 	// PastEpochs is for how many epochs after the next commit the messages of
 	// an epoch can still be opened.
 	PastEpochs int

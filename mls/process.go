@@ -134,7 +134,7 @@ func (g *Group) handleProposal(m *signed) (*ProposalView, error) {
 	if err := g.cfg.authorizeProposal(view); err != nil {
 		return nil, err
 	}
-	return view, g.st.keep(m)
+	return view, g.st.keep(&g.cfg, m)
 }
 
 func (g *Group) handleCommit(m *signed, received *Received) error {

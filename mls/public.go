@@ -145,7 +145,7 @@ func (p *PublicGroup) keepProposal(m *signed, received *Received) (*epochState, 
 	}
 	next := *p.st
 	next.proposals = slices.Clone(p.st.proposals)
-	if err := next.keep(m); err != nil {
+	if err := next.keep(&p.cfg, m); err != nil {
 		return nil, err
 	}
 	received.Proposal = view

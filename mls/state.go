@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,12 +13,9 @@ import (
 	"primum/mls/internal/tree"
 )
 
-// Bounds of the proposals that one epoch keeps, so that no sender can fill the
-// memory of others.
-const (
-	maxProposalsPerMember = 16
-	maxProposalsOutside   = 64 // of all who are no members together
-)
+// maxProposalsOutside bounds the proposals that an epoch keeps of all who are
+// no members together.
+const maxProposalsOutside = 64
 
 // epochState is what everybody who follows the handshakes knows of an epoch.
 // It holds no secret. All but proposals is fixed while the epoch lasts.
@@ -138,10 +136,10 @@ func (st *epochState) externalKey(m *signed) ([]byte, error) {
 }
 
 // keep caches a verified proposal (RFC 9420 §12.1).
-func (st *epochState) keep(m *signed) error {
+func (st *epochState) keep(cfg *Config, m *signed) error {
 	ref := m.ref(st.suite)
 	external := m.sender.kind != senderMember
-	limit, n := maxProposalsPerMember, 0
+	limit, n := cmp.Or(cfg.MaxProposals, DefaultMaxProposals), 0
 	if external {
 		limit = maxProposalsOutside
 	}
