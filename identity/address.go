@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/secure/precis"
@@ -73,7 +74,11 @@ func ParseAuthority(s string) (string, error) {
 	}
 	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
 	ascii, err := profile.ToASCII(host)
-	if err != nil || strings.HasSuffix(ascii, ".") {
+	if err == nil {
+		// What maps to something that maps on has no one form.
+		_, err = profile.ToASCII(ascii)
+	}
+	if err != nil || !utf8.ValidString(host) || strings.HasSuffix(ascii, ".") {
 		return "", fmt.Errorf("%w: %q can't be a domain", ErrAddress, clip(host))
 	}
 	last := ascii[strings.LastIndexByte(ascii, '.')+1:]
