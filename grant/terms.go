@@ -212,6 +212,7 @@ func (t Terms) check() error {
 		r.id(t.ReplacesGrant(), "/dct:replaces")
 		r.need(t.Replaces == urnUUID+t.ReplacesGrant() && t.Replaces != t.URN, "/dct:replaces", "not urn:uuid: of another grant")
 	}
+	t.ruleDetails(r)
 	checkHex(r, t.DataSubject, subjectURN, "/hasDataSubject")
 	checkParty(r, t.Controller, "/hasDataController")
 	r.need(t.Jurisdiction == "" || isCountry(t.Jurisdiction), "/hasJurisdiction", "not loc: and two capital letters")
@@ -219,7 +220,6 @@ func (t Terms) check() error {
 	t.Process.rules(r)
 	t.Notice.rules(r, "/hasNotice")
 	t.Grantee.rules(r)
-	t.ruleDetails(r)
 	r.hash(t.Opening, "/opening")
 	t.ruleLimits(r)
 	return r.err
