@@ -49,15 +49,15 @@ func (r *Relay) Lift(ctx context.Context, circle wire.CircleID) error {
 	defer release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := r.fences.Lift(ctx, circle, 0, nil, nil, r.clock.Now()); err != nil {
+	if err := r.fences.Lift(ctx, circle); err != nil {
 		return refused(err)
 	}
 	_, err := r.load(ctx, c)
 	return err
 }
 
-// Sweep fences the circles whose validity is over, erases epochs that are
-// older than the retention, and says when the next circle's validity ends (the
+// Sweep fences the circles whose validity is over, erases what is past
+// its retention, and says when the next circle's validity ends (the
 // zero time: none).
 func (r *Relay) Sweep(ctx context.Context) (next time.Time, err error) {
 	now := r.clock.Now()
@@ -76,8 +76,8 @@ func (r *Relay) Sweep(ctx context.Context) (next time.Time, err error) {
 			break
 		}
 	}
-	for r.limits.Retention > 0 {
-		n, err := r.fences.Trim(ctx, now.Add(-r.limits.Retention), sweepStep)
+	for {
+		n, err := r.fences.Trim(ctx, now, sweepStep)
 		if err != nil {
 			return next, err
 		}

@@ -29,7 +29,7 @@ type Limits struct {
 	Burst       int           // at once; default 500
 	CircleBytes int64         // bytes kept in one circle; default 256 MiB
 	Trackers    int           // circles whose trackers stay in memory; default 2000
-	Retention   time.Duration // of epochs that ended; default 30 days
+	Retention   time.Duration // of epochs that ended, at most; default 30 days
 }
 
 func (l Limits) defaults() Limits {
@@ -47,15 +47,16 @@ type Log interface {
 	Read(ctx context.Context, id wire.CircleID, after uint64, maxFrames, maxBytes int) (store.Circle, []store.Frame, error)
 	Tracker(ctx context.Context, id wire.CircleID) (store.Tracked, error)
 	Open(ctx context.Context, c store.Circle, tracker []byte, leaves []uint32) error
+	Follow(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error
 }
 
 // Fences is the part of the store that ends circles.
 type Fences interface {
 	Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (store.Circle, error)
-	Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error
+	Lift(ctx context.Context, id wire.CircleID) error
 	Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error)
 	NextExpiry(ctx context.Context) (time.Time, error)
-	Trim(ctx context.Context, before time.Time, limit int) (int, error)
+	Trim(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
 // Options are what a relay works with.
@@ -118,11 +119,14 @@ type Opening struct {
 	Account   string    // the party: grantee, or owner of a home
 	From      time.Time // validity; zero: no bound
 	Until     time.Time
+	// Retention is how long an epoch that ended is kept; 0, or more than the
+	// relay's own: the relay's.
+	Retention time.Duration
 }
 
-// Open adds a circle. Again with the same anchor it answers what is there; a
-// circle that is fenced as restored is lifted and follows the GroupInfo, if
-// that is not older than what the node knows.
+// Open adds a circle. Again with the same anchor it answers what is there. On
+// a restored node, where the anchor is some epochs ahead of the backup, the
+// circle follows its GroupInfo, once its fence has been lifted.
 func (r *Relay) Open(ctx context.Context, o Opening) (wire.CircleInfo, error) {
 	v, err := r.opening(o)
 	if err != nil {
@@ -145,9 +149,9 @@ func (r *Relay) Open(ctx context.Context, o Opening) (wire.CircleInfo, error) {
 	if err != nil {
 		return wire.CircleInfo{}, err
 	}
-	if old.Fence == store.FenceRestored {
-		if err := r.fences.Lift(ctx, o.Circle, v.Epoch, bytes, v.leaves(), r.clock.Now()); err != nil {
-			return wire.CircleInfo{}, r.refuse(refused(err))
+	if v.Epoch > old.Epoch {
+		if err := r.log.Follow(ctx, o.Circle, v.Epoch, bytes, v.leaves(), r.clock.Now()); err != nil {
+			return wire.CircleInfo{}, err
 		}
 		if old, err = r.load(ctx, c); err != nil {
 			return wire.CircleInfo{}, err
@@ -167,7 +171,7 @@ func (r *Relay) opening(o Opening) (*view, error) {
 	}
 	v := newView(store.Circle{
 		ID: o.Circle, Home: o.Home, Account: o.Account, AnchorKey: o.AnchorKey, Epoch: t.Epoch(),
-		Opened: r.clock.Now(), From: o.From, Until: o.Until,
+		Opened: r.clock.Now(), From: o.From, Until: o.Until, Retention: r.retention(o.Retention),
 	}, t, nil)
 	switch _, anchored := v.seats[string(o.AnchorKey)]; {
 	case string(t.GroupID()) != string(o.Circle[:]):
@@ -178,6 +182,15 @@ func (r *Relay) opening(o Opening) (*view, error) {
 		return nil, refusal(wire.ProbCircleFull, "a circle has 64 members at most")
 	}
 	return v, nil
+}
+
+// retention is the shorter of a circle's and the relay's own; 0: for ever.
+func (r *Relay) retention(of time.Duration) time.Duration {
+	own := max(r.limits.Retention, 0)
+	if of <= 0 || own > 0 && own < of {
+		return own
+	}
+	return of
 }
 
 // Info describes a circle, for who has a leaf or its account. It tells of a

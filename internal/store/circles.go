@@ -36,9 +36,10 @@ type Circle struct {
 	Opened    time.Time
 	From      time.Time // validity; zero: no bound
 	Until     time.Time
-	Fence     string    // why nothing more is delivered; empty: open
-	Fenced    time.Time // since when
-	Closed    bool      // the last removal has been taken
+	Retention time.Duration // how long an epoch that ended is kept; 0: for ever
+	Fence     string        // why nothing more is delivered; empty: open
+	Fenced    time.Time     // since when
+	Closed    bool          // the last removal has been taken
 }
 
 // EndedAt tells whether the circle delivers nothing at t, and why. A circle
@@ -66,7 +67,7 @@ type circleRow struct {
 	dirty bool
 }
 
-const circleColumns = `id, circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed`
+const circleColumns = `id, circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, retention, fence, fenced, closed`
 
 const qualified = `c.` + circleColumns // trackers share no other name with circles
 
@@ -75,13 +76,14 @@ func scanCircleRow(r row) (c circleRow, err error) { return scanCircleAnd(r) }
 // scanCircleAnd scans a circle's columns and what follows them.
 func scanCircleAnd(r row, more ...any) (c circleRow, err error) {
 	var id []byte
-	var opened, from, until, fenced int64
+	var opened, from, until, retention, fenced int64
 	err = r.Scan(append([]any{
 		&c.id, &id, &c.Home, &c.AnchorKey, &c.Account, &c.Epoch, &c.Head, &c.Oldest, &c.Welcome, &c.Bytes,
-		&opened, &from, &until, &c.Fence, &fenced, &c.Closed,
+		&opened, &from, &until, &retention, &c.Fence, &fenced, &c.Closed,
 	}, more...)...)
 	copy(c.ID[:], id)
 	c.Opened, c.From, c.Until, c.Fenced = at(opened), at(from), at(until), at(fenced)
+	c.Retention = time.Duration(retention) * time.Millisecond
 	return c, err
 }
 
@@ -106,9 +108,9 @@ func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte, leave
 
 func (t *tx) newCircle(c Circle, tracker []byte, leaves []uint32) error {
 	var id int64
-	err := t.row(`INSERT INTO circles (circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, fence, fenced, closed)
-		VALUES (?, ?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, '', 0, 0) RETURNING id`,
-		c.ID[:], c.Home, c.AnchorKey, c.Account, c.Epoch, ms(c.Opened), ms(c.From), ms(c.Until)).Scan(&id)
+	err := t.row(`INSERT INTO circles (circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, retention, fence, fenced, closed)
+		VALUES (?, ?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, '', 0, 0) RETURNING id`,
+		c.ID[:], c.Home, c.AnchorKey, c.Account, c.Epoch, ms(c.Opened), ms(c.From), ms(c.Until), c.Retention.Milliseconds()).Scan(&id)
 	if err != nil {
 		return err
 	}
@@ -184,11 +186,9 @@ func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, wh
 	return fenced, err
 }
 
-// Lift opens a circle that is fenced as restored. Unless tracker is nil, its
-// bytes, epoch and leaves take the place of the old ones (*Stale if they are
-// older). A circle under another fence gets *Fenced; an open one stays as it
-// is.
-func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error {
+// Lift opens a circle that is fenced as restored. A circle under another fence
+// gets *Fenced; an open one stays as it is.
+func (c *Circles) Lift(ctx context.Context, id wire.CircleID) error {
 	return c.f.writer.do(ctx, "lift fence", func(t *tx) error {
 		r, err := t.circle(id)
 		if err != nil || r.Fence == "" {
@@ -197,12 +197,19 @@ func (c *Circles) Lift(ctx context.Context, id wire.CircleID, epoch uint64, trac
 		if r.Fence != FenceRestored {
 			return &Fenced{Reason: r.Fence, At: r.Fenced}
 		}
-		if tracker != nil && epoch < r.Epoch {
-			return &Stale{Epoch: r.Epoch}
-		}
 		r.Fence, r.Fenced, r.dirty = "", time.Time{}, true
-		if tracker == nil {
-			return nil
+		return nil
+	})
+}
+
+// Follow gives an open circle of a restored store its anchor's present view: a
+// later epoch than the backup knew. It does nothing to a circle that is no
+// epoch behind, and nothing where the store was never restored.
+func (c *Circles) Follow(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error {
+	return c.f.writer.do(ctx, "follow anchor", func(t *tx) error {
+		r, err := t.circle(id)
+		if err != nil || r.Fence != "" || epoch <= r.Epoch || r.Head>>restoreShift == 0 {
+			return err
 		}
 		if _, err := t.exec(`DELETE FROM leaves WHERE circle = ?`, r.id); err != nil {
 			return err
@@ -281,8 +288,10 @@ func (t *tx) turn(r *circleRow, epoch uint64, tracker []byte, now time.Time) err
 	if epoch == r.Epoch {
 		return nil
 	}
-	if _, err := t.exec(`UPDATE epochs SET ended = ? WHERE circle = ? AND epoch = ?`, ms(now), r.id, r.Epoch); err != nil {
-		return err
+	if r.Retention > 0 {
+		if _, err := t.exec(`UPDATE epochs SET erase = ? WHERE circle = ? AND epoch = ?`, ms(now.Add(r.Retention)), r.id, r.Epoch); err != nil {
+			return err
+		}
 	}
 	_, err := t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, ?)`, r.id, epoch, r.Head+1)
 	r.Epoch, r.dirty = epoch, true

@@ -212,13 +212,13 @@ func (c *Circles) Read(ctx context.Context, id wire.CircleID, after uint64, maxF
 	return r.Circle, frames, c.f.failed("read frames", rows.Err())
 }
 
-// Trim erases the frames of epochs that ended before a time, whole epochs only,
-// and every frame of circles that were ended (not merely restored) before it.
-// It works in steps of limit circles and returns how many it shortened; call
-// it until that is 0.
-func (c *Circles) Trim(ctx context.Context, before time.Time, limit int) (shortened int, err error) {
+// Trim erases the frames of epochs whose retention is over, whole epochs only,
+// and every frame of circles that were ended (not merely restored), which
+// nobody will read. It works in steps of limit circles and returns how many it
+// shortened; call it until that is 0.
+func (c *Circles) Trim(ctx context.Context, now time.Time, limit int) (shortened int, err error) {
 	err = c.f.writer.do(ctx, "trim circles", func(t *tx) error {
-		old, err := t.oldEpochs(before, limit)
+		old, err := t.oldEpochs(now, limit)
 		if err != nil {
 			return err
 		}
@@ -238,18 +238,18 @@ type cut struct {
 	first uint64 // first sequence number that stays
 }
 
-func (t *tx) oldEpochs(before time.Time, limit int) ([]cut, error) {
+func (t *tx) oldEpochs(now time.Time, limit int) ([]cut, error) {
 	s, err := t.stmt(`SELECT c.circle, max(n.first) FROM epochs e
 			JOIN circles c ON c.id = e.circle
 			JOIN epochs n ON n.circle = e.circle AND n.epoch = (SELECT min(epoch) FROM epochs WHERE circle = e.circle AND epoch > e.epoch)
-			WHERE e.ended IS NOT NULL AND e.ended < ?1 GROUP BY c.id
+			WHERE e.erase IS NOT NULL AND e.erase <= ?1 GROUP BY c.id
 		UNION ALL
-		SELECT circle, head + 1 FROM circles WHERE fence <> '' AND fence <> '` + FenceRestored + `' AND head >= oldest AND fenced < ?1
+		SELECT circle, head + 1 FROM circles WHERE fence <> '' AND fence <> '` + FenceRestored + `' AND head >= oldest AND fenced <= ?1
 		LIMIT ?2`)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Query(ms(before), limit)
+	rows, err := s.Query(ms(now), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +280,7 @@ func (t *tx) shorten(id wire.CircleID, first uint64) error {
 	if _, err := t.exec(`DELETE FROM frames WHERE circle = ? AND seq < ?`, r.id, first); err != nil {
 		return err
 	}
-	if _, err := t.exec(`DELETE FROM epochs WHERE circle = ?1 AND ended IS NOT NULL AND epoch <
+	if _, err := t.exec(`DELETE FROM epochs WHERE circle = ?1 AND erase IS NOT NULL AND epoch <
 		(SELECT max(epoch) FROM epochs WHERE circle = ?1 AND first <= ?2)`, r.id, first); err != nil {
 		return err
 	}

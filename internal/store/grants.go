@@ -14,6 +14,7 @@ import (
 type Grant struct {
 	ID           string
 	Circle       wire.CircleID
+	Home         wire.CircleID // of its anchor
 	Owner        string
 	Grantee      string
 	GrantKey     []byte
@@ -49,19 +50,23 @@ type Change struct {
 	Envelope, EnvelopeHash string
 	// Event is added to the history; its State becomes the grant's.
 	Event GrantEvent
+	// AskAgain, unless zero, is until when the grantee may not ask the owner
+	// again (see Refusals).
+	AskAgain time.Time
 }
 
 // Grants is the node's book of envelopes.
 type Grants struct{ f *file }
 
-const grantColumns = `id, circle, owner, grantee, grant_key, anchor_key, opening_hash, valid_from, valid_until, ask_again, replaces, state, envelope_hash, envelope`
+const grantColumns = `id, circle, home, owner, grantee, grant_key, anchor_key, opening_hash, valid_from, valid_until, ask_again, replaces, state, envelope_hash, envelope`
 
 func scanGrant(r row) (g Grant, err error) {
-	var circle []byte
+	var circle, home []byte
 	var from, until, ask int64
-	err = r.Scan(&g.ID, &circle, &g.Owner, &g.Grantee, &g.GrantKey, &g.AnchorKey, &g.OpeningHash, &from, &until, &ask,
+	err = r.Scan(&g.ID, &circle, &home, &g.Owner, &g.Grantee, &g.GrantKey, &g.AnchorKey, &g.OpeningHash, &from, &until, &ask,
 		&g.Replaces, &g.State, &g.EnvelopeHash, &g.Envelope)
 	copy(g.Circle[:], circle)
+	copy(g.Home[:], home)
 	g.From, g.Until, g.AskAgain = at(from), at(until), time.Duration(ask)*time.Millisecond
 	return g, err
 }
@@ -90,12 +95,17 @@ func (t *tx) change(c Change) error {
 	_, err := t.exec(`INSERT INTO grant_events (grant_id, n, state, at, by, hash, document, receipt)
 		SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM grant_events WHERE grant_id = ?1`,
 		c.ID, c.Event.State, ms(c.Event.At), c.Event.By, c.Event.Hash, c.Event.Document, c.Event.Receipt)
+	if err != nil || c.AskAgain.IsZero() {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
+		ON CONFLICT (owner, sender) DO UPDATE SET until = max(until, excluded.until)`, c.ID, ms(c.AskAgain))
 	return err
 }
 
 func (t *tx) newGrant(g Grant, state string) error {
-	n, err := t.exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.ID, g.Circle[:], g.Owner, g.Grantee, g.GrantKey, g.AnchorKey, g.OpeningHash, ms(g.From), ms(g.Until),
+	n, err := t.exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.ID, g.Circle[:], g.Home[:], g.Owner, g.Grantee, g.GrantKey, g.AnchorKey, g.OpeningHash, ms(g.From), ms(g.Until),
 		g.AskAgain.Milliseconds(), g.Replaces, state, g.EnvelopeHash, g.Envelope)
 	if err == nil && n == 0 {
 		return ErrExists
@@ -137,6 +147,11 @@ func (g *Grants) ByCircle(ctx context.Context, circle wire.CircleID) (Grant, err
 func (g *Grants) Of(ctx context.Context, account, after string, limit int) ([]Grant, error) {
 	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
 		WHERE (owner = ?1 OR grantee = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, account, after, limit)
+}
+
+// OfHome lists an anchor's grants in a state.
+func (g *Grants) OfHome(ctx context.Context, home wire.CircleID, state string) ([]Grant, error) {
+	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE home = ? AND state = ? ORDER BY id`, home[:], state)
 }
 
 // Events reads a grant's history, oldest first.

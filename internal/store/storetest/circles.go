@@ -185,7 +185,7 @@ func fence(t *testing.T, o Opener) {
 			t.Fatalf("after the fence: %v", err)
 		}
 	}
-	if err := e.Circles.Lift(ctx, c.ID, 0, nil, nil, now()); !errors.As(err, &fenced) {
+	if err := e.Circles.Lift(ctx, c.ID); !errors.As(err, &fenced) {
 		t.Fatalf("lifted: %v", err)
 	}
 	last := commit(c.ID, 0)
@@ -228,21 +228,28 @@ func expiry(t *testing.T, o Opener) {
 func trim(t *testing.T, o Opener) {
 	e, ctx := open(t, o), t.Context()
 	day := 24 * time.Hour
-	c, ended, restored := circle(t, e), circle(t, e), circle(t, e)
+	keep := func(d time.Duration) func(*store.Circle) { return func(c *store.Circle) { c.Retention = d } }
+	c, forever := circle(t, e, keep(30*day)), circle(t, e)
+	ended, restored := circle(t, e, keep(30*day)), circle(t, e, keep(30*day))
 	for epoch := range uint64(3) {
 		when := now().Add(time.Duration(epoch) * day)
 		m, k := message(c.ID, epoch, "value"), commit(c.ID, epoch)
 		m.Now, k.Now, k.Welcome = when, when, []byte("welcome")
 		add(t, e, m) // 1, 4, 7
 		add(t, e, k) // 2+3, 5+6, 8+9
+		k.Circle = forever.ID
+		add(t, e, k)
 	}
 	add(t, e, message(ended.ID, 0, "value"))
 	add(t, e, message(restored.ID, 0, "value"))
 	must[store.Circle](t)(e.Circles.Fence(ctx, ended.ID, "withdrawn", now()))
 	must[store.Circle](t)(e.Circles.Fence(ctx, restored.ID, store.FenceRestored, now()))
-	equal(t, "trimmed too early", must[int](t)(e.Circles.Trim(ctx, now(), 10)), 0)
-	equal(t, "trimmed", must[int](t)(e.Circles.Trim(ctx, now().Add(day+time.Second), 10)), 2)
-	equal(t, "trimmed again", must[int](t)(e.Circles.Trim(ctx, now().Add(day+time.Second), 10)), 0)
+	equal(t, "trimmed at once", must[int](t)(e.Circles.Trim(ctx, now(), 10)), 1)
+	equal(t, "trimmed too early", must[int](t)(e.Circles.Trim(ctx, now().Add(30*day-time.Second), 10)), 0)
+	equal(t, "trimmed", must[int](t)(e.Circles.Trim(ctx, now().Add(31*day), 10)), 1)
+	equal(t, "trimmed again", must[int](t)(e.Circles.Trim(ctx, now().Add(31*day), 10)), 0)
+	_, frames := read(t, e, forever.ID, 0)
+	equal(t, "frames kept for ever", len(frames), 6)
 	got, frames := read(t, e, c.ID, 0)
 	equal(t, "oldest", got.Oldest, 6)
 	equal(t, "first frame", frames[0].Seq, 6)
@@ -392,10 +399,16 @@ func backup(t *testing.T, o Opener) {
 		t.Fatalf("a restored circle took a commit: %v", err)
 	}
 	var stale *store.Stale
-	ok(t, r.Circles.Lift(ctx, c.ID, 5, []byte("tracker 5"), []uint32{0, 3}, now()))
-	if err := r.Circles.Lift(ctx, c.ID, 5, nil, nil, now()); err != nil {
-		t.Fatalf("lifted twice: %v", err)
+	follow := func(epoch uint64) {
+		t.Helper()
+		ok(t, r.Circles.Follow(ctx, c.ID, epoch, fmt.Appendf(nil, "tracker %d", epoch), []uint32{0, 3}, now()))
 	}
+	follow(4) // still fenced: nothing
+	ok(t, r.Circles.Lift(ctx, c.ID))
+	ok(t, r.Circles.Lift(ctx, c.ID))
+	follow(0)
+	follow(5)
+	follow(3)
 	if _, err := r.Circles.Append(ctx, message(c.ID, 0, "old")); !errors.As(err, &stale) || stale.Epoch != 5 {
 		t.Fatalf("append of the old epoch: %v", err)
 	}

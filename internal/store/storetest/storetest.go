@@ -117,6 +117,12 @@ type Circles interface {
 	Open(ctx context.Context, c store.Circle, tracker []byte, leaves []uint32) error
 	Append(ctx context.Context, a store.Append) (store.Appended, error)
 	Submit(a store.Append, done func(store.Appended, error))
+	Follow(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error
+	Reader
+}
+
+// Reader is the part of the log that reads.
+type Reader interface {
 	Read(ctx context.Context, id wire.CircleID, after uint64, maxFrames, maxBytes int) (store.Circle, []store.Frame, error)
 	Tracker(ctx context.Context, id wire.CircleID) (store.Tracked, error)
 }
@@ -124,10 +130,10 @@ type Circles interface {
 // Ender is the part of the log that ends circles.
 type Ender interface {
 	Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (store.Circle, error)
-	Lift(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error
+	Lift(ctx context.Context, id wire.CircleID) error
 	Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error)
 	NextExpiry(ctx context.Context) (time.Time, error)
-	Trim(ctx context.Context, before time.Time, limit int) (int, error)
+	Trim(ctx context.Context, now time.Time, limit int) (int, error)
 }
 
 // Run runs the suite.

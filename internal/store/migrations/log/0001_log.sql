@@ -13,6 +13,7 @@ CREATE TABLE circles (
     opened     INTEGER NOT NULL,
     valid_from INTEGER NOT NULL,
     valid_till INTEGER NOT NULL,
+    retention  INTEGER NOT NULL,
     fence      TEXT NOT NULL,
     fenced     INTEGER NOT NULL,
     closed     INTEGER NOT NULL
@@ -27,15 +28,15 @@ CREATE TABLE trackers (
     view BLOB NOT NULL
 );
 
--- The first frame of each epoch, and when the epoch ended.
+-- The first frame of each epoch, and of those that ended: when they are erased.
 CREATE TABLE epochs (
     circle INTEGER NOT NULL,
     epoch  INTEGER NOT NULL,
     first  INTEGER NOT NULL,
-    ended  INTEGER,
+    erase  INTEGER,
     PRIMARY KEY (circle, epoch)
 ) WITHOUT ROWID;
-CREATE INDEX epochs_ended ON epochs (ended) WHERE ended IS NOT NULL;
+CREATE INDEX epochs_erase ON epochs (erase) WHERE erase IS NOT NULL;
 
 -- Since which frame a leaf is who it is, and when it last proposed an Update.
 CREATE TABLE leaves (

@@ -95,6 +95,7 @@ CREATE INDEX homes_owner ON homes (owner);
 CREATE TABLE grants (
     id            TEXT PRIMARY KEY,
     circle        BLOB NOT NULL UNIQUE,
+    home          BLOB NOT NULL,
     owner         TEXT NOT NULL,
     grantee       TEXT NOT NULL,
     grant_key     BLOB NOT NULL,
@@ -110,6 +111,7 @@ CREATE TABLE grants (
 );
 CREATE INDEX grants_owner ON grants (owner);
 CREATE INDEX grants_grantee ON grants (grantee);
+CREATE INDEX grants_home ON grants (home, state);
 CREATE INDEX grants_until ON grants (state, valid_until);
 
 CREATE TABLE grant_events (
