@@ -38,6 +38,8 @@ type core struct {
 	keys    *schedule.Tree
 	private *tree.Private
 	scratch []byte // what is being signed or verified; empty between calls
+	nonce   [12]byte
+	sender  [sealedDataLen]byte // sender data, likewise
 }
 
 // ownUpdate is the key of a leaf that this member proposed.
@@ -237,13 +239,13 @@ func (g *Group) Generation() uint32 {
 	return uint32(min(g.keys.Generation(g.me, schedule.Application), 1<<32-1))
 }
 
-// Format prints id and epoch and never a secret.
-func (g *Group) Format(f fmt.State, _ rune) {
+// Format prints id and epoch and never a secret; a Group by value too.
+func (g Group) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "mls.Group{%x, epoch %d}", g.st.context.GroupID, g.st.context.Epoch)
 }
 
 // LogValue is Format for slog.
-func (g *Group) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(g)) }
+func (g Group) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(g)) }
 
 // groupInfo signs the public state of an epoch with the tree where wanted.
 func (c *core) groupInfo(cfg *Config, withTree bool) (*groupInfo, error) {

@@ -203,12 +203,12 @@ func (p *KeyPackagePrivate) Erase() {
 }
 
 // Format hides the keys from every verb.
-func (p *KeyPackagePrivate) Format(f fmt.State, _ rune) {
+func (p KeyPackagePrivate) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "mls.KeyPackagePrivate{…}")
 }
 
 // LogValue hides the keys.
-func (p *KeyPackagePrivate) LogValue() slog.Value { return slog.StringValue("…") }
+func (p KeyPackagePrivate) LogValue() slog.Value { return slog.StringValue("…") }
 
 // fits checks that the private keys belong to the package.
 func (p *KeyPackagePrivate) fits(k *KeyPackage) error {
@@ -220,3 +220,11 @@ func (p *KeyPackagePrivate) fits(k *KeyPackage) error {
 	}
 	return nil
 }
+
+// Format prints identity and lifetime and never the signer.
+func (o KeyPackageOptions) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "mls.KeyPackageOptions{%q, until %s}", o.Identity, o.NotAfter.UTC().Format(time.RFC3339))
+}
+
+// LogValue is Format for slog.
+func (o KeyPackageOptions) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(o)) }

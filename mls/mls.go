@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"primum/mls/internal/tree"
@@ -36,6 +37,13 @@ const X25519AES128GCMSHA256Ed25519 Suite = 1
 // Extension is an extension of a group context, group info, leaf node or key
 // package (RFC 9420 §13). Types from 0xF000 are for private use.
 type Extension = tree.Extension
+
+// RequiredCapabilities is the extension of a group context that demands
+// support for non-default types of every member (RFC 9420 §11.1).
+func RequiredCapabilities(extensions, proposals, credentials []uint16) Extension {
+	q := tree.Required{Extensions: extensions, Proposals: proposals, Credentials: credentials}
+	return Extension{Type: tree.ExtRequiredCapabilities, Data: q.Bytes()}
+}
 
 // Defaults of Config.
 const (
@@ -95,6 +103,9 @@ type Config struct {
 func (c Config) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "mls.Config{signer %t, past epochs %d}", c.Signer != nil, c.PastEpochs)
 }
+
+// LogValue is Format for slog.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // Errors of this package, for errors.Is. The error returned says more.
 var (

@@ -122,8 +122,12 @@ func readHandshake(msg []byte) (*signed, error) {
 	if err := r.Err(); err != nil {
 		return nil, malformed("message", err)
 	}
-	if wire != WirePublicMessage {
-		return nil, invalid("read message: a keyless group follows public messages only, not wire format %d", wire)
+	switch wire {
+	case WirePublicMessage:
+	case WirePrivateMessage:
+		return nil, invalid("read message: a keyless group follows public messages only")
+	default:
+		return nil, malformed("message", fmt.Errorf("wire format %d is none of a group", wire))
 	}
 	m, _, err := readPublic(r)
 	if err != nil {

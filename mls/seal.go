@@ -122,7 +122,7 @@ func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, 
 	contentAAD := w.Len()
 	w.Varint(sealedDataLen)
 	data := w.Len()
-	w.Fixed(make([]byte, sealedDataLen))
+	w.Fixed(c.sender[:]) // room, filled below
 	w.Varint(p.content + p.padding + aeadTag)
 	w.Fixed(body)
 	out := w.Out()
@@ -132,8 +132,8 @@ func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, 
 	if err != nil {
 		return nil, err
 	}
-	nonce := key.Nonce(s, guard)
-	out = aead.Seal(out[:p.start], nonce[:s.NonceLen()], out[p.start:], out[messageHeadLen:contentAAD])
+	c.nonce = key.Nonce(s, guard)
+	out = aead.Seal(out[:p.start], c.nonce[:s.NonceLen()], out[p.start:], out[messageHeadLen:contentAAD])
 	c.sealSenderData(out[data:data+sealedDataLen], out[messageHeadLen:senderAAD], out[p.start:], key.Generation, guard)
 	return out, nil
 }
@@ -150,8 +150,9 @@ func (c *core) sealSenderData(dst, aad, ciphertext []byte, generation uint32, gu
 	if err != nil {
 		panic("mls: sender data key: " + err.Error()) // it has the suite's length
 	}
-	nonce := k.Nonce(s, [4]byte{})
-	aead.Seal(dst[:0], nonce[:s.NonceLen()], dst[:senderDataLen], aad)
+	c.nonce = k.Nonce(s, [4]byte{})
+	aead.Seal(dst[:0], c.nonce[:s.NonceLen()], dst[:senderDataLen], aad)
+	clear(c.nonce[:])
 	k.Zero()
 }
 
@@ -167,8 +168,8 @@ func (c *core) senderOf(h *head) (leaf, generation uint32, guard [4]byte, err er
 	if err != nil {
 		return 0, 0, guard, err
 	}
-	nonce := k.Nonce(s, guard)
-	plain, err := aead.Open(nil, nonce[:s.NonceLen()], h.senderData, h.senderAAD)
+	c.nonce = k.Nonce(s, guard)
+	plain, err := aead.Open(c.sender[:0], c.nonce[:s.NonceLen()], h.senderData, h.senderAAD)
 	if err != nil {
 		return 0, 0, guard, fmt.Errorf("open sender data: %w", ErrAuthentication)
 	}
@@ -224,8 +225,9 @@ func (c *core) openContent(h *head, st *schedule.Step, leaf uint32, guard [4]byt
 	if err != nil {
 		return nil, err
 	}
-	nonce := st.Key.Nonce(s, guard)
-	plain, err := aead.Open(nil, nonce[:s.NonceLen()], h.ciphertext, h.contentAAD)
+	c.nonce = st.Key.Nonce(s, guard)
+	plain, err := aead.Open(nil, c.nonce[:s.NonceLen()], h.ciphertext, h.contentAAD)
+	clear(c.nonce[:])
 	if err != nil {
 		return nil, ErrAuthentication
 	}
@@ -282,7 +284,10 @@ func (g *Group) Seal(plain, aad []byte, size int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal message: %w", err)
 	}
-	defer clear(g.scratch)
+	defer func() {
+		clear(g.scratch)
+		clear(body)
+	}()
 	if g.reserving {
 		return g.sealReserved(aad, body, p)
 	}

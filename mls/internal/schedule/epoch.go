@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"errors"
+	"fmt"
+	"io"
 
 	"primum/mls/internal/codec"
 	"primum/mls/internal/suite"
@@ -152,3 +154,6 @@ func memberSecret(s *suite.Suite, joiner, psk []byte) []byte {
 	}
 	return s.Extract(joiner, psk)
 }
+
+// Format hides the secrets from every verb.
+func (e Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "schedule.Secrets{…}") }

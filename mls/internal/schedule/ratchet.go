@@ -37,6 +37,9 @@ func (k *Key) Nonce(s *suite.Suite, guard [4]byte) (nonce [12]byte) {
 	return nonce
 }
 
+// Format shows the generation only.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "schedule.Key{%d}", k.Generation) }
+
 // Zero erases the key.
 func (k *Key) Zero() { *k = Key{} }
 
@@ -61,28 +64,28 @@ func (r *ratchet) step(s *suite.Suite, out *Key) {
 	r.next++
 }
 
-// find derives the key of a generation into a copy of the ratchet: used is the
-// ratchet once the key has been consumed. Nothing of r changes.
-func (r *ratchet) find(s *suite.Suite, generation uint32, limits Limits) (key Key, used ratchet, err error) {
+// find derives the key of a generation into a step, with the ratchet as it is
+// once the key has been consumed. Nothing of r changes.
+func (r *ratchet) find(s *suite.Suite, generation uint32, limits Limits, st *Step) error {
+	st.used = *r
 	if uint64(generation) < r.next {
 		i := slices.IndexFunc(r.skipped, func(k Key) bool { return k.Generation == generation })
 		if i < 0 {
-			return Key{}, ratchet{}, fmt.Errorf("generation %d: %w", generation, ErrGone)
+			return fmt.Errorf("generation %d: %w", generation, ErrGone)
 		}
-		used = ratchet{secret: r.secret, next: r.next}
-		used.skipped = append(slices.Clone(r.skipped[:i]), r.skipped[i+1:]...)
-		return r.skipped[i], used, nil
+		st.Key = r.skipped[i]
+		st.used.skipped = append(slices.Clone(r.skipped[:i]), r.skipped[i+1:]...)
+		return nil
 	}
 	jump := uint64(generation) - r.next
 	if jump > uint64(limits.MaxJump) {
-		return Key{}, ratchet{}, fmt.Errorf("generation %d after %d: %w", generation, r.next, ErrJump)
+		return fmt.Errorf("generation %d after %d: %w", generation, r.next, ErrJump)
 	}
-	used = ratchet{secret: r.secret, next: r.next, skipped: r.skipped}
 	if jump > 0 {
-		used.skipped = used.skip(s, jump, limits.Window)
+		st.used.skipped = st.used.skip(s, jump, limits.Window)
 	}
-	used.step(s, &key)
-	return key, used, nil
+	st.used.step(s, &st.Key)
+	return nil
 }
 
 // skip moves on by jump generations and returns the skipped keys, the newest

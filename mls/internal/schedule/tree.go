@@ -3,6 +3,7 @@ package schedule
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
@@ -70,7 +71,7 @@ func (t *Tree) Find(leaf uint32, kind Content, generation uint32, limits Limits)
 		return nil, err
 	}
 	st.now = &p[kind]
-	if st.Key, st.used, err = st.now.find(t.s, generation, limits); err != nil {
+	if err := st.now.find(t.s, generation, limits, st); err != nil {
 		st.Drop()
 		return nil, err
 	}
@@ -277,3 +278,12 @@ func SenderDataKeys(s *suite.Suite, secret, ciphertext []byte) (k Key) {
 	s.ExpandInto(k.nonce[:s.NonceLen()], secret, "nonce", sample)
 	return k
 }
+
+// Format hides the secrets from every verb.
+func (t Tree) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "schedule.Tree{%d leaves}", t.leaves)
+}
+
+// Root is the encryption secret while nothing of the tree was expanded, for
+// tests of its deletion; nil after.
+func (t *Tree) Root() []byte { return t.nodes[t.leaves-1] }

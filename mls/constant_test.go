@@ -1,0 +1,6 @@
+//go:build !full
+
+package mls
+
+// constantEpochs is how many epochs TestConstantState lives through.
+const constantEpochs = 200

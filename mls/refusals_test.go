@@ -1,0 +1,241 @@
+package mls
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"primum/mls/internal/schedule"
+	"primum/mls/internal/tree"
+)
+
+// addOf is an Add of a fresh client, changed before it is signed.
+func (l *lab) addOf(p *party, change func(*tree.KeyPackage)) proposal {
+	l.t.Helper()
+	kp, _ := l.keyPackage(p)
+	k := &tree.KeyPackage{
+		Version: kp.inner.Version, Suite: kp.inner.Suite, InitKey: kp.inner.InitKey,
+		Leaf: kp.inner.Leaf.Draft(), Extensions: kp.inner.Extensions,
+	}
+	change(k)
+	s := l.public.st.suite
+	l.must(k.Leaf.Sign(s, l.rnd, p.cfg.Signer, nil, 0))
+	l.must(k.Sign(s, l.rnd, p.cfg.Signer))
+	return proposal{kind: ProposalAdd, keyPackage: k}
+}
+
+func nothing(*tree.KeyPackage) {}
+
+// TestRefusedLists: proposal lists that RFC 9420 §12.2 forbids, each in a
+// commit that is right in everything else, are refused by every member and the
+// tracker, and move nothing.
+func TestRefusedLists(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 30, 4)
+	by := l.at(0)
+	remove := func(leaf uint32) proposal { return proposal{kind: ProposalRemove, removed: leaf} }
+	extensions := func(e ...Extension) proposal {
+		return proposal{kind: ProposalGroupContextExtensions, extensions: e}
+	}
+	add := l.addOf(l.party(), nothing)
+	psk := func(change func(*schedule.PSKID)) proposal {
+		id := schedule.PSKID{Type: schedule.PSKExternal, ID: []byte("x"), Nonce: make([]byte, 32)}
+		change(&id)
+		return proposal{kind: ProposalPSK, psk: id}
+	}
+	renamed := l.party()
+	renamed.cfg.Signer = l.at(1).cfg.Signer
+	for name, c := range map[string]struct {
+		want error
+		list []proposal
+	}{
+		"Remove of nobody":        {ErrInvalid, []proposal{remove(77)}},
+		"Remove twice":            {ErrInvalid, []proposal{remove(1), remove(1)}},
+		"own Update":              {ErrInvalid, []proposal{{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(*tree.LeafNode) {})}}},
+		"one client twice":        {ErrInvalid, []proposal{add, add}},
+		"a member's key":          {ErrInvalid, []proposal{l.addOf(renamed, nothing)}},
+		"extensions twice":        {ErrInvalid, []proposal{extensions(), extensions()}},
+		"unsupported extension":   {ErrInvalid, []proposal{extensions(Extension{Type: 0xf0a1})}},
+		"unsupported requirement": {ErrInvalid, []proposal{extensions(Extension{Type: 3, Data: tree.Required{Extensions: []uint16{0xf0a1}}.Bytes()})}},
+		"unreadable requirement":  {ErrInvalid, []proposal{extensions(Extension{Type: 3, Data: []byte{9}})}},
+		"PSK":                     {ErrNotAllowed, []proposal{psk(func(*schedule.PSKID) {})}},
+		"ReInit":                  {ErrNotAllowed, []proposal{{kind: ProposalReInit, reInit: reInit{version: 1, suite: 1}}}},
+		"ExternalInit":            {ErrInvalid, []proposal{{kind: ProposalExternalInit, kemOutput: make([]byte, 32)}}},
+		"wrong version":           {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Version = 2 })}},
+		"wrong suite":             {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Suite = 2 })}},
+		"one key twice": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.InitKey = k.Leaf.EncryptionKey
+		})}},
+		"a member's encryption key": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.EncryptionKey = by.g.st.tree.Leaf(1).EncryptionKey
+		})}},
+		"no capabilities": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.Capabilities = tree.Capabilities{}
+		})}},
+		"x509": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.Credential = tree.Credential{Type: tree.CredentialX509}
+			k.Leaf.Capabilities.Credentials = []uint16{1, 2}
+		})}},
+		"Update as key package": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.Source = tree.SourceUpdate
+		})}},
+		"lifetime backwards": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.Lifetime = tree.Lifetime{NotBefore: 2, NotAfter: 1}
+		})}},
+	} {
+		var list []proposalOrRef
+		for _, p := range c.list {
+			list = append(list, value(p)...)
+		}
+		l.refused(name, l.commitBy(by, forge{list: list}), c.want, by)
+	}
+	l.commit(by, CommitOptions{})
+	l.agree()
+}
+
+// TestRefusedAddSignature: every bit of a key package counts.
+func TestRefusedAddSignature(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 31, 2)
+	by := l.at(0)
+	add := l.addOf(l.party(), nothing)
+	raw := add.keyPackage.Bytes()
+	for i := 0; i < len(raw); i += 5 {
+		b := bytes.Clone(raw)
+		b[i] ^= 0x10
+		k, err := tree.ParseKeyPackage(b)
+		if err != nil {
+			continue
+		}
+		msg := l.commitBy(by, forge{list: value(proposal{kind: ProposalAdd, keyPackage: k})})
+		if _, _, err := l.public.Stage(msg); !errors.Is(err, ErrInvalid) {
+			t.Errorf("bit of byte %d: %v", i, err)
+		}
+	}
+}
+
+// TestRefusedShapes: commits whose frame is wrong.
+func TestRefusedShapes(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 32, 3)
+	by := l.at(0)
+	l.refused("an unknown reference", l.commitBy(by, forge{list: []proposalOrRef{{ref: make([]byte, 32)}}}), ErrInvalid, by)
+	l.refused("no path and no proposal", l.commitBy(by, forge{bare: true}), ErrInvalid, by)
+	l.refused("a Remove without path", l.commitBy(by, forge{bare: true, list: value(proposal{kind: ProposalRemove, removed: 1})}), ErrInvalid, by)
+	l.refused("extensions without path", l.commitBy(by, forge{bare: true, list: value(proposal{kind: ProposalGroupContextExtensions})}), ErrInvalid, by)
+	as := sender{kind: senderMember, index: 1}
+	l.unmoved("another's name", func() {
+		if _, err := l.public.Process(l.commitBy(by, forge{as: &as})); !errors.Is(err, ErrAuthentication) {
+			t.Errorf("another's name: %v", err)
+		}
+	})
+	as = sender{kind: senderMember, index: 99}
+	l.refused("nobody's name", l.commitBy(by, forge{as: &as}), ErrInvalid, by)
+	l.refused("application data in clear", l.applicationInClear(by), ErrInvalid, by)
+	l.refused("a path shorter", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Nodes = p.Nodes[:1] }}), ErrInvalid, by)
+	l.refused("a path of others", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Leaf = by.g.st.tree.Leaf(1) }}), ErrInvalid, by)
+	for name, msg := range map[string][]byte{
+		"nothing": nil, "one byte": {0}, "another version": {0, 2, 0, 1}, "another format": {0, 1, 0, 9},
+	} {
+		l.refused(name, msg, ErrMalformed, by)
+	}
+	private, err := by.g.Seal([]byte("x"), nil, 0)
+	l.must(err)
+	if _, err := l.public.Process(private); !errors.Is(err, ErrInvalid) {
+		t.Errorf("the tracker about a private message: %v", err)
+	}
+}
+
+func (l *lab) applicationInClear(p *party) []byte {
+	st := p.g.st
+	m := &signed{wire: WirePublicMessage, content: content{
+		groupID: st.context.GroupID, epoch: st.context.Epoch,
+		sender: sender{kind: senderMember, index: p.g.Me()}, kind: Application, data: []byte("x"),
+	}}
+	l.signBy(p, m)
+	return m.publicMessage(st.suite, p.g.secrets.Membership, st.encoded)
+}
+
+// TestRefusedProposals: proposals sent by reference are checked when they come.
+func TestRefusedProposals(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 33, 3)
+	by := l.at(0)
+	propose := func(p proposal) []byte {
+		msg, _ := l.proposeBy(by, p)
+		return msg
+	}
+	l.refused("Remove of nobody", propose(proposal{kind: ProposalRemove, removed: 50}), ErrInvalid, by)
+	l.refused("ExternalInit", propose(proposal{kind: ProposalExternalInit}), ErrInvalid, by)
+	l.refused("PSK", propose(proposal{kind: ProposalPSK, psk: schedule.PSKID{Type: schedule.PSKExternal, Nonce: make([]byte, 32)}}), ErrNotAllowed, by)
+	l.refused("an Update that keeps the key", propose(proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+		d.EncryptionKey = by.g.st.tree.Leaf(0).EncryptionKey
+	})}), ErrInvalid, by)
+	l.refused("an Update with another's key", propose(proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+		d.EncryptionKey = by.g.st.tree.Leaf(2).EncryptionKey
+	})}), ErrInvalid, by)
+	good := propose(proposal{kind: ProposalRemove, removed: 2})
+	l.deliver(by, good)
+	l.refused("a proposal again", good, ErrReplay, by)
+}
+
+// TestTrackerBoundsProposals: no member fills the memory of the others.
+func TestTrackerBoundsProposals(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 34, 3)
+	by := l.at(0)
+	kept := 0
+	for range 40 {
+		leaf := l.updateLeaf(by, func(*tree.LeafNode) {})
+		msg, _ := l.proposeBy(by, proposal{kind: ProposalUpdate, leaf: leaf})
+		_, err := l.public.Process(msg)
+		for _, leaf := range []uint32{1, 2} {
+			if _, also := l.at(leaf).g.Process(msg); (err == nil) != (also == nil) {
+				t.Fatalf("the tracker says %v, a member %v", err, also)
+			}
+		}
+		if err == nil {
+			kept++
+		}
+	}
+	if kept == 0 || kept > 16 {
+		t.Errorf("%d proposals of one member were kept", kept)
+	}
+	staged, err := l.at(1).g.Commit(CommitOptions{})
+	l.must(err)
+	_, err = l.public.Process(staged.Commit)
+	l.must(err)
+	b, err := l.public.MarshalBinary()
+	l.must(err)
+	if len(b) > 3000 {
+		t.Errorf("after the commit the tracker has %d bytes", len(b))
+	}
+}
+
+// TestAuthorizeRefuses: the application's refusal stops a commit and a
+// proposal, and moves nothing.
+func TestAuthorizeRefuses(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 35, 3)
+	by := l.at(0)
+	no := errors.New("not at night")
+	commits := func(v *CommitView) error {
+		if v.Committer != 0 || !v.HasPath || len(v.Removes) != 1 || v.Removes[0].Leaf != 2 {
+			t.Errorf("Authorize saw %+v", v)
+		}
+		return no
+	}
+	l.public.cfg.Authorize = commits
+	for _, p := range l.parties {
+		p.g.cfg.Authorize = commits
+		p.g.cfg.AuthorizeProposal = func(*ProposalView) error { return no }
+	}
+	l.public.cfg.AuthorizeProposal = func(*ProposalView) error { return no }
+	msg := l.commitBy(by, forge{list: value(proposal{kind: ProposalRemove, removed: 2})})
+	l.refused("an unauthorized commit", msg, ErrUnauthorized, by)
+	proposed, _ := l.proposeBy(by, proposal{kind: ProposalRemove, removed: 2})
+	l.refused("an unauthorized proposal", proposed, ErrUnauthorized, by)
+	if _, err := by.g.Commit(CommitOptions{Remove: []uint32{2}}); !errors.Is(err, ErrUnauthorized) || by.g.Pending() {
+		t.Errorf("making an unauthorized commit: %v", err)
+	}
+}
