@@ -271,6 +271,7 @@ type forge struct {
 	done  func(*signed)               // after it was signed, before the tag is made
 	tag   func([]byte)                // on the confirmation tag
 	learn func(name string, b []byte) // of secrets on the way
+	raw   func([]byte) []byte         // on the encoded content, before it is signed
 	bare  bool                        // without a path
 	as    *sender                     // claimed sender
 }
@@ -374,6 +375,10 @@ func (l *lab) frame(p *party, f forge, c *commit, next *schedule.Context, commit
 		f.body(m)
 	}
 	l.signBy(p, m)
+	if f.raw != nil {
+		m.raw = f.raw(m.raw)
+		l.resign(p, m)
+	}
 	if f.done != nil {
 		f.done(m)
 	}
@@ -401,8 +406,14 @@ func (l *lab) frame(p *party, f forge, c *commit, next *schedule.Context, commit
 // signBy encodes a message and signs it with a member's key.
 func (l *lab) signBy(p *party, m *signed) {
 	l.t.Helper()
-	st := p.g.st
 	m.content.encode()
+	l.resign(p, m)
+}
+
+// resign signs a message as it is encoded.
+func (l *lab) resign(p *party, m *signed) {
+	l.t.Helper()
+	st := p.g.st
 	sig, err := st.suite.SignWithLabel(l.rnd, p.cfg.Signer, "FramedContentTBS", m.tbs(st.encoded))
 	l.must(err)
 	m.signature = sig
