@@ -2,49 +2,355 @@ package edge
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"primum/circle"
+	"primum/internal/clock"
+	"primum/internal/durable"
+	"primum/internal/edge/history"
+	"primum/thing"
 )
 
-// Edge is one running edge.
-type Edge struct {
-	config Config
+// Names in the state folder.
+const (
+	anchorDir    = "anchor"
+	historyFile  = "history.db"
+	registryFile = "things.json"
+	bufferFile   = "waiting.log"
+)
+
+// Rhythms of the edge's loop.
+const (
+	defaultSettle = time.Second
+	drainEvery    = 10 * time.Second
+	refreshEvery  = time.Minute
+)
+
+// feeder is what values and commands need of the anchor.
+type feeder interface {
+	Claimed() (circle.Claimed, bool)
+	SetThings(things []circle.Thing) error
+	Feed(s circle.Sample) error
+	Answer(ref string, value json.RawMessage, problem *circle.Problem) error
 }
 
-// Open opens or makes the state folder. Nothing runs before Run.
-func Open(c Config) (*Edge, error) { return &Edge{config: c}, nil }
+// claimer is what the LAN door needs of the anchor.
+type claimer interface {
+	ThingKey() ed25519.PublicKey
+	BeginClaim(r circle.ClaimRequest) (circle.ClaimOffer, error)
+	FinishClaim(countersignature string) (circle.HomeWelcome, error)
+	Withdraw(w circle.Withdrawal) (statement string, err error)
+	Backup() ([]byte, error)
+}
 
-// Run connects, discovers, serves the door and drives the anchor until the
-// context ends. It returns nil then.
-func (e *Edge) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// Edge is one running edge. Its methods are safe for concurrent use.
+type Edge struct {
+	config  Config
+	lock    *durable.Lock
+	anchor  *circle.Anchor // nil in tests that play the anchor
+	feed    feeder
+	claims  claimer
+	history *history.DB
+	house   *house
+	broker  *brokerSide // nil: none
+	waiting *buffer
+	door    *door
+	ready   chan struct{}
+
+	mu      sync.Mutex
+	listens net.Addr          // under mu
+	trouble map[string]string // what goes wrong now, by what; under mu
+}
+
+// Open opens or makes the state folder and locks it. Nothing runs before Run.
+func Open(c Config) (*Edge, error) {
+	c = withDefaults(c)
+	if err := durable.MakeDir(c.Dir); err != nil {
+		return nil, fmt.Errorf("open edge: %w", err)
+	}
+	lock, err := durable.LockDir(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open edge: %w", err)
+	}
+	e := &Edge{config: c, lock: lock, ready: make(chan struct{}), trouble: map[string]string{}}
+	if err := e.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open edge: %w", err), e.Close())
+	}
+	return e, nil
+}
+
+func withDefaults(c Config) Config {
+	if c.Clock == nil {
+		c.Clock = clock.Real()
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Settle == 0 {
+		c.Settle = defaultSettle
+	}
+	return c
+}
+
+func (e *Edge) open() (err error) {
+	c := e.config
+	if e.history, err = history.Open(filepath.Join(c.Dir, historyFile), history.Options{Keep: c.Keep, Clock: c.Clock, Log: c.Log}); err != nil {
+		return err
+	}
+	if e.waiting, err = openBuffer(filepath.Join(c.Dir, bufferFile), c.Rand); err != nil {
+		return err
+	}
+	known, err := openRegistry(filepath.Join(c.Dir, registryFile))
+	if err != nil {
+		return err
+	}
+	if e.feed == nil {
+		if e.anchor, err = circle.OpenAnchor(filepath.Join(c.Dir, anchorDir), circle.AnchorOptions{Clock: c.Clock, Rand: c.Rand, History: e.history, Log: c.Log}); err != nil {
+			return err
+		}
+		e.feed, e.claims = e.anchor, e.anchor
+	}
+	e.house = newHouse(c.Clock, c.Log, c.Settle, known)
+	e.house.out = out{announce: e.announce, value: e.keep, send: e.send, answer: e.answer}
+	if c.Broker != nil {
+		if e.broker, err = openBroker(c, e.house); err != nil {
+			return err
+		}
+	}
+	e.door = newDoor(e)
+	return nil
+}
 
 // Close frees the state folder. Call it after Run has returned.
-func (e *Edge) Close() error { return nil }
+func (e *Edge) Close() error {
+	var all []error
+	if e.anchor != nil {
+		all = append(all, e.anchor.Close())
+	}
+	if e.waiting != nil && e.waiting.log != nil {
+		all = append(all, e.waiting.close())
+	}
+	if e.history != nil {
+		all = append(all, e.history.Close())
+	}
+	return errors.Join(append(all, e.lock.Close())...)
+}
 
-// Ready is closed when the door listens.
-func (e *Edge) Ready() <-chan struct{} { return nil }
+// Run connects, discovers, serves the door and drives the anchor until the
+// context ends; it returns nil then. Another end is an error: the door can't
+// listen, or the anchor's folder can't be written.
+func (e *Edge) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var work sync.WaitGroup
+	start := func(f func(context.Context) error) {
+		work.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	if err := e.door.listen(); err != nil {
+		return err
+	}
+	close(e.ready)
+	start(e.door.serve)
+	start(func(ctx context.Context) error { e.history.Run(ctx); return nil })
+	start(e.loop)
+	if e.broker != nil {
+		start(e.broker.conn.Run)
+	}
+	if h := e.config.Simulated; h != nil {
+		start(func(ctx context.Context) error {
+			h.Run(ctx, func(r thing.Report) { e.house.take(h, r) })
+			return nil
+		})
+	}
+	if e.config.Drive != nil && e.anchor != nil {
+		start(func(ctx context.Context) error {
+			return e.config.Drive(ctx, e.anchor, func(ev circle.Event) error { return e.event(ctx, ev) })
+		})
+	}
+	e.ShowClaim()
+	<-ctx.Done()
+	work.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("run edge: %w", err)
+	}
+	return nil
+}
 
-// ClaimURL is what `primum claim` takes; empty before Ready and without a door.
-func (e *Edge) ClaimURL() string { return "" }
+// loop looks at the house's deadlines, the outage buffer and the counts.
+func (e *Edge) loop(ctx context.Context) error {
+	now := e.config.Clock.Now()
+	drain, refresh := now.Add(drainEvery), now.Add(refreshEvery)
+	for {
+		wait := min(drain.Sub(now), refresh.Sub(now))
+		if next := e.house.next(); !next.IsZero() {
+			wait = min(wait, next.Sub(now))
+		}
+		timer := e.config.Clock.NewTimer(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-e.house.wake:
+			timer.Stop()
+		case <-timer.C():
+		}
+		now = e.config.Clock.Now()
+		e.house.settled(now)
+		e.house.overdue(now)
+		if !now.Before(drain) {
+			drain = now.Add(drainEvery)
+			e.drain(now)
+		}
+		if !now.Before(refresh) {
+			refresh = now.Add(refreshEvery)
+			e.house.refresh()
+		}
+	}
+}
 
-// NewCode opens the door for one claim within the next 120 s and returns the
-// one-time code. An earlier code is void.
-func (e *Edge) NewCode() (string, error) { return "", errors.ErrUnsupported }
+// announce gives the owner's list to the anchor.
+func (e *Edge) announce(things []circle.Thing) {
+	e.note("tell things", e.feed.SetThings(things))
+}
+
+// keep puts values into the history and feeds them to the anchor; what the
+// anchor can't take now waits in the buffer. An edge without an owner keeps
+// its history and feeds nobody.
+func (e *Edge) keep(samples []circle.Sample) {
+	e.note("keep history", e.history.Add(context.Background(), samples...))
+	if _, owned := e.feed.Claimed(); !owned {
+		return
+	}
+	for i, s := range samples {
+		err := e.feed.Feed(s)
+		e.note("feed a value", err)
+		if err == nil || permanent(err) {
+			continue
+		}
+		e.note("buffer values", e.waiting.put(e.config.Clock.Now(), samples[i:]))
+		return
+	}
+}
+
+// permanent tells errors that waiting does not mend.
+func permanent(err error) bool {
+	return errors.Is(err, circle.ErrUnknown) || errors.Is(err, circle.ErrRefused) || errors.Is(err, circle.ErrEnded)
+}
+
+func (e *Edge) drain(now time.Time) {
+	err := e.waiting.drain(now, func(s circle.Sample) error {
+		if err := e.feed.Feed(s); err != nil && !permanent(err) {
+			return err
+		}
+		return nil
+	})
+	e.note("feed waiting values", err)
+}
+
+// note remembers what goes wrong, and forgets it when it goes well again.
+func (e *Edge) note(what string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		delete(e.trouble, what)
+		return
+	}
+	if e.trouble[what] != err.Error() {
+		e.trouble[what] = err.Error()
+		e.config.Log.Warn("edge", "doing", what, "problem", err)
+	}
+}
+
+func (e *Edge) send(ctx context.Context, s thing.Send) error {
+	if h := e.config.Simulated; h != nil && h.Has(s.Topic) {
+		return h.Send(s)
+	}
+	if e.broker == nil {
+		return errors.New("this edge has no broker")
+	}
+	return e.broker.send(ctx, s)
+}
+
+func (e *Edge) answer(ref string, value json.RawMessage, p *problem) {
+	e.note("answer a command", e.feed.Answer(ref, value, p))
+}
+
+// event takes an event of the anchor. Returning nil means that it need not
+// come again.
+func (e *Edge) event(ctx context.Context, ev circle.Event) error {
+	log := e.config.Log.With("grant", ev.Grant)
+	switch ev.Kind {
+	case circle.EventCommand:
+		e.house.command(ctx, ev)
+	case circle.EventClaimed:
+		e.say("This edge now belongs to " + ev.Account + ".")
+		e.house.announceAgain()
+	case circle.EventStopped:
+		e.say("The circles of this edge are out of step (" + ev.Reason + "). Claim it again; its owner's grants are then renewed.")
+		e.ShowClaim()
+	case circle.EventProblem, circle.EventDeclined, circle.EventPaused:
+		log.Warn("circle", "event", ev.Kind, "reason", ev.Reason, "text", ev.Text)
+	default:
+		log.Info("circle", "event", ev.Kind, "reason", ev.Reason)
+	}
+	return nil
+}
+
+// Ready is closed when the door listens (or there is none) and Run goes on.
+func (e *Edge) Ready() <-chan struct{} { return e.ready }
 
 // Overview lists the things with counts and problems.
-func (e *Edge) Overview() Overview { return Overview{} }
+func (e *Edge) Overview() Overview {
+	o := e.house.overview()
+	for i := range o.Things {
+		if on, err := e.history.On(context.Background(), o.Things[i].Name); err == nil {
+			o.Things[i].History = on
+		}
+	}
+	if e.broker != nil {
+		status := e.broker.conn.Status()
+		o.Broker = &status
+	}
+	if c, owned := e.feed.Claimed(); owned {
+		o.Owner = c.Owner
+	}
+	o.Waiting, o.Dropped = e.waiting.counts()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, what := range slices.Sorted(maps.Keys(e.trouble)) {
+		o.Problems = append(o.Problems, what+": "+e.trouble[what])
+	}
+	return o
+}
 
 // Accept takes the changed description of a thing (Status.Changed).
-func (e *Edge) Accept(name string) error { return errors.ErrUnsupported }
+func (e *Edge) Accept(name string) error { return e.house.accept(name) }
 
 // SetHistory switches the history of a thing on or off; off also erases it.
-func (e *Edge) SetHistory(name string, on bool) error { return errors.ErrUnsupported }
-
-// Backup writes what a restored edge needs: names, pinned descriptions,
-// history, the thing's key. It holds no ratchet state. It may run while the
-// edge runs.
-func (e *Edge) Backup(w io.Writer) error { return errors.ErrUnsupported }
-
-// Restore makes a state folder from a backup; the edge must then be claimed
-// again by its owner, and its circles are opened anew.
-func Restore(dir string, r io.Reader) error { return errors.ErrUnsupported }
+func (e *Edge) SetHistory(name string, on bool) error {
+	e.house.mu.Lock()
+	known := e.house.registry.byName(name) != ""
+	e.house.mu.Unlock()
+	if !known {
+		return fmt.Errorf("switch history of %s: there is no such thing; see `primum edge things`", name)
+	}
+	return e.history.SetOn(context.Background(), name, on)
+}

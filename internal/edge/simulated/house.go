@@ -126,6 +126,9 @@ func (h *House) Write(key, affordance string, value any) (thing.Send, error) {
 	return thing.Send{Topic: Lamp, Payload: b}, err
 }
 
+// Has tells whether a message of Write goes to the house.
+func (h *House) Has(topic string) bool { return topic == Lamp }
+
 // Send takes what Write made: the lamp is switched and says so.
 func (h *House) Send(s thing.Send) error {
 	var state string

@@ -1,0 +1,118 @@
+package edge
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"primum/internal/edge/homeassistant"
+	"primum/internal/edge/mqtt"
+	"primum/internal/edge/statestream"
+	"primum/internal/edge/zigbee2mqtt"
+	"primum/thing"
+)
+
+// adapter is the device side of one protocol on a broker.
+type adapter interface {
+	source
+	// Filters lists the topics to subscribe to now.
+	Filters() []string
+	// Receive takes one message.
+	Receive(topic string, payload []byte, at time.Time) thing.Report
+}
+
+// lockedAdapter lets commands and messages use an adapter from two goroutines.
+type lockedAdapter struct {
+	mu      sync.Mutex
+	adapter adapter
+}
+
+func (a *lockedAdapter) Write(key, affordance string, value any) (thing.Send, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.adapter.Write(key, affordance, value)
+}
+
+func (a *lockedAdapter) receive(topic string, payload []byte, at time.Time) thing.Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.adapter.Receive(topic, payload, at)
+}
+
+func (a *lockedAdapter) filters() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.adapter.Filters()
+}
+
+// ownBase is where the receiving side puts shared values; the sending side
+// does not read them back.
+const ownBase = "primum"
+
+// brokerSide is everything on one broker.
+type brokerSide struct {
+	conn     *mqtt.Conn
+	adapters []*lockedAdapter
+	house    *house
+	now      func() time.Time
+}
+
+func openBroker(c Config, h *house) (*brokerSide, error) {
+	b := &brokerSide{house: h, now: c.Clock.Now}
+	var elsewhere, never []string
+	if c.Zigbee2MQTT != Off {
+		z := zigbee2mqtt.New(c.Zigbee2MQTT)
+		elsewhere, never = append(elsewhere, z.Base()), append(never, z.Base()+"/bridge/logging")
+		b.adapters = append(b.adapters, &lockedAdapter{adapter: z})
+	}
+	if c.HomeAssistant != Off {
+		o := homeassistant.Options{Prefix: c.HomeAssistant, Elsewhere: append(elsewhere, ownBase), Never: never}
+		b.adapters = append(b.adapters, &lockedAdapter{adapter: homeassistant.New(o)})
+	}
+	if c.Statestream != "" && c.Statestream != Off {
+		b.adapters = append(b.adapters, &lockedAdapter{adapter: statestream.New(c.Statestream)})
+	}
+	o := *c.Broker
+	o.Never = append(slices.Clone(o.Never), never...)
+	if o.Clock == nil {
+		o.Clock = c.Clock
+	}
+	if o.Log == nil {
+		o.Log = c.Log
+	}
+	var err error
+	if b.conn, err = mqtt.New(o, b.receive); err != nil {
+		return nil, err
+	}
+	return b, b.subscribe()
+}
+
+// receive passes a message to the adapters; one of them knows it.
+func (b *brokerSide) receive(m mqtt.Message) {
+	at, changed := b.now(), false
+	for _, a := range b.adapters {
+		r := a.receive(m.Topic, m.Payload, at)
+		changed = changed || len(r.Found)+len(r.Gone) > 0
+		b.house.take(a, r)
+	}
+	if changed {
+		if err := b.subscribe(); err != nil {
+			b.house.mu.Lock()
+			b.house.problem(err.Error())
+			b.house.mu.Unlock()
+		}
+	}
+}
+
+func (b *brokerSide) subscribe() error {
+	var filters []string
+	for _, a := range b.adapters {
+		filters = append(filters, a.filters()...)
+	}
+	return b.conn.Subscribe(filters)
+}
+
+func (b *brokerSide) send(ctx context.Context, s thing.Send) error {
+	return b.conn.Publish(ctx, s.Topic, s.Payload, false)
+}
