@@ -159,3 +159,20 @@ func unpackOne(dir, name string, from io.Reader, anchor []byte) ([]byte, error) 
 	}
 	return nil, fmt.Errorf("the backup holds a file of no known name: %q", short(name))
 }
+
+// Backup writes a backup of the edge of a state folder: asks the one that runs
+// on it, else opens the folder itself.
+func Backup(dir string, w io.Writer) error {
+	err := NewControl(dir).Backup(context.Background(), w)
+	if !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, registryFile)); err != nil {
+		return fmt.Errorf("back up edge: there is no edge in %s: %w", dir, err)
+	}
+	e, err := Open(Config{Dir: dir, Zigbee2MQTT: Off, HomeAssistant: Off})
+	if err != nil {
+		return err
+	}
+	return errors.Join(e.Backup(w), e.Close())
+}
