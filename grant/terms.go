@@ -57,7 +57,8 @@ type Context struct{}
 
 const contextJSON = `{"@vocab":"https://w3id.org/dpv#","dpv":"https://w3id.org/dpv#",` +
 	`"dct":"http://purl.org/dc/terms/","eu-gdpr":"https://w3id.org/dpv/legal/eu/gdpr#","loc":"https://w3id.org/loc#",` +
-	`"hasPurpose":{"@type":"@vocab"},"label":"http://www.w3.org/2004/02/skos/core#prefLabel",` +
+	`"dct:replaces":{"@type":"@id"},"hasDataSubject":{"@type":"@id"},"hasJurisdiction":{"@type":"@id"},` +
+	`"hasLegalBasis":{"@type":"@id"},"hasProcessing":{"@type":"@id"},"label":"http://www.w3.org/2004/02/skos/core#prefLabel",` +
 	`"primum":"urn:primum:terms:","grantee":"primum:grantee","account":"primum:account","identityKey":"primum:identityKey",` +
 	`"kind":"primum:kind","digest":"primum:digest","text":"primum:text","language":"dct:language",` +
 	`"authorization_details":{"@id":"primum:authorizationDetails","@type":"@json"},"opening":"primum:opening",` +

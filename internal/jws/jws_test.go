@@ -3,8 +3,10 @@ package jws
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -281,6 +283,11 @@ func FuzzDecodeStrict(f *testing.F) {
 		var place *PlaceError
 		if err != nil && !errors.As(err, &place) {
 			t.Errorf("a refusal without a place: %v", err)
+		}
+		// What is taken means the same to the standard decoder.
+		var w sample
+		if err == nil && (json.Unmarshal(b, &w) != nil || !reflect.DeepEqual(v, w)) {
+			t.Errorf("%q: read as %+v and as %+v", b, v, w)
 		}
 	})
 }
