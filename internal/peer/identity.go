@@ -87,12 +87,39 @@ func (p *Peer) known(ctx context.Context, name string) (*identity.Verified, time
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	// Stored documents were verified before they were kept.
-	v, err := identity.First(s.Document)
+	v, err := p.reread(ctx, s)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read stored identity document: %w", err)
 	}
 	return v, s.Checked, nil
+}
+
+// maxGap bounds the search for the document before one that a recovery key
+// signed: this node may have missed versions of another domain's.
+const maxGap = 100
+
+// reread reads a document that was verified before it was kept. One that a
+// recovery key signed doesn't stand alone: it follows the one before.
+func (p *Peer) reread(ctx context.Context, s store.Identity) (*identity.Verified, error) {
+	v, err := identity.First(s.Document)
+	if !errors.Is(err, identity.ErrSigner) {
+		return v, err
+	}
+	for n := s.Version - 1; n > 0 && s.Version-n <= maxGap; n-- {
+		before, missing := p.cfg.Store.Identities.Version(ctx, s.Account, n)
+		if errors.Is(missing, store.ErrNotFound) {
+			continue
+		}
+		if missing != nil {
+			return nil, missing
+		}
+		previous, err := p.reread(ctx, before)
+		if err != nil {
+			return nil, err
+		}
+		return identity.Follow(s.Document, previous)
+	}
+	return nil, err
 }
 
 // refresh fetches, checks and keeps a document of another domain.

@@ -248,6 +248,9 @@ func TestIdentityKeyIsPinned(t *testing.T) {
 	if err != nil || v.Version() != 2 {
 		t.Fatalf("recovery: %v", err)
 	}
+	if v, err := p.Identity(t.Context(), a); err != nil || v.Version() != 2 {
+		t.Errorf("the recovered document read again: %v", err)
+	}
 }
 
 func TestBadAnswersAreRefusedAndRemembered(t *testing.T) {

@@ -111,11 +111,7 @@ func (d *Door) putIdentity(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	stored, err := d.cfg.Store.Identities.Current(ctx, account.String())
-	if err != nil {
-		return nil, err
-	}
-	previous, err := identity.First(stored.Document)
+	previous, err := d.cfg.Peer.Identity(ctx, account)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ package httpdoor
 import (
 	"context"
 	"crypto"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -193,6 +194,10 @@ func refused(r *wire.Refusal) *wire.Problem {
 	p.Pointer, p.Epoch = r.Pointer, r.Epoch
 	if r.Retry > 0 {
 		p.Retry = seconds(r.Retry)
+	}
+	if r.Reason != "" {
+		// A map of strings and a time always marshals.
+		p.More, _ = json.Marshal(map[string]string{"reason": r.Reason, "at": r.At.UTC().Format(time.RFC3339)})
 	}
 	return p
 }
