@@ -105,7 +105,8 @@ func newEvil(t testing.TB) *evil {
 }
 
 // seed makes all randomness follow from the input.
-func (e *evil) seed(in []byte) *script {
+func (e *evil) seed(t testing.TB, in []byte) *script {
+	e.t = t // a fuzz target must not use the one outside
 	e.rnd = rand.NewChaCha8(sha256.Sum256(in))
 	return &script{b: in}
 }
@@ -275,7 +276,7 @@ func FuzzHostileHandshake(f *testing.F) {
 	f.Add([]byte{1, 1, 1})
 	f.Add([]byte{1, 1, 4, 2})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		e.handshake(t, e.message(e.seed(in)))
+		e.handshake(t, e.message(e.seed(t, in)))
 	})
 }
 
@@ -318,7 +319,7 @@ func TestHostileScriptsReachBothSides(t *testing.T) {
 	for i := range 200 {
 		in := make([]byte, 64)
 		_, _ = rand.NewChaCha8([32]byte{byte(i), 1}).Read(in)
-		if e.handshake(t, e.message(e.seed(in))) > 0 {
+		if e.handshake(t, e.message(e.seed(t, in))) > 0 {
 			good++
 		} else {
 			bad++
@@ -338,7 +339,7 @@ func FuzzHostilePrivate(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 5}, uint32(0), byte(2))
 	f.Add([]byte{2, 0, 3, 0, 9}, uint32(1<<31), byte(3))
 	f.Fuzz(func(t *testing.T, in []byte, generation uint32, kind byte) {
-		s := e.seed(in)
+		s := e.seed(t, in)
 		g := e.by.g
 		body, _, err := g.signBody(s.bytes(), nil, 0)
 		if err != nil {
@@ -379,7 +380,7 @@ func FuzzHostileGroupInfo(f *testing.F) {
 	info, err := e.by.g.GroupInfo()
 	e.must(err)
 	f.Fuzz(func(t *testing.T, in []byte, resign bool) {
-		msg := e.seed(in).spoil(info)
+		msg := e.seed(t, in).spoil(info)
 		if g, err := parseGroupInfo(bytes.Clone(msg)); resign && err == nil {
 			e.must(g.sign(e.by.g.st.suite, e.rnd, e.by.cfg.Signer))
 			w := header(WireGroupInfo)
@@ -407,7 +408,7 @@ func FuzzHostileWelcome(f *testing.F) {
 	f.Add([]byte{0, 0, 9, 1}, []byte{}, nodes)
 	f.Add([]byte{}, []byte{0, 0, 1, 1}, []byte{0xbf, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, outer, inner, apart []byte) {
-		msg := e.seed(outer).spoil(staged.Welcome)
+		msg := e.seed(t, outer).spoil(staged.Welcome)
 		if len(inner) > 0 {
 			msg = e.reseal(staged.Welcome, kp, priv, &script{b: inner})
 		}
