@@ -20,7 +20,7 @@ import (
 const rows = `
 internal/clock internal/jws internal/durable mls/internal/codec
 < internal/sign mls/internal/suite < mls/internal/schedule mls/internal/tree < mls
-< identity thing < grant < circle < internal/wire < client < client/*
+< identity thing < grant < circle/internal/* < circle < internal/wire < client < client/*
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge
 < internal/store < internal/peer < internal/relay
 < internal/consent < internal/door/*

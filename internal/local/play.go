@@ -1,0 +1,182 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"primum/circle"
+	"primum/client"
+	"primum/client/vault"
+	"primum/grant"
+	"primum/identity"
+	"primum/internal/wire"
+)
+
+const (
+	shared  = "water/flow"
+	every   = 2 * time.Second
+	lasting = 7 * 24 * time.Hour
+)
+
+// play is the story: two accounts, a claim, a yes, a first value. The two
+// identities are closed at the end, so that commands can open them.
+func (w *world) play(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	owner, err := w.person(ctx, w.owner, identity.Person, "")
+	if err != nil {
+		return err
+	}
+	defer owner.close()
+	adviser, err := w.person(ctx, w.adviser, identity.Organisation, "Energy advice")
+	if err != nil {
+		return err
+	}
+	defer adviser.close()
+	if _, err := adviser.client.Sync(ctx); err != nil {
+		return fmt.Errorf("publish the adviser's keys: %w", err)
+	}
+	if err := w.claim(ctx, owner.client); err != nil {
+		return err
+	}
+	id, err := w.give(ctx, owner.client)
+	if err != nil {
+		return err
+	}
+	return w.firstValue(ctx, adviser.client, id)
+}
+
+// person is an identity in use.
+type person struct {
+	vault  *vault.Vault
+	client *client.Client
+}
+
+func (p *person) close() {
+	_ = p.client.Close()
+	_ = p.vault.Close()
+}
+
+// person makes an account and opens it.
+func (w *world) person(ctx context.Context, address string, kind identity.Kind, name string) (*person, error) {
+	a, err := identity.ParseAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	v, recovery, err := vault.Create(w.peopleDir(), vault.New{
+		Address: a, Kind: kind, Name: name, Passphrase: phrase, WorkFactor: 10,
+		Suites: []uint16{1}, Now: time.Now(), Holder: "primum local",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make keys of %s: %w", address, err)
+	}
+	_ = recovery // the identity ends with the folder
+	o, err := v.Options(w.o.Transport)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	o.LAN = w.o.Transport
+	home := client.Node{Calls: o.Calls, Authority: a.Authority}
+	if err := home.NewAccount(ctx, wire.NewAccount{Identity: v.Document()}); err != nil {
+		return nil, errors.Join(fmt.Errorf("sign up %s: %w", address, err), v.Close())
+	}
+	c, err := client.Open(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return &person{vault: v, client: c}, nil
+}
+
+// claim makes the house the owner's; the code stands on the edge's terminal.
+func (w *world) claim(ctx context.Context, owner *client.Client) error {
+	code, err := w.house.edge.NewCode()
+	if err != nil {
+		return err
+	}
+	if _, err := owner.Claim(ctx, w.house.edge.ClaimURL(), code); err != nil {
+		return fmt.Errorf("claim the house: %w", err)
+	}
+	w.say("the house is %s's: its things send to their own circle, to nobody else", w.owner)
+	return nil
+}
+
+// give waits for the meter's description and shares its flow.
+func (w *world) give(ctx context.Context, owner *client.Client) (string, error) {
+	target, err := waitFor(ctx, owner, shared)
+	if err != nil {
+		return "", err
+	}
+	grantee, err := owner.Directory.Lookup(ctx, w.adviser)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", w.adviser, err)
+	}
+	purpose, err := grant.FindPurpose("energy advice")
+	if err != nil {
+		return "", err
+	}
+	id, err := owner.Give(ctx, circle.GiveParams{
+		Home: target.Circle, Grantee: grantee.Compact(), Purpose: purpose, Until: time.Now().Add(lasting),
+		Share: []circle.SharedAffordance{{
+			Source: circle.Source{Thing: target.Thing, Name: target.Name}, Title: target.Title,
+			Ops:       []string{"observeproperty", "readproperty"},
+			Precision: circle.Precision{Every: grant.Duration(every), Stat: grant.Mean},
+		}},
+	})
+	if err != nil {
+		return "", err
+	}
+	w.say("%s gave %s one value: %s, a mean every 2 s, for 7 days", w.owner, w.adviser, shared)
+	return id, owner.Opened(ctx, id)
+}
+
+// waitFor asks until the anchor has described the thing.
+func waitFor(ctx context.Context, c *client.Client, what string) (client.Target, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		target, err := c.Find(what)
+		if err == nil {
+			return target, nil
+		}
+		select {
+		case <-ctx.Done():
+			return client.Target{}, fmt.Errorf("wait for %s: %w", what, err)
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *world) firstValue(ctx context.Context, adviser *client.Client, id string) error {
+	for v := range adviser.Watch(ctx, id) {
+		if len(v.Value) > 0 && v.State == "" {
+			w.say("first shared value at %s: %s = %s %s (opened there; node H holds only ciphertext)", w.adviser, shared, v.Value, v.Unit)
+			return nil
+		}
+	}
+	return fmt.Errorf("no value came within a minute: %w", context.Cause(ctx))
+}
+
+// printScreen is what a newcomer reads.
+func (w *world) printScreen() {
+	p := w.o.Program
+	w.say("\nThe nodes see: who, when, how often. Never: values. Not audited yet.\n")
+	w.say("everything is in   %s", w.dir)
+	w.say("node H (carries)   %s/     its files: %s", w.h.node.BaseURL(), filepath.Join(w.dir, "node-h"))
+	w.say("node S (adviser's) %s/     its files: %s", w.s.node.BaseURL(), filepath.Join(w.dir, "node-s"))
+	w.say("\nTry in a second terminal:\n")
+	for _, c := range [][2]string{
+		{"what the adviser sees, live", "watch " + shared + " --as " + w.adviser},
+		{"the same value beside what node H stores", "local bytes"},
+		{"what you share, with whom, until when", "grants --as " + w.owner},
+		{"let the adviser switch the lamp for a day", "share lamp/state " + w.adviser + " --may read,write --for 1d --yes --as " + w.owner},
+		{"… and the adviser does", "send lamp/state ON --as " + w.adviser},
+		{"take it back: both locks, with their times", "withdraw " + shared + " --as " + w.owner},
+	} {
+		w.say("  # %s\n  %s\n", c[0], strings.TrimSpace(p+" "+c[1]))
+	}
+	w.say("Ctrl-C stops everything.")
+}
