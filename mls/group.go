@@ -27,6 +27,7 @@ type Group struct {
 	reInit     bool // a ReInit was committed: nothing is sent any more
 	evicted    bool // core holds no secret
 	stored     int  // length of the last MarshalBinary, to make room at once
+	welcomedBy uint32
 }
 
 // core is a member's state of one epoch. Of a past epoch only what opens
@@ -229,6 +230,10 @@ func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
 	}
 	return schedule.Export(g.st.suite, g.secrets.Exporter, label, context, n), nil
 }
+
+// WelcomeSigner is the leaf that signed the GroupInfo by which this member
+// joined; it is meaningful after Join and until Load.
+func (g *Group) WelcomeSigner() uint32 { return g.welcomedBy }
 
 // Generation is the generation of the next application message sealed here, as
 // stored: with a reserved block the first one behind it.

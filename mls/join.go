@@ -158,7 +158,7 @@ func enterEpoch(cfg *Config, st *epochState, info *groupInfo, in *groupSecrets, 
 		private.Wipe()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
 	}
-	return &Group{cfg: *cfg, core: newCore(cfg, st, secrets, private)}, nil
+	return &Group{cfg: *cfg, core: newCore(cfg, st, secrets, private), welcomedBy: info.signer}, nil
 }
 
 func findLeaf(t *tree.Tree, leaf *tree.LeafNode) (uint32, bool) {
