@@ -74,7 +74,8 @@ const (
 	// EffectFileClosing: Node, Grant, Closing, Countersignature. Result:
 	// Receipt, State, At.
 	EffectFileClosing EffectKind = "file-closing"
-	// EffectFileRefusal: Account (who asked), Until; at the own node.
+	// EffectFileRefusal: Account (who asked), Until, Document (the signed
+	// refusal); at the own node.
 	EffectFileRefusal EffectKind = "file-refusal"
 	// EffectPresentActive: Node, Circle (home), Document (the signed active
 	// set, JWS); after the node said "restored".
@@ -296,11 +297,10 @@ type Thing struct {
 }
 
 // Withdrawal is what ends a grant: the closing, signed by the grant key, and
-// the signature of an owner's client. Nonce asks for the anchor's statement.
+// the signature of an owner's client, whose nonce the anchor's statement repeats.
 type Withdrawal struct {
 	Closing          string `json:"closing"`
 	Countersignature string `json:"countersignature"`
-	Nonce            string `json:"nonce"`
 }
 
 // Source names what an affordance of a grant is at home.

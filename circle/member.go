@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"primum/grant"
 	"primum/internal/clock"
 )
 
@@ -47,13 +48,9 @@ func (m *Member) Inbox(from, identity, kind string, document []byte) error {
 // AskParams is what a grantee asks for.
 type AskParams struct {
 	Recipient string // identity document of who is asked
-	Quantity  string // "power", or
-	Name      string // a name that the owner told: "water/flow"
-	Unit      string
-	Purpose   string // DPV class, as grant.ParsePurpose gives it
-	Every     time.Duration
-	Until     time.Time
-	Notice    string // words to the owner
+	// Request says what; ID, From, Client, To and Issued are filled in, and
+	// Expires (7 days) when it is zero.
+	Request grant.Request
 }
 
 // Ask sends a request to an owner's inbox; the id comes back in EventRefused,
@@ -64,7 +61,7 @@ func (m *Member) Ask(p AskParams) (request string, err error) { return "", error
 type GrantInfo struct {
 	ID         string
 	Circle     ID
-	State      string // grant.State
+	State      grant.State
 	Owner      string // account; empty when pseudonymous
 	Grantee    string
 	Node       string
@@ -81,10 +78,12 @@ type GrantInfo struct {
 
 // SharedName is an affordance of a grant, by the name that it has there.
 type SharedName struct {
-	Thing  string // pseudonym
-	Name   string
-	Ops    []string
-	Source Source // owner only
+	Thing     string // pseudonym
+	Title     string // what the owner calls the thing
+	Name      string // affordance
+	Ops       []string
+	Precision Precision
+	Source    Source // owner only
 }
 
 // Grants lists the grants given to this account, ended ones too, newest last.

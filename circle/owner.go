@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"time"
+
+	"primum/grant"
 )
 
 // Owner is a Member that also decides about things of its own.
@@ -56,28 +58,30 @@ func (o *Owner) Things(home ID) []Thing { return nil }
 // SharedAffordance is one affordance that a grant gives.
 type SharedAffordance struct {
 	Source    Source
-	Name      string // as the grantee sees it; empty: Source.Name
+	Title     string // what the grantee shall call the thing
 	Ops       []string
 	Precision Precision
 }
 
 // GiveParams is a yes. All affordances are of one home.
 type GiveParams struct {
-	Home         ID
-	Grantee      string // identity document
-	Request      string // id of the request that it answers, if any
-	Share        []SharedAffordance
-	Purpose      string // DPV class
-	Service      string
-	From, Until  time.Time // From zero: now
-	Pseudonymous bool      // the owner's account is not told
-	MaxClients   int       // 0: 8
-	Notice       string    // the text as shown; empty: generated
-	Language     string    // of the notice; empty: en
-	Jurisdiction string
-	AskAgain     time.Duration // 0: 90 days
-	Replaces     string        // grant id of a renewal
-	ShortLease   bool          // the terms touch locks, cameras, health
+	Home           ID
+	Grantee        string // identity document
+	Request        string // id of the request that it answers, if any
+	Share          []SharedAffordance
+	Purpose        grant.Purpose
+	Service        string
+	From, Until    time.Time // From zero: now
+	Pseudonymous   bool      // the owner's account is not told
+	MaxClients     int       // 0: 8
+	Bucket         int       // bytes of a message: 256, 1024, 4096; 0: what fits
+	Notice         grant.Notice
+	Country        string
+	Retention      grant.Duration
+	AskAgainAfter  grant.Duration // 0: 90 days
+	Conditionality *grant.Conditionality
+	Replaces       string // grant id of a renewal
+	ShortLease     bool   // the terms touch locks, cameras, health
 }
 
 // Give signs a grant and sends it on its ways: to the node, through the home
@@ -90,17 +94,11 @@ func (o *Owner) Requests() []RequestInfo { return nil }
 // RequestInfo is a request as the owner sees it.
 type RequestInfo struct {
 	ID       string
-	From     string
+	From     string // account
+	Identity string // its identity document
 	Document string // JWS
 	Received time.Time
-	Expires  time.Time
-	Quantity string
-	Name     string
-	Unit     string
-	Purpose  string
-	Every    time.Duration
-	Until    time.Time
-	Notice   string
+	Request  grant.Request
 }
 
 // Refuse says no to a request, to the node too (askAgainAfter).

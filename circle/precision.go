@@ -1,13 +1,6 @@
 package circle
 
-import "time"
+import "primum/grant"
 
 // Precision is how finely an affordance is shared.
-type Precision struct {
-	Every  time.Duration
-	Stat   string
-	Round  float64
-	Place  int
-	Delay  time.Duration
-	Change bool
-}
+type Precision = grant.Precision

@@ -1,0 +1,447 @@
+package circle
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"primum/circle/internal/reduce"
+	"primum/grant"
+	"primum/identity"
+)
+
+// Bounds of what a leaf may ask.
+const (
+	nonceLife      = 30 * time.Second
+	noncesPerLeaf  = 8
+	commandTime    = 30 * time.Second
+	maxCommands    = 256
+	historyChunk   = 5_000   // samples asked for at once
+	historyBudget  = 200_000 // samples looked at for one page, but for a last window
+	historyCeiling = 2_000_000
+	pageRoom       = 14 << 10 // bytes of values in a page
+)
+
+// issued is a nonce that may be used once.
+type issued struct {
+	nonce string
+	at    time.Time
+}
+
+// command waits for the edge's answer.
+type command struct {
+	Circle   ID        `json:"circle"`
+	ID       string    `json:"id"`
+	Op       string    `json:"op"`
+	Thing    string    `json:"thing,omitempty"` // as the circle calls it
+	Name     string    `json:"name"`
+	Deadline time.Time `json:"deadline"`
+}
+
+// grantMessage takes a message of a grantee's client.
+func (an *Anchor) grantMessage(r *room, in *incoming) {
+	g := an.grantOf(r.ID)
+	items, err := parseInner(in.data)
+	if err != nil || g == nil {
+		an.bad(r, errors.Join(err))
+		return
+	}
+	for i, m := range items {
+		if i >= 16 {
+			an.bad(r, errors.New("too many entries"))
+			return
+		}
+		if m.Op == opDocuments {
+			an.documentsCame(g, m.Documents)
+			continue
+		}
+		an.serve(r, in.sender.SignatureKey, m, g)
+	}
+}
+
+// documentsCame takes the grantee's own identity document.
+func (an *Anchor) documentsCame(g *anchorGrant, compacts []string) {
+	for _, c := range compacts[:min(len(compacts), keepVersions)] {
+		account, err := documentAccount(c)
+		if err != nil || account != g.envelope.Grantee.String() {
+			continue
+		}
+		if err := an.takeIdentity(c); err != nil {
+			an.log.Warn("identity document refused", "account", account, "why", err)
+		}
+	}
+}
+
+// serve answers one entry. g is nil in the home circle.
+func (an *Anchor) serve(r *room, leaf []byte, m inner, g *anchorGrant) {
+	if m.ID == "" {
+		an.bad(r, errors.New("entry has no id"))
+		return
+	}
+	reply := inner{Op: m.Op, ID: m.ID, Thing: m.Thing, Name: m.Name}
+	var err error
+	switch m.Op {
+	case opNonce:
+		reply.Nonce, err = an.issue(r, leaf)
+	case grant.OpRead:
+		err = an.read(r, leaf, m, g, &reply)
+	case grant.OpWrite, grant.OpInvoke:
+		if err = an.obey(r, leaf, m, g); err == nil {
+			return // answered by Answer
+		}
+	default:
+		err = &Problem{Kind: "not-supported", Detail: "the anchor does not take " + clip(m.Op)}
+	}
+	if err != nil {
+		reply.Problem = problemOf(err)
+	}
+	an.reply(r, leaf, reply)
+}
+
+func problemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var denied *grant.Denied
+	if errors.As(err, &denied) {
+		return &Problem{Kind: denied.Kind, Detail: denied.Detail}
+	}
+	return &Problem{Kind: "refused", Detail: clip(err.Error())}
+}
+
+// reply seals an answer in the smallest size that fits.
+func (an *Anchor) reply(r *room, leaf []byte, m inner) {
+	tag := ""
+	if m.Op == grant.OpRead {
+		tag = "read:" + keyName(leaf)
+	}
+	if r.Home {
+		an.tellHome(homeMessage{T: homeAnswer, Inner: []inner{m}}, tag)
+		return
+	}
+	plain := encodeInner(m)
+	size := sizePage
+	for _, s := range []int{sizeMedium, sizeHome} {
+		if len(plain)+r.group.SealOverhead(0) <= s && m.Values == nil {
+			size = s
+			break
+		}
+	}
+	an.enqueue(r, outgoing{Plain: plain, Size: size, Tag: tag})
+}
+
+// issue gives a leaf a nonce for one command.
+func (an *Anchor) issue(r *room, leaf []byte) (string, error) {
+	key := r.ID.String() + keyName(leaf)
+	now := an.now()
+	live := slices.DeleteFunc(an.nonces[key], func(n issued) bool { return now.Sub(n.at) > nonceLife })
+	if len(live) >= noncesPerLeaf {
+		return "", &Problem{Kind: KindTooMany, Detail: "use the nonces that were issued first"}
+	}
+	b, err := an.random(16)
+	if err != nil {
+		return "", err
+	}
+	n := issued{nonce: base64.RawURLEncoding.EncodeToString(b), at: now}
+	an.nonces[key] = append(live, n)
+	return n.nonce, nil
+}
+
+// spend uses a nonce up: issued to this leaf, at most 30 seconds ago.
+func (an *Anchor) spend(r *room, leaf []byte, nonce string) error {
+	key := r.ID.String() + keyName(leaf)
+	now := an.now()
+	for i, n := range an.nonces[key] {
+		if n.nonce == nonce {
+			an.nonces[key] = slices.Delete(an.nonces[key], i, i+1)
+			if age := now.Sub(n.at); age > nonceLife || age < 0 {
+				return &Problem{Kind: "expired", Detail: "the command came more than 30 seconds after its nonce"}
+			}
+			return nil
+		}
+	}
+	return &Problem{Kind: "replayed", Detail: "the nonce was not issued, or was used already"}
+}
+
+// resolve finds the thing that an entry means, and asks whether the terms allow
+// it.
+func (an *Anchor) resolve(g *anchorGrant, m inner) (Source, grant.Detail, error) {
+	if g == nil {
+		if !slices.ContainsFunc(an.things, func(t Thing) bool { return t.ID == m.Thing }) {
+			return Source{}, grant.Detail{}, &Problem{Kind: KindNotFound, Detail: "no such thing"}
+		}
+		return Source{Thing: m.Thing, Name: m.Name}, grant.Detail{Precision: an.st.Rule}, nil
+	}
+	pseudonym := m.Thing
+	if pseudonym == "" && !g.multi() {
+		pseudonym = g.terms.Details[0].Identifier
+	}
+	d, err := grant.Allows(g.terms, pseudonym, m.Op, m.Name)
+	if err != nil {
+		return Source{}, d, err
+	}
+	if g.State != grantOpen {
+		return Source{}, d, &Problem{Kind: "paused", Detail: "the grant is paused"}
+	}
+	if err := g.terms.ValidAt(an.now()); err != nil {
+		return Source{}, d, &Problem{Kind: "expired", Detail: err.Error()}
+	}
+	thing, ok := an.thingOf(g, pseudonym)
+	if !ok {
+		return Source{}, d, &Problem{Kind: KindNotFound, Detail: "the thing is not here now"}
+	}
+	return Source{Thing: thing, Name: m.Name}, d, nil
+}
+
+// obey hands a command to the edge.
+func (an *Anchor) obey(r *room, leaf []byte, m inner, g *anchorGrant) error {
+	src, _, err := an.resolve(g, m)
+	if err != nil {
+		return err
+	}
+	if err := an.spend(r, leaf, m.Nonce); err != nil {
+		return err
+	}
+	if len(an.st.Commands) >= maxCommands {
+		return &Problem{Kind: KindTooMany, Detail: "too many commands wait for their answer"}
+	}
+	ref, err := identity.NewID(an.rand, an.now())
+	if err != nil {
+		return err
+	}
+	if an.st.Commands == nil {
+		an.st.Commands = map[string]command{}
+	}
+	c := command{Circle: r.ID, ID: m.ID, Op: m.Op, Thing: m.Thing, Name: m.Name, Deadline: an.now().Add(commandTime)}
+	an.st.Commands[ref] = c
+	an.touch(partAnchor)
+	e := Event{Kind: EventCommand, Circle: r.ID, Grant: r.Grant, Ref: ref, Op: m.Op, Thing: src.Thing, Name: src.Name, Value: m.Input, Deadline: c.Deadline}
+	if l := r.Leaves[keyName(leaf)]; l != nil {
+		e.Client = l.Client
+	}
+	if v := an.accountOf(r); v != nil {
+		e.Account = v.Address().String()
+	}
+	an.emit(e)
+	return nil
+}
+
+// Answer gives the outcome of a command (Event.Ref); problem nil for success.
+func (an *Anchor) Answer(ref string, value json.RawMessage, problem *Problem) error {
+	if len(value) > 8<<10 || (len(value) > 0 && !json.Valid(value)) {
+		return fmt.Errorf("answer command: not a JSON value of at most 8 KiB: %w", ErrRefused)
+	}
+	return an.do(func() error {
+		c, ok := an.st.Commands[ref]
+		if !ok {
+			return fmt.Errorf("answer command %s: %w", clip(ref), ErrUnknown)
+		}
+		an.settleCommand(ref, c, value, problem)
+		return nil
+	})
+}
+
+func (an *Anchor) settleCommand(ref string, c command, value json.RawMessage, problem *Problem) {
+	an.dropCommand(ref)
+	if r := an.rooms[c.Circle]; r != nil {
+		an.reply(r, nil, inner{Op: c.Op, ID: c.ID, Thing: c.Thing, Name: c.Name, At: an.now(), Value: value, Problem: problem})
+	}
+}
+
+// dropCommand forgets a command, also where the edge has not looked yet: what
+// was answered must not be executed later.
+func (an *Anchor) dropCommand(ref string) {
+	delete(an.st.Commands, ref)
+	an.touch(partAnchor)
+	n := len(an.events)
+	an.events = slices.DeleteFunc(an.events, func(e Event) bool { return e.Kind == EventCommand && e.Ref == ref })
+	if len(an.events) != n {
+		an.touch(partEvents)
+	}
+}
+
+// planCommands answers what the edge did not.
+func (an *Anchor) planCommands(now time.Time) {
+	for _, ref := range sortedKeys(an.st.Commands) {
+		c := an.st.Commands[ref]
+		if now.Before(c.Deadline) {
+			an.wake(c.Deadline)
+			continue
+		}
+		an.settleCommand(ref, c, nil, &Problem{Kind: "timeout", Detail: "the thing did not answer in time"})
+	}
+}
+
+// interrupted answers commands that a restart cut off: executing one a second
+// time would be worse than not at all.
+func (an *Anchor) interrupted() {
+	for _, ref := range sortedKeys(an.st.Commands) {
+		c := an.st.Commands[ref]
+		c.Deadline = time.Time{}
+		an.st.Commands[ref] = c
+	}
+}
+
+// read answers readproperty: the newest value, or a page of history.
+func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inner) error {
+	if slices.ContainsFunc(r.Queue, func(o outgoing) bool { return o.Tag == "read:"+keyName(leaf) }) {
+		return &Problem{Kind: KindTooMany, Detail: "one open request per client"}
+	}
+	src, d, err := an.resolve(g, m)
+	if err != nil {
+		return err
+	}
+	if m.Since.IsZero() {
+		return an.newest(r, src, m, g, reply)
+	}
+	if an.history == nil {
+		return &Problem{Kind: "no-history", Detail: "this edge keeps no history"}
+	}
+	q := query{src: src, rule: ruleOf(d.Precision), from: m.Since.UTC(), to: an.now()}
+	if g != nil {
+		q.pauses = g.Pauses
+		for _, start := range []time.Time{g.envelope.ValidFrom, g.Since} {
+			if q.from.Before(start) {
+				q.from = start
+			}
+		}
+	}
+	values, next, err := an.page(q)
+	if err != nil {
+		return err
+	}
+	reply.Values, reply.Next, reply.Last = values, next, next.IsZero()
+	for _, f := range an.flowsOf(src, an.homeFlows[src]) {
+		reply.Unit = f.unit
+	}
+	return nil
+}
+
+func (an *Anchor) newest(r *room, src Source, m inner, g *anchorGrant, reply *inner) error {
+	v, ok := r.Values[flowKey(m, g)]
+	if g == nil {
+		v, ok = r.Values[src.Thing+"\x00"+src.Name]
+	}
+	reply.Last = true
+	if !ok || v.Value == nil {
+		return nil // nothing was measured yet
+	}
+	reply.Values, reply.Unit = []instant{newInstant(v.At, v.Value)}, v.Unit
+	return nil
+}
+
+func flowKey(m inner, g *anchorGrant) string {
+	if g != nil && !g.multi() {
+		return "\x00" + m.Name
+	}
+	return m.Thing + "\x00" + m.Name
+}
+
+// query is a question to the history.
+type query struct {
+	src      Source
+	rule     reduce.Rule
+	from, to time.Time
+	pauses   []span
+}
+
+// page reads one page of the history at the grant's precision. next is where the
+// following page begins, zero at the end.
+func (an *Anchor) page(q query) (values []instant, next time.Time, err error) {
+	start := q.from
+	if q.rule.Every > 0 {
+		// Windows that began before are not the grantee's: begin at the next edge.
+		if s, end := grant.Window(q.from, grant.Duration(q.rule.Every)); s.Before(q.from) {
+			start = end
+		}
+	}
+	p := &pager{query: q, series: reduce.New(q.rule, start), at: start}
+	for !p.full && p.at.Before(q.to) {
+		samples, err := an.history.History(q.src.Thing, q.src.Name, p.at, q.to, historyChunk)
+		if err != nil {
+			return nil, next, fmt.Errorf("read history: %w", err)
+		}
+		p.take(samples)
+		if len(samples) < historyChunk {
+			p.flush(q.to)
+			break
+		}
+	}
+	if p.full {
+		next = p.next
+	}
+	return p.values, next, nil
+}
+
+// pager turns samples into the values of one page.
+type pager struct {
+	query
+	series *reduce.Series
+	at     time.Time // up to here samples were taken
+	seen   int
+	size   int
+	values []instant
+	full   bool
+	next   time.Time
+}
+
+func (p *pager) take(samples []Sample) {
+	for _, s := range samples {
+		if s.At.Before(p.at) {
+			continue
+		}
+		p.flush(s.At)
+		if p.full {
+			return
+		}
+		p.series.Add(s.At, s.Value)
+		p.at = s.At.Add(1)
+		p.seen++
+		if p.seen >= historyCeiling {
+			p.full, p.next = true, p.at
+			return
+		}
+	}
+}
+
+// flush takes out what is complete at t, and not younger than the delay.
+func (p *pager) flush(t time.Time) {
+	if late := p.to.Add(-p.rule.Delay); t.After(late) {
+		t = late
+	}
+	for _, pt := range p.series.Due(t.Add(p.rule.Delay)) {
+		if pt.Value == nil || p.paused(pt.At) {
+			continue
+		}
+		if p.full {
+			return
+		}
+		v := newInstant(pt.At, pt.Value)
+		p.size += len(v[0]) + len(v[1]) + 4
+		p.values = append(p.values, v)
+		if p.size >= pageRoom || p.seen >= historyBudget {
+			p.full, p.next = true, p.after(pt.At)
+		}
+	}
+}
+
+// after is where the page behind a value's time begins.
+func (p *pager) after(at time.Time) time.Time {
+	if p.rule.Every > 0 {
+		return at
+	}
+	return at.Add(1)
+}
+
+func (p *pager) paused(at time.Time) bool {
+	for _, s := range p.pauses {
+		if s.overlaps(at.Add(-max(p.rule.Every, 1)), at) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,257 @@
+package circle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"primum/identity"
+	"primum/internal/jws"
+	"primum/mls"
+)
+
+// The suite of every circle.
+const suite = mls.X25519AES128GCMSHA256Ed25519
+
+// Private-use extensions (RFC 9420 §17.3).
+const (
+	// extContext stands in the group context: a version, the hash of the
+	// opening (of a home circle: of the claim), the hash of the documents.
+	extContext uint16 = 0xF0A1
+	// extRejoin stands in a key package: circle, epoch, nonce.
+	extRejoin uint16 = 0xF0A2
+	// extRequired is required_capabilities (RFC 9420 §17.3).
+	extRequired uint16 = 3
+
+	contextVersion = 1
+	hashSize       = sha256.Size
+	atSize         = 8
+	rejoinNonce    = 16
+)
+
+// circleContext is what the group context says beside the circle's id.
+type circleContext struct {
+	Opening string // hash of the document, base64url
+	Set     string // hash of the set of active documents, base64url
+}
+
+// extensions writes the group context's extensions.
+func (c circleContext) extensions() ([]mls.Extension, error) {
+	data := []byte{contextVersion}
+	for _, h := range []string{c.Opening, c.Set} {
+		b, err := base64.RawURLEncoding.DecodeString(h)
+		if err != nil || len(b) != hashSize {
+			return nil, fmt.Errorf("write circle context: %q is no hash", h)
+		}
+		data = append(data, b...)
+	}
+	return []mls.Extension{
+		{Type: extRequired, Data: requiredCapabilities()},
+		{Type: extContext, Data: data},
+	}, nil
+}
+
+// requiredCapabilities: the extension above, no proposals, no credentials beyond
+// the defaults (RFC 9420 §11.1): three vectors.
+func requiredCapabilities() []byte {
+	return []byte{2, byte(extContext >> 8), byte(extContext & 0xff), 0, 0}
+}
+
+// parseContext reads the group context's extensions: exactly the two.
+func parseContext(exts []mls.Extension) (c circleContext, err error) {
+	for _, e := range exts {
+		switch e.Type {
+		case extContext:
+			if len(e.Data) != 1+2*hashSize || e.Data[0] != contextVersion {
+				return c, errors.New("circle context is malformed")
+			}
+			c.Opening = base64.RawURLEncoding.EncodeToString(e.Data[1 : 1+hashSize])
+			c.Set = base64.RawURLEncoding.EncodeToString(e.Data[1+hashSize:])
+		case extRequired:
+			if !bytes.Equal(e.Data, requiredCapabilities()) {
+				return c, errors.New("the circle requires other capabilities")
+			}
+		default:
+			return c, fmt.Errorf("group context extension %#x has no place in a circle", e.Type)
+		}
+	}
+	if c.Opening == "" || len(exts) != 2 {
+		return c, errors.New("the group context is not a circle's")
+	}
+	return c, nil
+}
+
+// setHash is one hash of a set of documents, by their hashes, in sorted order.
+func setHash(compacts ...string) string {
+	hashes := make([]string, 0, len(compacts))
+	for _, c := range compacts {
+		hashes = append(hashes, jws.Hash(c))
+	}
+	sort.Strings(hashes)
+	h := sha256.New()
+	for _, s := range hashes {
+		h.Write([]byte(s))
+		h.Write([]byte{'\n'})
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// atBytes is the authenticated data of a commit: its time in Unix seconds.
+func atBytes(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(max(t.Unix(), 0)))
+}
+
+// commitAt reads what atBytes wrote.
+func commitAt(aad []byte) (time.Time, error) {
+	if len(aad) != atSize {
+		return time.Time{}, errors.New("commit carries no time")
+	}
+	n := binary.BigEndian.Uint64(aad)
+	if n > 1<<40 {
+		return time.Time{}, errors.New("commit carries an impossible time")
+	}
+	return time.Unix(int64(n), 0).UTC(), nil
+}
+
+// rejoinData is the extension of a key package that asks to rejoin: signed with
+// it by the client's key.
+func rejoinData(c ID, epoch uint64, nonce []byte) []byte {
+	b := append([]byte(nil), c[:]...)
+	b = binary.BigEndian.AppendUint64(b, epoch)
+	return append(b, nonce...)
+}
+
+// parseRejoin reads the rejoin extension of a key package.
+func parseRejoin(exts []mls.Extension) (c ID, epoch uint64, err error) {
+	for _, e := range exts {
+		if e.Type != extRejoin {
+			continue
+		}
+		if len(e.Data) != len(c)+8+rejoinNonce {
+			return c, 0, errors.New("rejoin request is malformed")
+		}
+		copy(c[:], e.Data)
+		return c, binary.BigEndian.Uint64(e.Data[len(c):]), nil
+	}
+	return c, 0, errors.New("key package asks for nothing")
+}
+
+const partIdentities = "identities"
+
+// keepVersions is how many versions of an identity document are kept, because a
+// commit may be judged by one that is not the newest.
+const keepVersions = 4
+
+// knownIdentity is an account's documents, newest last.
+type knownIdentity struct {
+	Compacts []string  `json:"compacts"`
+	Asked    time.Time `json:"asked"` // when the newest was looked for
+}
+
+// identities is the book of identity documents that an actor goes by.
+type identities struct {
+	Accounts map[string]*knownIdentity `json:"accounts"`
+	verified map[string]*identity.Verified
+}
+
+func (b *identities) restore(files map[string][]byte) error {
+	b.Accounts, b.verified = map[string]*knownIdentity{}, map[string]*identity.Verified{}
+	if err := decodePart(files, partIdentities, b); err != nil {
+		return err
+	}
+	for account, k := range b.Accounts {
+		if k == nil || len(k.Compacts) == 0 {
+			return fmt.Errorf("read identity document of %s: none is kept", account)
+		}
+		v, err := identity.First(k.Compacts[0])
+		for _, c := range k.Compacts[1:] {
+			if err == nil {
+				v, err = identity.Follow(c, v)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("read identity document of %s: %w", account, err)
+		}
+		b.verified[account] = v
+	}
+	return nil
+}
+
+// get is the newest document of an account, or nil.
+func (b *identities) get(account string) *identity.Verified { return b.verified[account] }
+
+// versions are the documents kept of an account, newest last.
+func (b *identities) versions(account string) []string {
+	if k := b.Accounts[account]; k != nil {
+		return k.Compacts
+	}
+	return nil
+}
+
+// take takes a document: the first of its account under a pinned key, else one
+// that follows the known one. It reports whether it is news.
+func (b *identities) take(compact string, pin []byte) (v *identity.Verified, news bool, err error) {
+	account, err := documentAccount(compact)
+	if err != nil {
+		return nil, false, err
+	}
+	known := b.verified[account]
+	if known == nil {
+		if v, err = identity.First(compact); err != nil {
+			return nil, false, err
+		}
+		if pin != nil && !bytes.Equal(v.IdentityKey(), pin) {
+			return nil, false, fmt.Errorf("identity document of %s: %w", account, identity.ErrSigner)
+		}
+		b.Accounts[account] = &knownIdentity{Compacts: []string{compact}}
+		b.verified[account] = v
+		return v, true, nil
+	}
+	if v, err = identity.Follow(compact, known); err != nil {
+		return nil, false, err
+	}
+	if v.Hash() == known.Hash() {
+		return known, false, nil
+	}
+	b.Accounts[account].add(compact)
+	b.verified[account] = v
+	return v, true, nil
+}
+
+// add keeps the newest versions. The oldest one kept must stand by itself: one
+// that a recovery key signed stands on the one before.
+func (k *knownIdentity) add(compact string) {
+	k.Compacts = append(k.Compacts, compact)
+	for i := len(k.Compacts) - keepVersions; i > 0; i-- {
+		if _, err := identity.First(k.Compacts[i]); err == nil {
+			k.Compacts = append([]string(nil), k.Compacts[i:]...)
+			return
+		}
+	}
+}
+
+// documentAccount tells whose an identity document claims to be.
+func documentAccount(compact string) (string, error) {
+	u, err := jws.Parse(compact, identity.MaxSize)
+	if err != nil {
+		return "", err
+	}
+	var d struct {
+		Address string `json:"address"`
+	}
+	if err := json.Unmarshal(u.UntrustedPayload(), &d); err != nil || d.Address == "" {
+		return "", errors.New("identity document names no account")
+	}
+	return d.Address, nil
+}
+
+func (b *identities) drop(account string) {
+	delete(b.Accounts, account)
+	delete(b.verified, account)
+}
