@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"fmt"
+	"math"
 
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
@@ -36,6 +37,9 @@ func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 }
 
 func (g *Group) makeCommit(o CommitOptions) (*pending, error) {
+	if g.Epoch() == math.MaxUint64 {
+		return nil, invalid("the last epoch has no next")
+	}
 	c, a, err := g.choose(o)
 	if err != nil {
 		return nil, err

@@ -240,7 +240,8 @@ func Peek(msg []byte) (Head, error) {
 	if err := r.Err(); err != nil {
 		return Head{}, malformed("message", err)
 	}
-	if h.ContentType > Commit {
+	framed := h.WireFormat == WirePublicMessage || h.WireFormat == WirePrivateMessage
+	if framed && (h.ContentType < Application || h.ContentType > Commit) {
 		return Head{}, malformed("message", fmt.Errorf("content type %d is not known", h.ContentType))
 	}
 	return h, nil

@@ -180,8 +180,9 @@ func FuzzContent(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, kind := range []Kind{Application, Proposal, Commit} {
-			if _, err := to.Process(signedBody(t, from, kind, body)); err != nil && !bytes.Equal(state, stateOf(t, to)) {
-				t.Fatal("a refused message changed the state")
+			before := stateOf(t, to)
+			if _, err := to.Process(signedBody(t, from, kind, body)); err != nil && !bytes.Equal(before, stateOf(t, to)) {
+				t.Fatalf("a message of kind %d was refused (%v) and changed the state", kind, err)
 			}
 		}
 	})

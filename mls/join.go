@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"primum/mls/internal/codec"
 	"primum/mls/internal/schedule"
@@ -208,6 +209,9 @@ func newGroupPSK(ids []schedule.PSKID) bool {
 // pskSecret looks pre-shared keys up and chains them (RFC 9420 §8.4). Own holds
 // resumption secrets of the very group, nil for a joiner.
 func (c *Config) pskSecret(s *suite.Suite, ids []schedule.PSKID, own func(groupID []byte, epoch uint64) []byte) ([]byte, error) {
+	if len(ids) > math.MaxUint16 {
+		return nil, invalid("find pre-shared keys: there are %d of them", len(ids))
+	}
 	keys := make([][]byte, 0, len(ids))
 	for i, id := range ids {
 		key, err := c.psk(id, own)

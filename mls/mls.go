@@ -63,8 +63,8 @@ type Config struct {
 	Now func() time.Time
 	// Rand is the source of keys and reuse guards; nil: crypto/rand.
 	Rand io.Reader
-	// Authorize is asked before a commit is accepted, when everything else
-	// about it has been verified. An error refuses the commit.
+	// Authorize is asked before a commit is accepted, own ones included, when
+	// everything else about it has been verified. An error refuses the commit.
 	Authorize func(*CommitView) error
 	// AuthorizeProposal is asked before a proposal sent by reference is kept,
 	// when it has been verified. An error refuses it.

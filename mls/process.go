@@ -181,6 +181,7 @@ func (g *Group) derive(sc *stagedCommit, m *signed, private *tree.Private) (*cor
 		return nil, err
 	}
 	commitSecret := make([]byte, s.HashLen())
+	defer func() { clear(commitSecret) }()
 	if sc.path != nil {
 		var err error
 		if commitSecret, err = private.Open(sc.tree, sc.committer, sc.path, sc.provisional, sc.added); err != nil {

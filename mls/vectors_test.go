@@ -126,7 +126,9 @@ func recodeMessage(in []byte) ([]byte, error) {
 		w.U32(g.signer)
 		w.Bytes(g.signature)
 	case WireKeyPackage:
-		tree.ReadKeyPackage(r).Write(w)
+		if kp := tree.ReadKeyPackage(r); r.Err() == nil {
+			kp.Write(w)
+		}
 	}
 	if _, err := Peek(in); err != nil {
 		return nil, err

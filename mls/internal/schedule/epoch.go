@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"primum/mls/internal/codec"
 	"primum/mls/internal/suite"
@@ -157,3 +158,6 @@ func memberSecret(s *suite.Suite, joiner, psk []byte) []byte {
 
 // Format hides the secrets from every verb.
 func (e Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "schedule.Secrets{…}") }
+
+// LogValue is Format for slog.
+func (e Secrets) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(e)) }
