@@ -8,16 +8,17 @@ import (
 	"time"
 
 	"primum/circle"
+	"primum/grant"
 )
 
 // Ask sends a request to the inbox of an account and waits until the own node
 // has taken it.
-func (c *Client) Ask(ctx context.Context, account string, p circle.AskParams) (request string, err error) {
+func (c *Client) Ask(ctx context.Context, account string, q grant.Request) (request string, err error) {
 	v, err := c.Directory.Lookup(ctx, account)
 	if err != nil {
 		return "", err
 	}
-	p.Recipient = v.Compact()
+	p := circle.AskParams{Recipient: v.Compact(), Request: q}
 	request, err = c.Owner.Ask(p)
 	if err != nil {
 		return "", fmt.Errorf("ask %s: %w", account, err)

@@ -14,6 +14,12 @@ import (
 	"primum/internal/durable"
 )
 
+// Names in a client's directory.
+const (
+	CirclesDir = "circles"     // what package circle keeps
+	PeopleFile = "people.json" // the Directory
+)
+
 // Keys are what one client of an account acts with; client/vault keeps them.
 type Keys struct {
 	Address  string        // of the account
@@ -79,11 +85,11 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err := durable.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
 	}
-	directory, err := OpenDirectory(filepath.Join(o.Dir, "people.json"), o.Calls)
+	directory, err := OpenDirectory(filepath.Join(o.Dir, PeopleFile), o.Calls)
 	if err != nil {
 		return nil, err
 	}
-	owner, err := circle.OpenOwner(filepath.Join(o.Dir, "circles"), circle.MemberOptions{
+	owner, err := circle.OpenOwner(filepath.Join(o.Dir, CirclesDir), circle.MemberOptions{
 		Clock: o.Calls.Clock, Rand: o.Calls.Rand, Signer: o.Keys.Signer, Identity: o.Keys.Document, Log: o.Calls.Log,
 	})
 	if err != nil {
@@ -152,9 +158,6 @@ func (c *Client) ClientName() string { return c.o.Keys.Client }
 
 // Dir is where the client's state is.
 func (c *Client) Dir() string { return c.o.Dir }
-
-// Now is the time by the client's clock.
-func (c *Client) Now() clock.Clock { return c.o.Calls.Clock }
 
 // atHome does what is due at every connection to the own node.
 func (c *Client) atHome(ctx context.Context) {

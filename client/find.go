@@ -43,14 +43,17 @@ func (t Target) stream() string {
 
 // Targets lists everything this client can see now: own things first, then
 // what was given, newest grant first. Ended grants are among them.
-func (c *Client) Targets() []Target {
+func (c *Client) Targets() []Target { return TargetsOf(c.Owner, c.Address()) }
+
+// TargetsOf is Targets for an actor of an account that nobody drives.
+func TargetsOf(o *circle.Owner, account string) []Target {
 	var all []Target
-	for _, h := range c.Owner.Homes() {
+	for _, h := range o.Homes() {
 		if !h.Closed {
-			all = append(all, c.ownTargets(h)...)
+			all = append(all, ownTargets(o, h, account)...)
 		}
 	}
-	grants := c.Owner.Grants()
+	grants := o.Grants()
 	slices.Reverse(grants)
 	for i := range grants {
 		all = append(all, givenTargets(&grants[i])...)
@@ -58,15 +61,15 @@ func (c *Client) Targets() []Target {
 	return all
 }
 
-func (c *Client) ownTargets(h circle.HomeInfo) (all []Target) {
-	for _, t := range c.Owner.Things(h.Circle) {
+func ownTargets(o *circle.Owner, h circle.HomeInfo, account string) (all []Target) {
+	for _, t := range o.Things(h.Circle) {
 		d, err := thing.Parse(t.Description)
 		if err != nil {
 			continue // the anchor is our own; a bad description is shown by `things`
 		}
 		for _, name := range d.Affordances() {
 			all = append(all, Target{
-				Path: t.ID + "/" + name, Owner: c.Address(), Own: true, Circle: h.Circle,
+				Path: t.ID + "/" + name, Owner: account, Own: true, Circle: h.Circle,
 				Thing: t.ID, Name: name, Title: t.Title, Ops: d.Operations(name),
 			})
 		}
@@ -75,9 +78,8 @@ func (c *Client) ownTargets(h circle.HomeInfo) (all []Target) {
 }
 
 func givenTargets(g *circle.GrantInfo) (all []Target) {
-	titles := titlesOf(g.Terms)
 	for _, s := range g.Shared {
-		title := titles[s.Thing]
+		title := s.Title
 		if title == "" {
 			title = s.Thing
 		}
@@ -101,19 +103,6 @@ func Terms(compact string) (t grant.Terms, err error) {
 	return t, nil
 }
 
-// titlesOf is what the owner calls the things of a grant, by pseudonym.
-func titlesOf(compact string) map[string]string {
-	t, err := Terms(compact)
-	if err != nil {
-		return nil // an owner's own list has no terms of grants it only asked for
-	}
-	titles := make(map[string]string, len(t.Details))
-	for _, d := range t.Details {
-		titles[d.Identifier] = d.Title
-	}
-	return titles
-}
-
 // Find resolves what a person typed: a path ("water/flow"), a path with the
 // owner's account before it ("owner@h.example/water/flow"), or a grant's id.
 // Running grants come before ended ones; two running ones of one name are
@@ -126,7 +115,7 @@ func (c *Client) Find(what string) (Target, error) {
 			found = append(found, t)
 		}
 	}
-	running := slices.DeleteFunc(slices.Clone(found), func(t Target) bool { return t.Grant != nil && ended(t.Grant.State) })
+	running := slices.DeleteFunc(slices.Clone(found), func(t Target) bool { return t.Grant != nil && t.Grant.State.Terminal() })
 	switch {
 	case len(running) == 1:
 		return running[0], nil
@@ -156,10 +145,6 @@ func (t Target) matches(owner, path string) bool {
 		return false
 	}
 	return strings.EqualFold(path, t.Path) || strings.EqualFold(path, t.Title+"/"+t.Name)
-}
-
-func ended(state string) bool {
-	return !slices.Contains([]string{"given", "paused", "requested", "deferred"}, strings.ToLower(state))
 }
 
 func sameGrant(all []Target) bool {
@@ -195,7 +180,7 @@ func (c *Client) FindGiven(what, grantee string) ([]circle.GrantInfo, error) {
 		switch {
 		case g.ID == what:
 			return []circle.GrantInfo{g}, nil
-		case ended(g.State) || grantee != "" && g.Grantee != grantee:
+		case g.State.Terminal() || grantee != "" && g.Grantee != grantee:
 		case slices.ContainsFunc(g.Shared, func(s circle.SharedName) bool {
 			return strings.EqualFold(what, s.Source.Thing+"/"+s.Source.Name) || strings.EqualFold(what, s.Source.Thing)
 		}):
@@ -206,4 +191,35 @@ func (c *Client) FindGiven(what, grantee string) ([]circle.GrantInfo, error) {
 		return nil, fmt.Errorf("%w: no grant of yours shares %s", ErrNoSuch, what)
 	}
 	return found, nil
+}
+
+// Fitting lists the own things that can answer a request for a quantity: an
+// affordance whose unit, or name, is the one asked for.
+func (c *Client) Fitting(w grant.Want) (fits []Target) {
+	for _, h := range c.Owner.Homes() {
+		for _, t := range c.Owner.Things(h.Circle) {
+			d, err := thing.Parse(t.Description)
+			if err != nil {
+				continue
+			}
+			for _, target := range ownTargets(c.Owner, h, c.Address()) {
+				if target.Thing == t.ID && fitsWant(d, target, w) {
+					fits = append(fits, target)
+				}
+			}
+		}
+	}
+	return fits
+}
+
+func fitsWant(d *thing.Description, t Target, w grant.Want) bool {
+	for _, a := range w.Actions {
+		if !slices.Contains(t.Ops, a) {
+			return false
+		}
+	}
+	if p := d.Properties[t.Name]; w.Unit != "" && (p == nil || thing.Unit(p.Unit) != thing.Unit(w.Unit)) {
+		return false
+	}
+	return w.Quantity == "" || strings.Contains(t.Name, strings.ToLower(w.Quantity))
 }

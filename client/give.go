@@ -54,12 +54,12 @@ func (c *Client) Opened(ctx context.Context, grantID string) error {
 // Withdraw ends a grant. It asks for both locks at once, of the node and, on
 // the LAN where it is reachable and through the home circle, of the thing; it
 // returns when both have answered or patience is over. What has not answered
-// is zero in the answer, and is asked again for as long as it takes. The error
-// is the node's: even with one, the thing may have confirmed.
-func (c *Client) Withdraw(ctx context.Context, grantID string, patience time.Duration) (circle.WithdrawalInfo, error) {
+// is zero in the answer, and is asked again for as long as it takes. nodeErr is
+// why the node did not lock: even then, the thing may have confirmed.
+func (c *Client) Withdraw(ctx context.Context, grantID string, patience time.Duration) (info circle.WithdrawalInfo, nodeErr, err error) {
 	c.driver.forget(circle.EffectFileClosing, grantID)
 	if err := c.Owner.Withdraw(grantID); err != nil {
-		return circle.WithdrawalInfo{}, fmt.Errorf("withdraw: %w", err)
+		return info, nil, fmt.Errorf("withdraw: %w", err)
 	}
 	ctx, cancel := c.within(ctx, patience)
 	defer cancel()
@@ -68,8 +68,6 @@ func (c *Client) Withdraw(ctx context.Context, grantID string, patience time.Dur
 		defer close(lan)
 		c.withdrawOnLAN(ctx, grantID)
 	}()
-	var info circle.WithdrawalInfo
-	var nodeErr error
 	_ = c.until(ctx, func() (bool, error) { // its only error is the end of patience
 		info = c.withdrawal(grantID)
 		a, answered := c.driver.outcome(circle.EffectFileClosing, grantID)
@@ -78,7 +76,7 @@ func (c *Client) Withdraw(ctx context.Context, grantID string, patience time.Dur
 	})
 	cancel()
 	<-lan
-	return info, nodeErr
+	return info, nodeErr, nil
 }
 
 // within is a context that ends with patience, by the pace's clock.

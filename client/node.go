@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"primum/identity"
 	"primum/internal/wire"
 )
 
@@ -177,4 +178,15 @@ func (n Node) Commit(ctx context.Context, circle string, commit, welcome []byte)
 // Ticket gets a one-use ticket for the live socket.
 func (n Node) Ticket(ctx context.Context) (t wire.Ticket, err error) {
 	return t, n.JSON(ctx, n.By, "POST", n.url("live"), nil, &t)
+}
+
+// PublishFirst publishes an identity document that stands for itself, without
+// the key of a client that the node knows.
+func PublishFirst(ctx context.Context, c Calls, compact string) error {
+	v, err := identity.First(compact)
+	if err != nil {
+		return fmt.Errorf("publish identity document: %w", err)
+	}
+	n := Node{Calls: c, Authority: v.Address().Authority}
+	return n.PutIdentity(ctx, v.Address().User, compact)
 }

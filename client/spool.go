@@ -29,6 +29,8 @@ type spool struct {
 	last    uint64 // highest id ever added, so that a repetition is noticed
 	shown   uint64 // highest id shown
 	stale   int    // records that a rewrite would drop
+	// newest is the last value shown of each affordance, in memory only.
+	newest map[string]circle.Event
 }
 
 // spooled is one record: an event, or a mark.
@@ -39,7 +41,7 @@ type spooled struct {
 }
 
 func openSpool(path string) (*spool, error) {
-	s := &spool{}
+	s := &spool{newest: make(map[string]circle.Event)}
 	if err := durable.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -70,6 +72,9 @@ func (s *spool) replay(record []byte) error {
 func (s *spool) drop() {
 	i := 0
 	for i < len(s.waiting) && (s.waiting[i].ID <= s.shown || len(s.waiting)-i > maxSpooled) {
+		if e := s.waiting[i]; e.Kind == circle.EventValue && e.Value != nil {
+			s.newest[e.Thing+"/"+e.Name] = e
+		}
 		i++
 	}
 	s.waiting = append(s.waiting[:0:0], s.waiting[i:]...)
@@ -206,4 +211,19 @@ func (s *spools) close() {
 	for _, sp := range s.open {
 		_ = sp.close()
 	}
+}
+
+// latest is the newest value of an affordance: one that waits, or the last
+// that was shown.
+func (s *spool) latest(thing, name string) (circle.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.waiting) - 1; i >= 0; i-- {
+		e := s.waiting[i]
+		if e.Kind == circle.EventValue && e.Thing == thing && e.Name == name {
+			return e, true
+		}
+	}
+	e, ok := s.newest[thing+"/"+name]
+	return e, ok
 }

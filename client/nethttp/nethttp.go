@@ -40,6 +40,10 @@ type Options struct {
 	// Own lists host names that may have private addresses: the user's own
 	// node in their own network.
 	Own []string
+	// LAN allows plain HTTP and private addresses everywhere: for edges on the
+	// local network, whose keys are pinned by their label, and for nothing that
+	// a stranger names.
+	LAN bool
 	// TLS is cloned; nil for the system's roots.
 	TLS *tls.Config
 	// Timeout of one request, 0 for 30 seconds. Sockets have none.
@@ -51,13 +55,14 @@ type Options struct {
 // Transport implements client.Transport. Safe for concurrent use.
 type Transport struct {
 	http    *http.Client
+	lan     bool
 	timeout time.Duration
 	agent   string
 }
 
 // New makes a transport.
 func New(o Options) *Transport {
-	d := dialer{own: slices.Clone(o.Own)}
+	d := dialer{own: slices.Clone(o.Own), lan: o.LAN}
 	rt := &http.Transport{
 		DialContext:         d.dial,
 		ForceAttemptHTTP2:   true,
@@ -66,7 +71,7 @@ func New(o Options) *Transport {
 		TLSHandshakeTimeout: 10 * time.Second,
 		TLSClientConfig:     o.TLS.Clone(),
 	}
-	t := &Transport{timeout: o.Timeout, agent: o.UserAgent, http: &http.Client{
+	t := &Transport{lan: o.LAN, timeout: o.Timeout, agent: o.UserAgent, http: &http.Client{
 		Transport:     rt,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -84,7 +89,7 @@ func (t *Transport) Close() { t.http.CloseIdleConnections() }
 
 // Do implements client.Transport.
 func (t *Transport) Do(ctx context.Context, r client.Request) (client.Response, error) {
-	if err := checkURL(r.URL, "https", "http"); err != nil {
+	if err := t.checkURL(r.URL); err != nil {
 		return client.Response{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
@@ -126,7 +131,7 @@ func readResponse(resp *http.Response, limit int64) (client.Response, error) {
 // Open implements client.Transport. The address is that of the request the
 // ticket came from, with scheme http or https.
 func (t *Transport) Open(ctx context.Context, address string, subprotocols []string) (client.Socket, error) {
-	if err := checkURL(address, "https", "http"); err != nil {
+	if err := t.checkURL(address); err != nil {
 		return nil, err
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, t.timeout)
@@ -171,15 +176,15 @@ func (s *socket) Write(ctx context.Context, binary bool, data []byte) error {
 func (s *socket) Close() error { return s.c.CloseNow() }
 
 // checkURL keeps plain HTTP to .localhost.
-func checkURL(address string, schemes ...string) error {
+func (t *Transport) checkURL(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return fmt.Errorf("read address: %w", err)
 	}
-	if !slices.Contains(schemes, u.Scheme) || u.Host == "" || u.User != nil {
+	if u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return fmt.Errorf("address %q: want https://HOST/", u.Redacted())
 	}
-	if u.Scheme == "http" && !isLocalhost(u.Hostname()) {
+	if u.Scheme == "http" && !t.lan && !isLocalhost(u.Hostname()) {
 		return fmt.Errorf("address %q: plain HTTP is for names under .localhost only", u.Redacted())
 	}
 	return nil
@@ -189,7 +194,10 @@ func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-type dialer struct{ own []string }
+type dialer struct {
+	own []string
+	lan bool
+}
 
 var errPrivate = errors.New("the name leads to a private address; a stranger's node has a public one")
 
@@ -202,7 +210,7 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	if isLocalhost(host) {
 		return nd.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 	}
-	if !slices.Contains(d.own, host) {
+	if !d.lan && !slices.Contains(d.own, host) {
 		nd.ControlContext = refusePrivate
 	}
 	return nd.DialContext(ctx, network, address)

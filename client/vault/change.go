@@ -86,7 +86,7 @@ func (v *Vault) Export(passphrase string, workFactor int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Document = v.document
+	s.Document = v.Document()
 	return wrapJSON(s, passphrase, workFactor)
 }
 

@@ -121,7 +121,7 @@ func newClient(n New) (clientKeys, identity.Client, error) {
 // place writes a new directory. client.json comes last: without it the
 // directory is none of ours and Create may try again.
 func place(home string, n New, keys clientKeys, s secrets) (*Vault, []byte, error) {
-	dir := filepath.Join(home, dirName(s.Address))
+	dir := Dir(home, s.Address)
 	if err := durable.MakeDir(dir); err != nil {
 		return nil, nil, fmt.Errorf("make directory of keys: %w", err)
 	}

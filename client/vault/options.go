@@ -22,7 +22,7 @@ func (v *Vault) Options(t client.Transport) (client.Options, error) {
 		Dir:   dir,
 		Keys: client.Keys{
 			Address: v.keys.Address, Client: v.keys.Client, Signer: v.ClientKey(),
-			Inbox: key, Document: v.document, Save: v.SetDocument,
+			Inbox: key, Document: v.Document(), Save: v.SetDocument,
 		},
 	}, nil
 }

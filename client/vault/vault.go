@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"primum/identity"
@@ -76,6 +77,15 @@ func dirName(address string) string {
 	return strings.ReplaceAll(url.PathEscape(address), ":", "%3A")
 }
 
+// Dir is where the keys of an address are, or would be.
+func Dir(home, address string) string { return filepath.Join(home, dirName(address)) }
+
+// Has tells whether home has keys of an address.
+func Has(home, address string) bool {
+	_, err := os.Stat(filepath.Join(Dir(home, address), clientFile))
+	return err == nil
+}
+
 // List is the addresses with keys under home, sorted.
 func List(home string) ([]string, error) {
 	entries, err := os.ReadDir(home)
@@ -109,20 +119,21 @@ type clientKeys struct {
 	Added     time.Time `json:"added"`
 }
 
-// Vault is one opened address. It is not safe for concurrent use, except for
-// its read-only methods.
+// Vault is one opened address. Safe for concurrent use, but for Close.
 type Vault struct {
-	dir      string
-	keys     clientKeys
+	dir  string
+	keys clientKeys
+	lock *durable.Lock
+
+	mu       sync.Mutex
 	document string
-	lock     *durable.Lock
 }
 
 // Open locks and reads the keys of an address. Holder is what a second process
 // is told about this one, e.g. "primum watch (process 4711)".
 func Open(home, address, holder string) (*Vault, error) {
-	dir := filepath.Join(home, dirName(address))
-	if _, err := os.Stat(filepath.Join(dir, clientFile)); errors.Is(err, fs.ErrNotExist) {
+	dir := Dir(home, address)
+	if !Has(home, address) {
 		return nil, fmt.Errorf("open keys of %s: %w", address, ErrNotFound)
 	}
 	l, err := lock(dir, address, holder)
@@ -200,10 +211,16 @@ func (v *Vault) InboxKey() (*identity.InboxKey, error) {
 }
 
 // Document is the account's newest identity document known here.
-func (v *Vault) Document() string { return v.document }
+func (v *Vault) Document() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.document
+}
 
 // SetDocument keeps a newer identity document; the caller has verified it.
 func (v *Vault) SetDocument(compact string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if err := durable.WriteFile(filepath.Join(v.dir, identityFile), []byte(compact)); err != nil {
 		return fmt.Errorf("keep identity document: %w", err)
 	}
@@ -222,4 +239,4 @@ func (v *Vault) Dir() string { return v.dir }
 
 // Verified is Document, verified. It was verified when it was set: only its
 // form is checked again here.
-func (v *Vault) Verified() (*identity.Verified, error) { return identity.First(v.document) }
+func (v *Vault) Verified() (*identity.Verified, error) { return identity.First(v.Document()) }

@@ -1,0 +1,23 @@
+package client
+
+import (
+	"context"
+
+	"primum/circle"
+)
+
+// ThingsOf waits until the things of a home are known.
+func (c *Client) ThingsOf(ctx context.Context, home circle.ID) error {
+	return c.until(ctx, func() (bool, error) { return len(c.Owner.Things(home)) > 0, nil })
+}
+
+// Latest is the newest value of a target that this process or an earlier one
+// received, as far as it was kept.
+func (c *Client) Latest(t Target) (Value, bool) {
+	s, err := c.spools.get(t.stream())
+	if err != nil {
+		return Value{}, false
+	}
+	e, ok := s.latest(t.Thing, t.Name)
+	return valueOf(e), ok
+}
