@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// command makes a command whose help comes from the catalogue: id+".short",
+// ".long" and ".example" under "cmd.".
+func (a *app) command(use, id string, args cobra.PositionalArgs, do func(*cobra.Command, []string) error) *cobra.Command {
+	c := &cobra.Command{
+		Use:     use,
+		Short:   a.words.get("cmd." + id + ".short"),
+		Long:    a.words.get("cmd." + id + ".long"),
+		Example: indent(a.words.get("cmd." + id + ".example")),
+		Args:    args,
+		RunE:    do,
+	}
+	c.Flags().SortFlags = false
+	return c
+}
+
+// group makes a command that only holds others.
+func (a *app) group(use, id string, subs ...*cobra.Command) *cobra.Command {
+	c := a.command(use, id, cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() })
+	c.AddCommand(subs...)
+	return c
+}
+
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"primum/circle"
+	"primum/client"
+	"primum/internal/edge"
+	"primum/internal/edge/mqtt"
+	"primum/internal/edge/simulated"
+)
+
+type edgeFlags struct {
+	config       edge.Config
+	broker       mqtt.Options
+	passwordFile string
+	simulate     bool
+}
+
+func edgeCommand(a *app) *cobra.Command {
+	var f edgeFlags
+	c := a.command("edge", "edge", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		return a.edge(cmd, f)
+	})
+	fl := c.Flags()
+	fl.StringVar(&f.broker.URL, "broker", "", a.words.get("flag.broker"))
+	fl.StringVar(&f.broker.Username, "broker-user", "", a.words.get("flag.broker-user"))
+	fl.StringVar(&f.passwordFile, "broker-password-file", "", a.words.get("flag.broker-password-file"))
+	fl.StringVar(&f.broker.CAFile, "broker-ca", "", a.words.get("flag.broker-ca"))
+	fl.StringVar(&f.config.Dir, "dir", "", a.words.get("flag.edge-state"))
+	fl.StringVar(&f.config.Listen, "listen", "0.0.0.0:8410", a.words.get("flag.edge-listen"))
+	fl.StringVar(&f.config.Advertise, "advertise", "", a.words.get("flag.advertise"))
+	fl.StringVar(&f.config.Zigbee2MQTT, "zigbee2mqtt", "", a.words.get("flag.zigbee2mqtt"))
+	fl.StringVar(&f.config.HomeAssistant, "homeassistant", "", a.words.get("flag.homeassistant"))
+	fl.StringVar(&f.config.Statestream, "statestream", "", a.words.get("flag.statestream"))
+	fl.BoolVar(&f.simulate, "simulate", false, a.words.get("flag.simulate"))
+	c.AddCommand(edgeThingsCommand(a), edgeAcceptCommand(a), edgeHistoryCommand(a))
+	return c
+}
+
+func (a *app) edge(cmd *cobra.Command, f edgeFlags) error {
+	cfg, err := a.edgeConfig(f)
+	if err != nil {
+		return err
+	}
+	e, err := edge.Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = e.Close() }()
+	a.say("edge.started", "Dir", cfg.Dir)
+	if a.inTTY {
+		a.hint("edge.enter")
+		go a.freshCodes(e)
+	}
+	if err := e.Run(cmd.Context()); err != nil {
+		return err
+	}
+	a.say("edge.stopped")
+	return nil
+}
+
+// freshCodes shows a new claim code at every Enter. It ends with the input, or
+// with the process.
+func (a *app) freshCodes(e *edge.Edge) {
+	for {
+		if _, err := a.readLine(); err != nil {
+			return
+		}
+		e.ShowClaim()
+	}
+}
+
+func (a *app) edgeConfig(f edgeFlags) (edge.Config, error) {
+	cfg := f.config
+	switch {
+	case f.broker.URL != "":
+		password, err := readSecret(f.passwordFile)
+		if err != nil {
+			return cfg, err
+		}
+		f.broker.Password, f.broker.Clock, f.broker.Log = string(password), a.clock, a.serverLog()
+		cfg.Broker = &f.broker
+	case !f.simulate:
+		return cfg, a.said(exitUsage, "edge.broker")
+	}
+	if f.simulate {
+		cfg.Simulated = simulated.New(a.clock, 0, 1)
+	}
+	cfg.Dir = a.edgeDir(cfg.Dir)
+	cfg.Clock, cfg.Log, cfg.Terminal = a.clock, a.serverLog(), a.errOut
+	cfg.Drive = func(ctx context.Context, anchor *circle.Anchor, take func(circle.Event) error) error {
+		calls := client.Calls{Transport: a.transport, Clock: a.clock, Rand: a.rand, Log: a.serverLog()}
+		return client.RunAnchor(ctx, anchor, client.AnchorOptions{Calls: calls, Take: take, Link: a.edgeLink})
+	}
+	return cfg, nil
+}
+
+// edgeDir is where an edge's state is when nobody said otherwise.
+func (a *app) edgeDir(dir string) string {
+	if dir == "" {
+		return filepath.Join(a.home, "edge")
+	}
+	return dir
+}
+
+// edgeLink says when the edge's node comes and goes.
+func (a *app) edgeLink(authority string, err error) {
+	if err == nil {
+		a.hint("edge.up", "Node", authority)
+		return
+	}
+	a.serverLog().Warn("node not reached; values wait on disk", "node", authority, "why", err)
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"primum/circle"
+	"primum/grant"
+)
+
+func grantsCommand(a *app) *cobra.Command {
+	var all bool
+	c := a.command("grants", "grants", cobra.NoArgs, func(cmd *cobra.Command, _ []string) (err error) {
+		o, err := a.synced(cmd.Context(), cmd)
+		if err != nil {
+			return err
+		}
+		defer o.close(&err)
+		given, received := o.Owner.Given(), o.Owner.Grants()
+		n := a.showGrants("grants.given", given, all, func(g circle.GrantInfo) string { return g.Grantee })
+		n += a.showGrants("grants.received", received, all, func(g circle.GrantInfo) string { return a.owner(g.Owner) })
+		if n == 0 {
+			a.say("grants.none")
+		}
+		return a.showNews(o)
+	})
+	c.Flags().BoolVar(&all, "all", false, a.words.get("flag.all-grants"))
+	return c
+}
+
+func (a *app) showGrants(id string, grants []circle.GrantInfo, all bool, who func(circle.GrantInfo) string) (shown int) {
+	for _, g := range grants {
+		if g.State.Terminal() && !all {
+			continue
+		}
+		shown++
+		if a.json {
+			a.line(grantLine(id, g))
+			continue
+		}
+		a.say(id, "Grant", g.ID, "Who", who(g), "Things", sharedText(g), "Fine", fineText(g), "State", a.stateOf(g), "Until", a.when(g.ValidUntil))
+		if w := g.Withdrawal; w != nil && !w.Confirmed() {
+			a.say("grants.unconfirmed")
+		}
+	}
+	return shown
+}
+
+func grantLine(id string, g circle.GrantInfo) map[string]any {
+	line := map[string]any{
+		"grant": g.ID, "direction": id[len("grants."):], "state": g.State, "owner": g.Owner, "grantee": g.Grantee,
+		"things": sharedText(g), "from": g.ValidFrom, "until": g.ValidUntil, "open": g.Joined,
+	}
+	if w := g.Withdrawal; w != nil {
+		line["lockOne"], line["confirmed"] = w.LockOne, w.Confirmed()
+		if w.Confirmed() {
+			line["lockTwo"] = w.LockTwo
+		}
+	}
+	return line
+}
+
+func fineText(g circle.GrantInfo) string {
+	for _, s := range g.Shared {
+		if w := s.Precision.Words(); w != "" {
+			return w
+		}
+	}
+	return "–"
+}
+
+func (a *app) stateOf(g circle.GrantInfo) string {
+	if g.State == grant.Given && !g.Joined {
+		return a.words.get("state.waiting")
+	}
+	return a.state(g.State)
+}
+
+func (a *app) state(s grant.State) string { return a.words.get("state." + string(s)) }
+
+// showNews tells once what has happened since the last time.
+func (a *app) showNews(o *opened) error {
+	news, err := o.News()
+	for _, e := range news {
+		if a.json {
+			a.line(map[string]any{"news": e})
+			continue
+		}
+		if id := "news." + string(e.Kind); a.words.has(id) {
+			a.say(id, "Account", e.Account, "Ref", e.Ref, "Grant", e.Grant, "Reason", e.Reason, "Text", e.Text,
+				"At", a.when(e.At), "Until", a.when(e.Until))
+		}
+	}
+	return err
+}

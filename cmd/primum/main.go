@@ -1,0 +1,101 @@
+// Command primum is everything of Primum in one program: a node, an edge, and
+// the tool with which a person gives and takes back.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// verbs is the program: one row per command, one file per group of commands.
+func verbs() []func(*app) *cobra.Command {
+	return []func(*app) *cobra.Command{
+		localCommand, serveCommand, edgeCommand, // local.go, serve.go, edge.go
+		meCommand,                                 // me.go
+		claimCommand, thingsCommand, thingCommand, // things.go
+		shareCommand, withdrawCommand, // share.go, withdraw.go
+		requestCommand, requestsCommand, // request.go
+		giveCommand, refuseCommand, // give.go
+		grantsCommand,                             // grants.go
+		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
+		backupCommand, restoreCommand, // backup.go
+		versionCommand, // version.go
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, realSurroundings(), os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, s surroundings, args []string) int {
+	return runShared(ctx, s, args, nil)
+}
+
+// runShared is run with an identity that is at work already, or nil.
+func runShared(ctx context.Context, s surroundings, args []string, shared *opened) int {
+	a, err := newApp(s)
+	if err != nil {
+		_, _ = s.err.Write([]byte(err.Error() + "\n"))
+		return exitFailed
+	}
+	a.args, a.shared = args, shared
+	root := rootCommand(a)
+	root.SetArgs(args)
+	if cmd, err := root.ExecuteContextC(ctx); err != nil {
+		return a.fail(cmd, err)
+	}
+	return exitDone
+}
+
+func rootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "primum",
+		Short:         a.words.get("root.short"),
+		Long:          a.words.get("root.long"),
+		Version:       a.version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	f := root.PersistentFlags()
+	f.StringVar(&a.as, "as", "", a.words.get("flag.as"))
+	f.BoolVar(&a.json, "json", false, a.words.get("flag.json"))
+	f.BoolVar(&a.verbose, "verbose", false, a.words.get("flag.verbose"))
+	_ = root.RegisterFlagCompletionFunc("as", a.completeAddresses)
+	for _, verb := range verbs() {
+		root.AddCommand(verb(a))
+	}
+	markUsage(root)
+	return root
+}
+
+// markUsage makes every complaint about arguments a usage error, exit code 2.
+func markUsage(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usage(err)
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		markUsage(sub)
+	}
+}
