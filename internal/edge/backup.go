@@ -167,7 +167,7 @@ func Backup(dir string, w io.Writer) error {
 	if !errors.Is(err, ErrNotRunning) {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, registryFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, anchorDir)); err != nil {
 		return fmt.Errorf("back up edge: there is no edge in %s: %w", dir, err)
 	}
 	e, err := Open(Config{Dir: dir, Zigbee2MQTT: Off, HomeAssistant: Off})

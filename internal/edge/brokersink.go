@@ -115,6 +115,11 @@ func (s *BrokerSink) value(ctx context.Context, d Delivery) error {
 		return nil // a member sends garbage; coming again does not mend it
 	}
 	shared := sharedOf(d, value)
+	if old, known := s.known[d.Grant][shared.ID]; known {
+		shared.Sample = old.Sample // a sensor stays the kind it was announced as
+	} else if value == nil {
+		return nil // its kind is not known yet
+	}
 	if err := s.remember(d.Grant, shared); err != nil {
 		return err
 	}

@@ -42,12 +42,20 @@ func (h *house) command(ctx context.Context, e circle.Event) {
 		h.out.answer(e.Ref, nil, &problem{Kind: kind, Detail: fmt.Sprintf(format, args...)})
 	}
 	h.mu.Lock()
-	if _, begun := h.done[e.Ref]; begun {
+	if at, begun := h.done[e.Ref]; begun {
 		h.mu.Unlock()
+		if at.Before(h.opened) {
+			refuse("unknown-outcome", "the edge was restarted while it did this; look at the device")
+		}
 		return // its answer is on the way
 	}
 	h.forget()
 	h.done[e.Ref] = h.clock.Now()
+	if err := h.out.begin(e.Ref, h.clock.Now()); err != nil {
+		h.mu.Unlock()
+		refuse("storage", "the edge can't write its disk: %v", err)
+		return
+	}
 	send, c, err := h.prepare(e)
 	if err == nil && c != nil {
 		h.commands[e.Ref] = c // before it is sent: the answer may be fast

@@ -28,6 +28,7 @@ const (
 	historyFile  = "history.db"
 	registryFile = "things.json"
 	bufferFile   = "waiting.log"
+	begunFile    = "commands.log"
 )
 
 // Rhythms of the edge's loop.
@@ -65,6 +66,7 @@ type Edge struct {
 	house   *house
 	broker  *brokerSide // nil: none
 	waiting *buffer
+	begun   *durable.Log // commands; the house's lock guards it
 	door    *door
 	ready   chan struct{}
 
@@ -74,7 +76,10 @@ type Edge struct {
 }
 
 // Open opens or makes the state folder and locks it. Nothing runs before Run.
-func Open(c Config) (*Edge, error) {
+func Open(c Config) (*Edge, error) { return openWith(c, nil, nil) }
+
+// openWith lets tests play the anchor.
+func openWith(c Config, f feeder, cl claimer) (*Edge, error) {
 	c = withDefaults(c)
 	if err := durable.MakeDir(c.Dir); err != nil {
 		return nil, fmt.Errorf("open edge: %w", err)
@@ -83,7 +88,7 @@ func Open(c Config) (*Edge, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open edge: %w", err)
 	}
-	e := &Edge{config: c, lock: lock, ready: make(chan struct{}), trouble: map[string]string{}}
+	e := &Edge{config: c, lock: lock, feed: f, claims: cl, ready: make(chan struct{}), trouble: map[string]string{}}
 	if err := e.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open edge: %w", err), e.Close())
 	}
@@ -125,7 +130,10 @@ func (e *Edge) open() (err error) {
 		e.feed, e.claims = e.anchor, e.anchor
 	}
 	e.house = newHouse(c.Clock, c.Log, c.Settle, known)
-	e.house.out = out{announce: e.announce, value: e.keep, send: e.send, answer: e.answer}
+	e.house.out = out{announce: e.announce, value: e.keep, send: e.send, begin: e.begin, answer: e.answer}
+	if err := e.openBegun(); err != nil {
+		return err
+	}
 	if c.Broker != nil {
 		if e.broker, err = openBroker(c, e.house); err != nil {
 			return err
@@ -143,6 +151,9 @@ func (e *Edge) Close() error {
 	}
 	if e.waiting != nil && e.waiting.log != nil {
 		all = append(all, e.waiting.close())
+	}
+	if e.begun != nil {
+		all = append(all, e.begun.Close())
 	}
 	if e.history != nil {
 		all = append(all, e.history.Close())
@@ -291,6 +302,33 @@ func (e *Edge) send(ctx context.Context, s thing.Send) error {
 
 func (e *Edge) answer(ref string, value json.RawMessage, p *problem) {
 	e.note("answer a command", e.feed.Answer(ref, value, p))
+}
+
+// openBegun reads which commands were begun lately, so that none is executed
+// twice when the edge was killed in the middle.
+func (e *Edge) openBegun() (err error) {
+	now := e.config.Clock.Now()
+	var keep [][]byte
+	e.begun, err = durable.OpenLog(filepath.Join(e.config.Dir, begunFile), func(record []byte) error {
+		var at int64
+		var ref string
+		if _, err := fmt.Sscanf(string(record), "%d %s", &at, &ref); err != nil {
+			return nil // nothing that could be repeated
+		}
+		if began := time.Unix(at, 0); now.Sub(began) <= beganKept {
+			e.house.done[ref] = began.Add(-time.Second) // before this run, also within its second
+			keep = append(keep, append([]byte(nil), record...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return e.begun.Rewrite(keep)
+}
+
+func (e *Edge) begin(ref string, at time.Time) error {
+	return e.begun.Append(true, fmt.Appendf(nil, "%d %s", at.Unix(), ref))
 }
 
 // event takes an event of the anchor. Returning nil means that it need not

@@ -29,6 +29,7 @@ type out struct {
 	announce func([]circle.Thing)                            // the owner's list changed
 	value    func([]circle.Sample)                           // values to keep and to feed
 	send     func(context.Context, thing.Send) error         // to the broker
+	begin    func(ref string, at time.Time) error            // a command is begun: remember it on disk
 	answer   func(ref string, v json.RawMessage, p *problem) // of a command
 }
 
@@ -41,6 +42,7 @@ type house struct {
 	log    *slog.Logger
 	settle time.Duration
 	out    out
+	opened time.Time // older entries of done are of an earlier run
 
 	mu       sync.Mutex
 	registry *registry
@@ -76,7 +78,7 @@ type counts struct {
 
 func newHouse(c clock.Clock, log *slog.Logger, settle time.Duration, r *registry) *house {
 	return &house{
-		clock: c, log: log, settle: settle, registry: r,
+		clock: c, log: log, settle: settle, registry: r, opened: c.Now(),
 		live: map[string]*livePart{}, pending: map[string]pendingPart{}, counts: map[string]*counts{},
 		early: map[string]thing.Reading{}, commands: map[string]*command{}, done: map[string]time.Time{}, wake: make(chan struct{}, 1),
 	}
