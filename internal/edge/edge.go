@@ -178,6 +178,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	if err := e.door.listen(); err != nil {
 		return err
 	}
+	e.ShowClaim()
 	close(e.ready)
 	start(e.door.serve)
 	start(func(ctx context.Context) error { e.history.Run(ctx); return nil })
@@ -196,7 +197,6 @@ func (e *Edge) Run(ctx context.Context) error {
 			return e.config.Drive(ctx, e.anchor, func(ev circle.Event) error { return e.event(ctx, ev) })
 		})
 	}
-	e.ShowClaim()
 	<-ctx.Done()
 	work.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

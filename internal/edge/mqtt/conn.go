@@ -184,7 +184,12 @@ func (c *Conn) serve(ctx context.Context, s session, version int) error {
 	for {
 		want := c.filters()
 		if err := c.adjust(ctx, s, have, want); err != nil {
-			return err
+			select {
+			case <-s.done():
+				return errors.New("the broker closed the connection")
+			default:
+				return err
+			}
 		}
 		have = want
 		select {
@@ -198,7 +203,7 @@ func (c *Conn) serve(ctx context.Context, s session, version int) error {
 }
 
 func (c *Conn) adjust(ctx context.Context, s session, have, want []string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := lasting(ctx, s)
 	defer cancel()
 	if gone := without(have, want); len(gone) > 0 {
 		if err := s.unsubscribe(ctx, gone); err != nil {
@@ -213,6 +218,20 @@ func (c *Conn) adjust(ctx context.Context, s session, have, want []string) error
 		fresh = fresh[n:]
 	}
 	return nil
+}
+
+// lasting is a context that ends with the session: no acknowledgement comes
+// over a connection that is gone.
+func lasting(ctx context.Context, s session) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	go func() {
+		select {
+		case <-s.done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 func without(a, b []string) (left []string) {
@@ -277,9 +296,17 @@ func (c *Conn) Publish(ctx context.Context, topic string, payload []byte, retain
 	if s == nil {
 		return ErrOffline
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := lasting(ctx, s)
 	defer cancel()
-	if err := s.publish(ctx, topic, payload, retain); err != nil {
+	err := s.publish(ctx, topic, payload, retain)
+	select {
+	case <-s.done():
+		if err != nil {
+			err = ErrOffline
+		}
+	default:
+	}
+	if err != nil {
 		return fmt.Errorf("publish to %s: %w", topic, err)
 	}
 	return nil
