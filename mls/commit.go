@@ -220,8 +220,8 @@ func (o *CommitOptions) proposals(s *suite.Suite) ([]proposal, error) {
 }
 
 // candidates are the received proposals that a commit by this member may take
-// in: of several Updates of one leaf the last, none of leaves that are removed
-// (RFC 9420 §12.2).
+// in: of several Updates of one leaf the last, none of leaves that are removed,
+// and no pre-shared key that it lacks (RFC 9420 §12.2).
 func (g *Group) candidates(fixed []proposal) []cachedProposal {
 	removed := map[uint32]bool{g.me: true}
 	for _, p := range fixed {
@@ -243,6 +243,10 @@ func (g *Group) candidates(fixed []proposal) []cachedProposal {
 		case ProposalUpdate:
 			if !removed[p.sent.sender] {
 				removed[p.sent.sender] = true
+				out = append(out, p)
+			}
+		case ProposalPSK:
+			if _, err := g.cfg.psk(p.sent.psk, g.ownResumption); err == nil {
 				out = append(out, p)
 			}
 		default:

@@ -265,8 +265,10 @@ func (g *Group) ownResumption(groupID []byte, epoch uint64) []byte {
 func (g *Group) enter(next *core, reInit bool) {
 	old := g.core
 	g.dropOwn()
-	g.resumption = keepNewest(g.resumption, g.cfg.ResumptionEpochs, func(r resumptionPSK) { clear(r.secret) },
-		resumptionPSK{epoch: old.st.context.Epoch, secret: bytes.Clone(old.secrets.Resumption)})
+	if len(old.secrets.Resumption) > 0 {
+		g.resumption = keepNewest(g.resumption, g.cfg.ResumptionEpochs, func(r resumptionPSK) { clear(r.secret) },
+			resumptionPSK{epoch: old.st.context.Epoch, secret: bytes.Clone(old.secrets.Resumption)})
+	}
 	if g.cfg.PastEpochs > 0 {
 		g.past = keepNewest(g.past, g.cfg.PastEpochs, (*core).erase, old.forReading())
 	}

@@ -484,3 +484,62 @@ func again(t testing.TB, cfg Config, g *Group) *Group {
 	}
 	return loaded
 }
+
+// TestOffByDefault follows the same recordings with everything optional
+// switched off: what needs it is refused without a change, and nothing else.
+func TestOffByDefault(t *testing.T) {
+	for name, wants := range map[string]bool{
+		"passive/external_join": true, "passive/external_proposals": true,
+		"passive/welcome_join": true, // its last rows have pre-shared keys
+		"passive/application":  false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refused := false
+			vectors.Each(t, name, func(t *testing.T, i int, row passiveRow) bool {
+				if _, err := suite.ByID(row.CipherSuite); err != nil {
+					return false
+				}
+				refused = row.isRefused(t, i) || refused
+				return true
+			})
+			if refused != wants {
+				t.Errorf("something was refused: %t, want %t", refused, wants)
+			}
+		})
+	}
+}
+
+// isRefused follows a row until its first refusal.
+func (row *passiveRow) isRefused(t *testing.T, i int) bool {
+	t.Helper()
+	kp, err := ParseKeyPackage(row.KeyPackage)
+	if err != nil {
+		t.Fatalf("row %d: %v", i, err)
+	}
+	var nodes []byte
+	if row.RatchetTree != nil {
+		nodes = *row.RatchetTree
+	}
+	g, err := Join(Config{}, row.Welcome, kp, &KeyPackagePrivate{init: row.InitPriv, leaf: row.EncryptionPriv}, nodes)
+	if err != nil {
+		if !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("row %d: %v", i, err)
+		}
+		return true
+	}
+	for _, e := range row.Epochs {
+		for _, msg := range append(e.Proposals[:len(e.Proposals):len(e.Proposals)], e.Commit) {
+			before := stateOf(t, g)
+			_, err := g.Process(msg)
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, ErrNotAllowed) || !bytes.Equal(before, stateOf(t, g)) {
+				t.Errorf("row %d: refused with %v, state changed: %t", i, err, !bytes.Equal(before, stateOf(t, g)))
+			}
+			return true
+		}
+	}
+	return false
+}
