@@ -262,10 +262,7 @@ func (a *applied) checkSuccessor(old, fresh *tree.LeafNode) error {
 }
 
 func (a *applied) add(p *sentProposal) error {
-	if err := p.keyPackage.Verify(a.rules.Suite); err != nil {
-		return invalid("check Add: %w", err)
-	}
-	if err := a.rules.CheckLeaf(p.keyPackage.Leaf, 0, tree.SourceKeyPackage); err != nil {
+	if err := a.rules.CheckKeyPackage(p.keyPackage); err != nil {
 		return invalid("check Add: %w", err)
 	}
 	leaf, err := a.tree.Add(p.keyPackage.Leaf)

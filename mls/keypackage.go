@@ -115,11 +115,8 @@ func checkedKeyPackage(inner *tree.KeyPackage) (*KeyPackage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key package: %w", err)
 	}
-	if err := inner.Verify(s); err != nil {
-		return nil, fmt.Errorf("read key package: %w: %w", ErrInvalid, err)
-	}
 	rules := tree.Rules{Suite: s}
-	if err := rules.CheckLeaf(inner.Leaf, 0, tree.SourceKeyPackage); err != nil {
+	if err := rules.CheckKeyPackage(inner); err != nil {
 		return nil, fmt.Errorf("read key package: %w: %w", ErrInvalid, err)
 	}
 	return &KeyPackage{suite: s, inner: inner}, nil

@@ -52,6 +52,7 @@ func (st *epochState) stage(cfg *Config, m *signed) (*stagedCommit, error) {
 // resolve collects a commit's proposals with their senders.
 func (st *epochState) resolve(m *signed) ([]sentProposal, error) {
 	list := make([]sentProposal, 0, len(m.commit.proposals))
+	refs := 0
 	for i, p := range m.commit.proposals {
 		if p.value != nil {
 			list = append(list, sentProposal{proposal: *p.value, sender: m.sender.index})
@@ -59,6 +60,9 @@ func (st *epochState) resolve(m *signed) ([]sentProposal, error) {
 		}
 		if m.sender.kind == senderNewMemberCommit {
 			return nil, invalid("check commit: an external commit refers to a proposal")
+		}
+		if refs++; refs > len(st.proposals) { // bounds the search below
+			return nil, invalid("check commit: it refers to a proposal twice")
 		}
 		sent, ok := st.find(p.ref)
 		if !ok {

@@ -101,27 +101,29 @@ func (k *KeyPackage) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer) 
 	return nil
 }
 
-// Verify checks a key package as RFC 9420 §10.1 demands; the leaf is checked
-// against the group's rules by Rules.CheckLeaf.
-func (k *KeyPackage) Verify(s *suite.Suite) error {
+// CheckKeyPackage checks all that makes a key package fit for a group (RFC
+// 9420 §10.1) but for the uniqueness of its keys.
+func (r Rules) CheckKeyPackage(k *KeyPackage) error {
+	if err := k.verifyFrame(r.Suite); err != nil {
+		return fmt.Errorf("check key package: %w", err)
+	}
+	return r.CheckLeaf(k.Leaf, 0, SourceKeyPackage)
+}
+
+// verifyFrame checks all but the leaf.
+func (k *KeyPackage) verifyFrame(s *suite.Suite) error {
 	switch {
 	case k.Version != Version:
-		return fmt.Errorf("verify key package: protocol version %d is not supported", k.Version)
+		return fmt.Errorf("protocol version %d is not supported", k.Version)
 	case k.Suite != s.ID():
-		return fmt.Errorf("verify key package: it is for suite 0x%04x, not 0x%04x", k.Suite, s.ID())
+		return fmt.Errorf("it is for suite 0x%04x, not 0x%04x", k.Suite, s.ID())
 	case k.Leaf.Source != SourceKeyPackage:
-		return errors.New("verify key package: its leaf was not made for a key package")
+		return errors.New("its leaf was not made for a key package")
 	case bytes.Equal(k.InitKey, k.Leaf.EncryptionKey):
-		return errors.New("verify key package: init key and encryption key are the same")
+		return errors.New("init key and encryption key are the same")
 	}
 	if err := s.CheckPublicKey(k.InitKey); err != nil {
-		return fmt.Errorf("verify key package: init key: %w", err)
+		return fmt.Errorf("init key: %w", err)
 	}
-	if err := s.VerifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.raw[:k.tbs], k.Signature); err != nil {
-		return fmt.Errorf("verify key package: %w", err)
-	}
-	if err := k.Leaf.Verify(s, nil, 0); err != nil {
-		return fmt.Errorf("verify key package: %w", err)
-	}
-	return nil
+	return s.VerifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.raw[:k.tbs], k.Signature)
 }

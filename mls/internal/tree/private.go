@@ -202,14 +202,10 @@ func ReadPrivate(r *codec.Reader) *Private {
 	return p
 }
 
-// String hides the keys.
-func (p *Private) String() string { return fmt.Sprintf("private keys of leaf %d", p.leaf) }
-
-// GoString hides the keys.
-func (p *Private) GoString() string { return p.String() }
-
 // Format hides the keys from every verb.
-func (p *Private) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(p.String())) }
+func (p *Private) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "private keys of leaf %d", p.leaf)
+}
 
 // LogValue hides the keys.
-func (p *Private) LogValue() slog.Value { return slog.StringValue(p.String()) }
+func (p *Private) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(p)) }

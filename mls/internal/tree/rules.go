@@ -147,16 +147,6 @@ func (t *Tree) Supports(ext Extensions) error {
 	return nil
 }
 
-// Holds tells whether any node of the tree has the HPKE public key.
-func (t *Tree) Holds(key []byte) bool {
-	for _, n := range t.nodes {
-		if !n.blank() && bytes.Equal(n.key(), key) {
-			return true
-		}
-	}
-	return false
-}
-
 // CheckUnique checks that every signature key belongs to one leaf and every
 // encryption key to one node (RFC 9420 §7.3, §12.4.3.1).
 func (t *Tree) CheckUnique() error {

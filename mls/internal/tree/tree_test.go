@@ -331,7 +331,7 @@ func TestKeyPackageRefuses(t *testing.T) {
 		return k
 	}
 	good := make1(func(*KeyPackage) {})
-	if err := good.Verify(w.s); err != nil || !good.LastResort() {
+	if err := w.rules().CheckKeyPackage(good); err != nil || !good.LastResort() {
 		t.Fatalf("good key package: %v", err)
 	}
 	again, err := ParseKeyPackage(good.Bytes())
@@ -345,14 +345,14 @@ func TestKeyPackageRefuses(t *testing.T) {
 		"one key":  func(k *KeyPackage) { k.InitKey = k.Leaf.EncryptionKey },
 		"init key": func(k *KeyPackage) { k.InitKey = []byte{1} },
 	} {
-		if make1(spoil).Verify(w.s) == nil {
+		if w.rules().CheckKeyPackage(make1(spoil)) == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
 	for i := range good.Bytes() {
 		b := bytes.Clone(good.Bytes())
 		b[i] ^= 1
-		if k, err := ParseKeyPackage(b); err == nil && k.Verify(w.s) == nil {
+		if k, err := ParseKeyPackage(b); err == nil && w.rules().CheckKeyPackage(k) == nil {
 			t.Errorf("bit of byte %d flipped: accepted", i)
 		}
 	}
