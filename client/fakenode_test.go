@@ -22,6 +22,7 @@ type fakeNode struct {
 	answer   func(client.Request) (client.Response, error)
 	sockets  chan *fakeSocket
 	down     bool
+	first    *fakeFrame // in place of the hello
 }
 
 func newFakeNode() *fakeNode {
@@ -81,7 +82,11 @@ func (f *fakeNode) Open(_ context.Context, url string, subprotocols []string) (c
 		url: url, subprotocols: subprotocols,
 		toClient: make(chan fakeFrame, 1024), toNode: make(chan fakeFrame, 1024), closed: make(chan struct{}),
 	}
-	s.control(wire.Control{Type: wire.CtlHello, Challenge: []byte("challenge")})
+	if f.first != nil {
+		s.toClient <- *f.first
+	} else {
+		s.control(wire.Control{Type: wire.CtlHello, Challenge: []byte("challenge")})
+	}
 	f.sockets <- s
 	return s, nil
 }

@@ -49,22 +49,16 @@ func TestConnectOffersTicket(t *testing.T) {
 
 func TestConnectRefusesNoHello(t *testing.T) {
 	t.Parallel()
-	f := newFakeNode()
-	done := make(chan error, 1)
-	go func() {
-		s := <-f.sockets
-		<-s.toClient // take the hello away again
-		s.control(wire.Control{Type: wire.CtlGrants})
-	}()
-	go func() {
-		_, err := client.Connect(t.Context(), testCalls(f))
-		done <- err
-	}()
-	// Either the hello was taken in time and the greeting fails, or not and
-	// the session is up; a wrong first frame must never be a session that
-	// proves leaves with an empty challenge.
-	if err := <-done; err != nil && !strings.Contains(err.Error(), "hello") {
-		t.Error(err)
+	for name, first := range map[string]fakeFrame{
+		"other control": {false, []byte(`{"t":"grants"}`)},
+		"binary":        {true, make([]byte, 30)},
+		"no JSON":       {false, []byte("hello")},
+	} {
+		f := newFakeNode()
+		f.first = &first
+		if _, err := client.Connect(t.Context(), testCalls(f)); err == nil || !strings.Contains(err.Error(), "hello") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

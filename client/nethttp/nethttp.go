@@ -33,6 +33,9 @@ const (
 	// maxFrame is the largest frame that a node sends: a handshake of 256 KiB
 	// in base64 inside JSON.
 	maxFrame = 1 << 20
+	// silence is how long a socket may be silent before it counts as lost; a
+	// node pings who is silent for 45 s.
+	silence = 150 * time.Second
 )
 
 // Options of a Transport. The zero value is right for a person's client.
@@ -136,7 +139,9 @@ func (t *Transport) Open(ctx context.Context, address string, subprotocols []str
 	}
 	dialCtx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
+	s := &socket{}
 	c, resp, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{
+		OnPingReceived: func(context.Context, []byte) bool { s.heard(); return true },
 		HTTPClient:   t.http,
 		HTTPHeader:   http.Header{"User-Agent": {t.agent}},
 		Subprotocols: subprotocols,
@@ -149,16 +154,25 @@ func (t *Transport) Open(ctx context.Context, address string, subprotocols []str
 		return nil, unreachable(err)
 	}
 	c.SetReadLimit(maxFrame)
-	return &socket{c: c}, nil
+	s.c, s.deaf = c, time.AfterFunc(silence, func() { _ = c.CloseNow() })
+	return s, nil
 }
 
-type socket struct{ c *websocket.Conn }
+// socket closes itself when nothing was heard for too long: a broken
+// connection may look open for hours.
+type socket struct {
+	c    *websocket.Conn
+	deaf *time.Timer
+}
+
+func (s *socket) heard() { s.deaf.Reset(silence) }
 
 func (s *socket) Read(ctx context.Context) (bool, []byte, error) {
 	kind, b, err := s.c.Read(ctx)
 	if err != nil {
 		return false, nil, unreachable(err)
 	}
+	s.heard()
 	return kind == websocket.MessageBinary, b, nil
 }
 
@@ -173,7 +187,10 @@ func (s *socket) Write(ctx context.Context, binary bool, data []byte) error {
 	return nil
 }
 
-func (s *socket) Close() error { return s.c.CloseNow() }
+func (s *socket) Close() error {
+	s.deaf.Stop()
+	return s.c.CloseNow()
+}
 
 // checkURL keeps plain HTTP to .localhost.
 func (t *Transport) checkURL(address string) error {

@@ -65,6 +65,7 @@ type app struct {
 	verbose bool
 	home    string
 	args    []string
+	running bool          // a command has begun: errors before are about its usage
 	lines   *bufio.Reader // of in, once something was read
 	shared  *opened       // the identity at work in this process, for a command that came over the control socket
 }

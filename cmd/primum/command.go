@@ -15,7 +15,10 @@ func (a *app) command(use, id string, args cobra.PositionalArgs, do func(*cobra.
 		Long:    a.words.get("cmd." + id + ".long"),
 		Example: indent(a.words.get("cmd." + id + ".example")),
 		Args:    args,
-		RunE:    do,
+		RunE: func(c *cobra.Command, args []string) error {
+			a.running = true
+			return do(c, args)
+		},
 	}
 	c.Flags().SortFlags = false
 	return c

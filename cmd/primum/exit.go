@@ -48,6 +48,9 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 		return done.code
 	}
 	code := codeOf(err)
+	if !a.running {
+		code = exitUsage
+	}
 	if a.json {
 		a.line(map[string]any{"error": a.explain(err), "exit": code, "problem": problemName(err)})
 	}

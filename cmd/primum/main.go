@@ -72,7 +72,6 @@ func rootCommand(a *app) *cobra.Command {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	f := root.PersistentFlags()
 	f.StringVar(&a.as, "as", "", a.words.get("flag.as"))
 	f.BoolVar(&a.json, "json", false, a.words.get("flag.json"))
@@ -81,21 +80,5 @@ func rootCommand(a *app) *cobra.Command {
 	for _, verb := range verbs() {
 		root.AddCommand(verb(a))
 	}
-	markUsage(root)
 	return root
-}
-
-// markUsage makes every complaint about arguments a usage error, exit code 2.
-func markUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usage(err)
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		markUsage(sub)
-	}
 }

@@ -1,0 +1,167 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"primum/client"
+	"primum/internal/clock"
+	"primum/internal/wire"
+)
+
+type linkUnderTest struct {
+	*client.Link
+	node   *fakeNode
+	pace   *clock.Manual
+	events chan client.Event
+	states chan error
+	refuse chan *wire.Problem
+}
+
+func startLink(t *testing.T, down bool) *linkUnderTest {
+	t.Helper()
+	l := &linkUnderTest{
+		node: newFakeNode(), pace: clock.NewManual(time.Unix(1_800_000_000, 0)),
+		events: make(chan client.Event, 100), states: make(chan error, 100), refuse: make(chan *wire.Problem, 100),
+	}
+	l.node.setDown(down)
+	l.Link = client.NewLink(client.LinkOptions{
+		Node: testCalls(l.node), Pace: l.pace,
+		Sink: func(all []client.Event) {
+			for _, e := range all {
+				l.events <- e
+			}
+		},
+		State:   func(err error) { l.states <- err },
+		Refused: func(_ wire.CircleID, p *wire.Problem) { l.refuse <- p },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := l.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("run ended with %v", err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return l
+}
+
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no %s came", what)
+		panic("unreachable")
+	}
+}
+
+func (l *linkUnderTest) accept(t *testing.T, sock *fakeSocket, after uint64) {
+	t.Helper()
+	c := sock.expectControl(t, wire.CtlSub)
+	if c.After != after {
+		t.Errorf("subscribed after %d, want %d", c.After, after)
+	}
+	sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: after})
+	if e := receive(t, l.events, "subscription"); e.Subscribed == nil {
+		t.Errorf("event %+v", e)
+	}
+}
+
+func TestLinkResumesByCursor(t *testing.T) {
+	t.Parallel()
+	l := startLink(t, false)
+	circle := wire.CircleID{7}
+	var cursor atomic.Uint64
+	l.Want(client.Want{Circle: circle, After: cursor.Load})
+	sock := l.node.socket(t)
+	if err := receive(t, l.states, "state"); err != nil {
+		t.Fatal(err)
+	}
+	l.accept(t, sock, 0)
+	sock.frame(wire.Frame{Circle: circle, Number: 41})
+	if e := receive(t, l.events, "frame"); e.Frame == nil || e.Frame.Number != 41 {
+		t.Errorf("event %+v", e)
+	}
+	cursor.Store(41)
+	_ = sock.Close()
+	if err := receive(t, l.states, "state"); err == nil {
+		t.Error("the loss was not told")
+	}
+	if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	l.pace.Advance(time.Second)
+	again := l.node.socket(t)
+	if err := receive(t, l.states, "state"); err != nil {
+		t.Fatal(err)
+	}
+	l.accept(t, again, 41)
+}
+
+// Pauses grow, so that a node that is away is not hammered: within the first
+// ten minutes there are few attempts, and a hurried one comes at once.
+func TestLinkBacksOff(t *testing.T) {
+	t.Parallel()
+	l := startLink(t, true)
+	for range 600 {
+		if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		l.pace.Advance(time.Second)
+	}
+	if n := l.node.count("/v1/live"); n < 8 || n > 40 {
+		t.Errorf("%d attempts in ten minutes", n)
+	}
+	l.node.setDown(false)
+	if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	l.Hurry()
+	l.node.socket(t)
+}
+
+func TestLinkTriesRefusedSubscriptionAgain(t *testing.T) {
+	t.Parallel()
+	l := startLink(t, false)
+	l.Want(client.Want{Circle: wire.CircleID{9}, After: func() uint64 { return 3 }})
+	sock := l.node.socket(t)
+	c := sock.expectControl(t, wire.CtlSub)
+	sock.control(wire.Control{Type: wire.CtlError, Ref: c.Ref, Problem: &wire.Problem{Type: wire.ProblemPrefix + wire.ProbNotYet}})
+	if p := receive(t, l.refuse, "refusal"); !p.Named(wire.ProbNotYet) {
+		t.Errorf("refused with %+v", p)
+	}
+	l.Retry() // the node said that something changed
+	l.accept(t, sock, 3)
+}
+
+func TestLinkDropUnsubscribes(t *testing.T) {
+	t.Parallel()
+	l := startLink(t, false)
+	circle := wire.CircleID{9}
+	l.Want(client.Want{Circle: circle, After: func() uint64 { return 0 }})
+	sock := l.node.socket(t)
+	l.accept(t, sock, 0)
+	l.Drop(circle)
+	if c := sock.expectControl(t, wire.CtlUnsub); c.Circle != circle.String() {
+		t.Errorf("unsubscribed %s", c.Circle)
+	}
+	if l.Wants(circle) {
+		t.Error("still wanted")
+	}
+}
+
+func TestLinkProvesLeafBeforeSubscribing(t *testing.T) {
+	t.Parallel()
+	l := startLink(t, false)
+	l.Want(client.Want{Circle: wire.CircleID{5}, Leaf: testKey(), After: func() uint64 { return 0 }})
+	sock := l.node.socket(t)
+	c := sock.expectControl(t, wire.CtlProve)
+	sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
+	l.accept(t, sock, 0)
+}

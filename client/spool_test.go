@@ -1,0 +1,121 @@
+package client
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"primum/circle"
+)
+
+func valueEvent(id uint64, value string) circle.Event {
+	return circle.Event{ID: id, Kind: circle.EventValue, Thing: "water", Name: "flow", Value: json.RawMessage(value)}
+}
+
+func reopen(t *testing.T, s *spool, path string) *spool {
+	t.Helper()
+	if s != nil {
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := openSpool(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.close() })
+	return s
+}
+
+func TestSpoolKeepsWhatWasNotShown(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "received", "g.log")
+	s := reopen(t, nil, path)
+	for id := uint64(1); id <= 3; id++ {
+		if err := s.add(valueEvent(id, "1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.show(1); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, path)
+	if err := s.add(valueEvent(3, "1")); err != nil { // repeated after a crash
+		t.Fatal(err)
+	}
+	var ids []uint64
+	for e, ok := s.next(); ok; e, ok = s.next() {
+		ids = append(ids, e.ID)
+		if err := s.show(e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ids) != 2 || ids[0] != 2 || ids[1] != 3 {
+		t.Errorf("shown %v, want 2 and 3", ids)
+	}
+}
+
+func TestSpoolForgetsWhatWasShown(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "g.log")
+	s := reopen(t, nil, path)
+	for id := uint64(1); id <= 4*rewriteAfter; id++ {
+		if err := s.add(valueEvent(id, `"canary-of-a-value"`)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.show(id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(b), "canary"); n > rewriteAfter {
+		t.Errorf("%d shown values are still on disk", n)
+	}
+	if err := s.add(valueEvent(1, "1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.next(); ok {
+		t.Error("an old event came again after the rewrite")
+	}
+	if e, ok := s.latest("water", "flow"); !ok || e.ID != 4*rewriteAfter {
+		t.Errorf("latest is %v, %v", e.ID, ok)
+	}
+}
+
+func TestSpoolIsBounded(t *testing.T) {
+	t.Parallel()
+	s := &spool{newest: make(map[string]circle.Event)}
+	for id := uint64(1); id <= maxSpooled+10; id++ {
+		b, err := json.Marshal(spooled{Event: &circle.Event{ID: id, Kind: circle.EventValue}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.replay(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.drop()
+	if len(s.waiting) != maxSpooled || s.waiting[0].ID != 11 {
+		t.Errorf("%d wait, from %d on", len(s.waiting), s.waiting[0].ID)
+	}
+}
+
+func FuzzSpoolRecord(f *testing.F) {
+	f.Add([]byte(`{"e":{"id":1,"kind":"value"}}`))
+	f.Add([]byte(`{"last":3,"shown":2}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := &spool{newest: make(map[string]circle.Event)}
+		if err := s.replay(b); err == nil {
+			s.drop()
+		}
+		if len(s.waiting) > 1 {
+			t.Error("one record, several events")
+		}
+	})
+}
