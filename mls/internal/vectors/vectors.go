@@ -27,15 +27,28 @@ func (h *Hex) UnmarshalText(text []byte) error {
 // as skipped by suite.
 func Each[T any](t *testing.T, name string, f func(t *testing.T, i int, row T) bool) {
 	t.Helper()
+	ran, of := each(t, name, f)
+	t.Logf("vectors: %d of %d rows run, %d skipped by suite (%s)", ran, of, of-ran, name)
+}
+
+// Again is Each for a further test of the same rows: it prints a line that does
+// not count as vectors run.
+func Again[T any](t *testing.T, name string, f func(t *testing.T, i int, row T) bool) {
+	t.Helper()
+	ran, of := each(t, name, f)
+	t.Logf("again %d of %d rows (%s)", ran, of, name)
+}
+
+func each[T any](t *testing.T, name string, f func(t *testing.T, i int, row T) bool) (ran, of int) {
+	t.Helper()
 	var rows []T
 	load(t, name, &rows)
-	ran := 0
 	for i, row := range rows {
 		if f(t, i, row) {
 			ran++
 		}
 	}
-	t.Logf("vectors: %d of %d rows run, %d skipped by suite (%s)", ran, len(rows), len(rows)-ran, name)
+	return ran, len(rows)
 }
 
 func load(t *testing.T, name string, rows any) {
