@@ -405,3 +405,31 @@ func TestPrivateSurvivesWriting(t *testing.T) {
 		t.Errorf("after its neighbour was removed member 3 keeps %d keys", len(gone.keys))
 	}
 }
+
+// TestValidateChecksEveryLeaf: the first bad leaf of a large tree is named,
+// wherever it stands.
+func TestValidateChecksEveryLeaf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 11)
+	for range 130 {
+		leaf, _, _ := w.client()
+		if _, err := w.tree.Add(leaf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.tree.Validate(w.rules()); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []uint32{0, 31, 64, 130} {
+		tr := w.tree.Clone()
+		for _, i := range []uint32{bad, 130} {
+			leaf := *tr.Leaf(i)
+			leaf.Signature = make([]byte, 64)
+			tr.nodes[NodeOf(i)] = &node{leaf: &leaf}
+		}
+		err := tr.Validate(w.rules())
+		if !errors.Is(err, suite.ErrSignature) || !strings.Contains(err.Error(), fmt.Sprintf("leaf %d:", bad)) {
+			t.Errorf("bad leaf %d: %v", bad, err)
+		}
+	}
+}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 )
 
 // ErrParentHash means that a parent node was not put in place by a member
@@ -23,12 +25,34 @@ func (t *Tree) Validate(r Rules) error {
 	if err := t.CheckParentHashes(); err != nil {
 		return err
 	}
+	return t.checkLeaves(r)
+}
+
+// checkLeaves checks every leaf by the rules, the signatures of large trees on
+// all processors. The error is that of the first leaf that fails.
+func (t *Tree) checkLeaves(r Rules) error {
 	required, err := RequiredOf(r.Extensions)
 	if err != nil {
 		return err
 	}
-	for i, l := range t.Members() {
-		if err := r.checkLeaf(l, i, required, nil); err != nil {
+	const perWorker = 32 // leaves, below which a goroutine is not worth it
+	workers := min(runtime.GOMAXPROCS(0), int(t.Width())/perWorker+1)
+	share := (t.Width() + uint32(workers) - 1) / uint32(workers)
+	failed := make([]error, workers)
+	var wait sync.WaitGroup
+	for w := range workers {
+		wait.Go(func() {
+			first := uint32(w) * share
+			for i := first; i < min(first+share, t.Width()) && failed[w] == nil; i++ {
+				if l := t.Leaf(i); l != nil {
+					failed[w] = r.checkLeaf(l, i, required, nil)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for _, err := range failed {
+		if err != nil {
 			return err
 		}
 	}
