@@ -86,6 +86,9 @@ func (c Config) withDefaults() (Config, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return c, errors.New("open node: a TLS certificate and its key belong together; one of the two files is missing")
 	}
+	if c.TLSCert != "" && c.Loopback() {
+		return c, errors.New("open node: names under .localhost are spoken to in plain HTTP; give no TLS certificate")
+	}
 	if c.Listen == "" {
 		c.Listen = DefaultListen
 	}

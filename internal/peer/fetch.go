@@ -72,7 +72,13 @@ func (p *Peer) do(ctx context.Context, q request) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, ErrPrivateAddress)
 	}
 	if wait, ok := p.pace.take(q.authority, p.cfg.Clock.Now()); !ok {
-		return nil, fmt.Errorf("%w: it was asked too often; again in %s", ErrUnreachable, wait.Round(time.Second))
+		return nil, tooOften(wait)
+	}
+	select {
+	case p.asking <- struct{}{}:
+		defer func() { <-p.asking }()
+	default:
+		return nil, fmt.Errorf("%w: too many other nodes are being asked", ErrUnreachable)
 	}
 	req, err := p.build(ctx, q)
 	if err != nil {

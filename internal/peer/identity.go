@@ -125,6 +125,11 @@ func (p *Peer) reread(ctx context.Context, s store.Identity) (*identity.Verified
 // refresh fetches, checks and keeps a document of another domain.
 func (p *Peer) refresh(ctx context.Context, account identity.Address, known *identity.Verified) (*identity.Verified, error) {
 	name := account.String()
+	if known == nil {
+		if wait, ok := p.meet.take(account.Authority, p.cfg.Clock.Now()); !ok {
+			return nil, tooOften(wait)
+		}
+	}
 	compact, err := p.fetchIdentity(ctx, account)
 	if err == nil {
 		var v *identity.Verified
@@ -209,6 +214,9 @@ func (p *Peer) NodeKey(ctx context.Context, authority, id string) (ed25519.Publi
 }
 
 func (p *Peer) fetchKey(ctx context.Context, authority, id string) (ed25519.PublicKey, error) {
+	if wait, ok := p.meet.take(authority, p.cfg.Clock.Now()); !ok {
+		return nil, tooOften(wait)
+	}
 	info, err := p.nodeInfo(ctx, authority)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,9 @@ const (
 	freshMiss  = 30 * time.Second // how long a failed look-up is remembered
 	freshLook  = 5 * time.Second  // a document that lacks a client is fetched again after this
 	maxMisses  = 10000
-	maxNodeKey = 4 // keys of one other node
+	maxNodeKey = 4   // keys of one other node
+	maxAsking  = 256 // questions to other nodes at a time
+	everybody  = "*" // all domains together, in a pace
 )
 
 // Config of a Peer. All but TLS and Version are needed.
@@ -52,7 +54,9 @@ type Config struct {
 type Peer struct {
 	cfg    Config
 	client *http.Client
-	pace   *pace
+	pace   *pace         // questions
+	meet   *pace         // first contacts: each leaves something in the store
+	asking chan struct{} // one token per question under way
 	wake   chan struct{} // the outbox has something new
 
 	mu     sync.Mutex
@@ -69,11 +73,13 @@ type miss struct {
 func New(cfg Config) *Peer {
 	p := &Peer{
 		cfg: cfg, client: newClient(Dialer{Loopback: cfg.Loopback}, cfg),
-		pace: &pace{perSecond: 10, burst: 200}, wake: make(chan struct{}, 1),
+		pace: &pace{perSecond: 10, burst: 200}, meet: &pace{perSecond: 0.2, burst: 200, all: 2000},
+		asking: make(chan struct{}, maxAsking), wake: make(chan struct{}, 1),
 		misses: map[string]miss{}, flying: map[string]chan struct{}{},
 	}
 	if cfg.Loopback {
 		p.pace.perSecond, p.pace.burst = 1000, 10000
+		p.meet.perSecond, p.meet.burst, p.meet.all = 1000, 10000, 0
 	}
 	return p
 }

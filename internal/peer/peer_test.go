@@ -259,14 +259,16 @@ func TestBadAnswersAreRefusedAndRemembered(t *testing.T) {
 		return `{"subject":"x","links":[{"rel":"` + wire.RelIdentity + `","href":"` + href + `"}]}`
 	}
 	for name, finger := range map[string]http.HandlerFunc{
-		"not JSON":       text("<html>"),
-		"no link":        text(`{"subject":"x","links":[]}`),
-		"another host":   text(jrd("https://elsewhere.example/x")),
-		"into this LAN":  text(jrd("http://169.254.169.254/latest")),
-		"huge":           text(strings.Repeat("x", 2*wire.MaxDocument)),
-		"server error":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"redirect away":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) },
-		"redirect loops": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), 302) },
+		"not JSON":      text("<html>"),
+		"no link":       text(`{"subject":"x","links":[]}`),
+		"another host":  text(jrd("https://elsewhere.example/x")),
+		"into this LAN": text(jrd("http://169.254.169.254/latest")),
+		"huge":          text(strings.Repeat("x", 2*wire.MaxDocument)),
+		"server error":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"redirect away": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		},
+		"redirect loops": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.String(), http.StatusFound) },
 		"hangs up": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, "x")
@@ -396,5 +398,55 @@ func TestClaimIsSignedAndChecked(t *testing.T) {
 	s.on(path, text(`{"account":"mallory@s.localhost","packages":[]}`))
 	if _, err := p.ClaimKeyPackages(t.Context(), a); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("packages of another account: %v", err)
+	}
+}
+
+func TestFirstContactsAreLimited(t *testing.T) {
+	t.Parallel()
+	p, c := newPeer(t)
+	p.meet = &pace{perSecond: 0.1, burst: 2, all: 3}
+	s, other := newFake(t, "s.localhost"), newFake(t, "o.localhost")
+	meet := func(f *fakeNode, user string) error {
+		a := f.account(user)
+		f.serve(a, newPerson(t, a).doc.Compact())
+		_, err := p.Identity(t.Context(), a)
+		return err
+	}
+	for _, user := range []string{"a", "b"} {
+		if err := meet(s, user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := meet(s, "c"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("the third stranger of a domain: %v", err)
+	}
+	if err := meet(other, "a"); err != nil {
+		t.Errorf("another domain's first: %v", err)
+	}
+	if err := meet(other, "b"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("the fourth stranger of all: %v", err)
+	}
+	if _, err := p.Identity(t.Context(), s.account("a")); err != nil {
+		t.Errorf("who is known already: %v", err)
+	}
+	c.Advance(10 * time.Second)
+	if err := meet(s, "c"); err != nil {
+		t.Errorf("ten seconds later: %v", err)
+	}
+}
+
+func TestQuestionsAtATimeAreBounded(t *testing.T) {
+	t.Parallel()
+	p, _ := newPeer(t)
+	p.asking = make(chan struct{}, 1)
+	p.asking <- struct{}{}
+	s := newFake(t, "s.localhost")
+	if _, err := p.nodeInfo(t.Context(), s.authority); !errors.Is(err, ErrUnreachable) || s.times(wire.NodePath) != 0 {
+		t.Errorf("error %v, asked %d times", err, s.times(wire.NodePath))
+	}
+	<-p.asking
+	s.on(wire.NodePath, text(info(s.authority, wire.NodeKey{ID: "k1", X: make([]byte, 32)})))
+	if _, err := p.nodeInfo(t.Context(), s.authority); err != nil {
+		t.Errorf("with room: %v", err)
 	}
 }

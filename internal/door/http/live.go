@@ -162,6 +162,7 @@ func (d *Door) getLive(_ context.Context, c *call) (any, error) {
 	if !ok {
 		return nil, problem(wire.ProbBadSignature, "the ticket is unknown, used or over; ask for a new one with POST /v1/live")
 	}
+	who.doc = nil // a session needs the key only, and stays long
 	s := &session{d: d, who: who, address: d.addressOf(c.r)}
 	_, _ = rand.Read(s.challenge[:]) // never fails (crypto/rand)
 	s.seen()
