@@ -21,6 +21,9 @@ func localCommand(a *app) *cobra.Command {
 		})
 	})
 	c.Flags().StringVar(&keep, "keep", "", a.words.get("flag.keep"))
+	c.AddCommand(a.command("bytes", "local-bytes", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		return local.Bytes(cmd.Context(), local.Options{Out: a.out, Transport: a.transport}, 3)
+	}))
 	return c
 }
 

@@ -164,6 +164,8 @@ func (w *world) stop() (err error) {
 	return err
 }
 
-func (w *world) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(w.o.Out, format+"\n", args...)
+func (w *world) say(format string, args ...any) { say(w.o, format, args...) }
+
+func say(o Options, format string, args ...any) {
+	_, _ = fmt.Fprintf(o.Out, format+"\n", args...)
 }

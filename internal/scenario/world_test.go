@@ -62,7 +62,7 @@ func (w *world) person(t *testing.T, n *node.Node, user string, kind identity.Ki
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	sync(t, c)
+	syncUp(t, c)
 	return c
 }
 
@@ -77,7 +77,7 @@ func (w *world) options(t *testing.T, v *vault.Vault) client.Options {
 	return o
 }
 
-func sync(t *testing.T, c *client.Client) {
+func syncUp(t *testing.T, c *client.Client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
