@@ -23,7 +23,8 @@ type Config struct {
 	// Authority is the node's domain, "example.org". Under .localhost it may
 	// carry a port; without one it takes that of Listen, or of its last run.
 	Authority string `json:"authority"`
-	// Listen is host:port; port 0 takes a free one. Default DefaultListen.
+	// Listen is host:port; port 0 takes a free one. Default DefaultListen, or
+	// the port of a .localhost authority.
 	Listen string `json:"listen,omitempty"`
 	// DataDir holds the databases and the node's key, mode 0700.
 	DataDir string `json:"dataDir"`
@@ -48,6 +49,8 @@ type Config struct {
 	Log     *slog.Logger `json:"-"` // default: nowhere
 	Rand    io.Reader    `json:"-"` // default crypto/rand
 	Version string       `json:"-"` // of the software, default "dev"
+
+	defaultListen bool // Listen was empty
 }
 
 // Loopback tells whether the node lives under .localhost: plain HTTP, and it
@@ -90,7 +93,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("open node: names under .localhost are spoken to in plain HTTP; give no TLS certificate")
 	}
 	if c.Listen == "" {
-		c.Listen = DefaultListen
+		c.Listen, c.defaultListen = DefaultListen, true
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real()

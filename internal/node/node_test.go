@@ -118,6 +118,7 @@ func TestOpenRefusals(t *testing.T) {
 		"no directory":    func(c *Config) { c.DataDir = "" },
 		"half of TLS":     func(c *Config) { c.TLSCert = "cert.pem" },
 		"address in use":  func(c *Config) { c.DataDir = t.TempDir(); c.Listen = n.Addr() },
+		"two ports":       func(c *Config) { c.DataDir = t.TempDir(); c.Authority = "h.localhost:9"; c.Listen = "127.0.0.1:10" },
 		"not host:port":   func(c *Config) { c.DataDir = t.TempDir(); c.Listen = "8401" },
 		"another's store": func(c *Config) { c.DataDir = other(t) },
 	} {
@@ -247,4 +248,29 @@ func TestConfigFile(t *testing.T) {
 			t.Errorf("%q: error %v, want one that names the file", bad, err)
 		}
 	}
+}
+
+func TestListenFollowsTheAuthority(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the port may be taken by a neighbour meanwhile
+		c := config(t)
+		free := open(t, c)
+		authority := free.Authority()
+		if err := free.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.DataDir, c.Authority, c.Listen = t.TempDir(), authority, ""
+		n, err := Open(t.Context(), c)
+		if err != nil {
+			continue
+		}
+		if _, port, _ := strings.Cut(authority, ":"); n.Addr() != "127.0.0.1:"+port {
+			t.Errorf("listens at %s, want the port of %s", n.Addr(), authority)
+		}
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Error("no port could be taken again")
 }

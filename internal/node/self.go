@@ -112,8 +112,12 @@ func (c Config) listenAt(known self) (string, error) {
 	if !named && strings.HasPrefix(known.Authority, c.Authority+":") {
 		_, own, named = strings.Cut(known.Authority, ":")
 	}
-	if named && port == "0" {
+	switch {
+	case !named:
+	case port == "0", c.defaultListen:
 		port = own
+	case port != own:
+		return "", fmt.Errorf("the domain %s says port %s, the address to listen on says %s", c.Authority, own, port)
 	}
 	return net.JoinHostPort(host, port), nil
 }
