@@ -59,13 +59,14 @@ type Client struct {
 
 	o      Options
 	driver *driver
-	spools *spools
+	spool  *spool
 	stop   context.CancelFunc
 	ended  chan struct{}
 	err    error // why the driver ended; after ended
 
+	changed broadcast // something has changed
+
 	mu      sync.Mutex
-	changed chan struct{}             // closed and replaced at every change
 	answers map[string][]circle.Event // by Ref, of those who wait
 	links   map[string]error          // last word of each node's link
 	seen    map[string]bool           // nodes that have said any word
@@ -89,26 +90,29 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	received, err := openSpool(filepath.Join(o.Dir, "received.log"))
+	if err != nil {
+		return nil, err
+	}
 	owner, err := circle.OpenOwner(filepath.Join(o.Dir, CirclesDir), circle.MemberOptions{
 		Clock: o.Calls.Clock, Rand: o.Calls.Rand, Signer: o.Keys.Signer, Identity: o.Keys.Document, Log: o.Calls.Log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open client: %w", err)
+		return nil, errors.Join(fmt.Errorf("open client: %w", err), received.close())
 	}
 	c := &Client{
 		Owner: owner, Directory: directory, o: o,
 		Home: Node{Calls: o.Calls, Authority: a.Authority, By: Key{
 			ID: identity.ClientKeyID(a, o.Keys.Client), Signer: o.Keys.Signer,
 		}},
-		spools:  &spools{dir: filepath.Join(o.Dir, "received"), open: make(map[string]*spool)},
+		spool:   received,
 		ended:   make(chan struct{}),
-		changed: make(chan struct{}),
 		answers: make(map[string][]circle.Event),
 		links:   make(map[string]error),
 		seen:    make(map[string]bool),
 	}
 	if err := c.start(); err != nil {
-		return nil, errors.Join(err, owner.Close())
+		return nil, errors.Join(err, owner.Close(), received.close())
 	}
 	return c, nil
 }
@@ -142,8 +146,7 @@ func (c *Client) start() error {
 func (c *Client) Close() error {
 	c.stop()
 	<-c.ended
-	c.spools.close()
-	err := c.Owner.Close()
+	err := errors.Join(c.spool.close(), c.Owner.Close())
 	if c.err != nil && !errors.Is(c.err, context.Canceled) {
 		err = errors.Join(c.err, err)
 	}
@@ -227,19 +230,12 @@ func (c *Client) linkState(authority string, err error) {
 }
 
 // notify wakes everybody who waits for something to change.
-func (c *Client) notify() {
-	c.mu.Lock()
-	close(c.changed)
-	c.changed = make(chan struct{})
-	c.mu.Unlock()
-}
+func (c *Client) notify() { c.changed.send() }
 
 // until waits until ready says yes or fails; it asks again at every change.
 func (c *Client) until(ctx context.Context, ready func() (bool, error)) error {
 	for {
-		c.mu.Lock()
-		changed := c.changed
-		c.mu.Unlock()
+		changed := c.changed.next()
 		if ok, err := ready(); ok || err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ type driver struct {
 	background sync.WaitGroup // what connections have started
 
 	wake  chan struct{} // capacity 1
-	acked chan struct{} // capacity 1: events were taken
+	acked broadcast     // events were taken
 
 	mu         sync.Mutex
 	links      map[string]*nodeLink
@@ -103,7 +103,7 @@ func (d *driver) prepare() {
 	if d.pace == nil {
 		d.pace = clock.Real()
 	}
-	d.wake, d.acked = make(chan struct{}, 1), make(chan struct{}, 1)
+	d.wake = make(chan struct{}, 1)
 	d.links, d.performing = make(map[string]*nodeLink), make(map[string]bool)
 	d.outcomes = make(map[string]answered)
 }
@@ -160,31 +160,43 @@ func (d *driver) waitForWork(ctx context.Context) error {
 
 // tell hands events out, apart from the loop: whoever takes them may be slow.
 func (d *driver) tell(ctx context.Context, more <-chan struct{}) {
+	pauses := &backoff{clock: d.pace, rand: d.calls.Rand, first: 200 * time.Millisecond, last: time.Minute}
 	for {
-		events := d.actor.Events()
-		for _, e := range events {
-			if ctx.Err() != nil {
-				return
+		n, err := d.tellWaiting(ctx)
+		switch {
+		case err != nil:
+			d.log().Warn("event not taken", "why", err)
+			err = pauses.wait(ctx, 0, more)
+		case n > 0:
+			pauses.reset()
+		default:
+			select {
+			case <-more:
+			case <-ctx.Done():
 			}
-			if err := d.take(e); err != nil {
-				d.log().Warn("event not taken", "kind", e.Kind, "why", err)
-				break
-			}
-			if err := d.actor.Ack(e.ID); err != nil {
-				d.log().Error("event not acknowledged", "why", err)
-				return
-			}
-			signal(d.acked)
 		}
-		if len(events) > 0 && ctx.Err() == nil {
-			signal(d.wake)
-		}
-		select {
-		case <-more:
-		case <-ctx.Done():
+		if err != nil || ctx.Err() != nil {
 			return
 		}
 	}
+}
+
+// tellWaiting hands out what waits now, and tells how many it was.
+func (d *driver) tellWaiting(ctx context.Context) (n int, err error) {
+	for _, e := range d.actor.Events() {
+		if ctx.Err() != nil {
+			return n, nil
+		}
+		if err := d.take(e); err != nil {
+			return n, err
+		}
+		if err := d.actor.Ack(e.ID); err != nil {
+			return n, err
+		}
+		n++
+		d.acked.send()
+	}
+	return n, nil
 }
 
 // subscribe makes links and their wants what the actor asks for.

@@ -7,8 +7,8 @@ import (
 	"primum/circle"
 )
 
-// newsSpool is the spool of what concerns no single grant's values.
-const newsSpool = "news"
+// newsStream is the stream of what concerns no single grant's values.
+const newsStream = "news"
 
 // take keeps an event where it can be found, or hands it to who waits for it.
 func (c *Client) take(e circle.Event) error {
@@ -22,29 +22,21 @@ func (c *Client) take(e circle.Event) error {
 		c.mu.Unlock()
 		return nil
 	case circle.EventValue, circle.EventEnded, circle.EventPaused, circle.EventResumed:
-		return c.spool(spoolName(e), e)
+		return c.spool.add(streamOf(e), e)
 	case circle.EventLockOne, circle.EventLockTwo, circle.EventThings, circle.EventRoster, circle.EventJoined:
 		return nil // the actor's lists say the same
 	}
-	return c.spool(newsSpool, e)
+	return c.spool.add(newsStream, e)
 }
 
-func (c *Client) spool(name string, e circle.Event) error {
-	s, err := c.spools.get(name)
-	if err != nil {
-		return err
-	}
-	return s.add(e)
-}
-
-func spoolName(e circle.Event) string {
+func streamOf(e circle.Event) string {
 	switch {
 	case e.Grant != "":
 		return e.Grant
 	case !e.Circle.IsZero():
 		return e.Circle.String()
 	}
-	return newsSpool
+	return newsStream
 }
 
 // Value is what a watcher sees: a value, or news about the grant it is under.
@@ -89,14 +81,10 @@ func valueOf(e circle.Event) Value {
 // News is what has happened since News was last asked, oldest first: requests,
 // refusals, offers, problems.
 func (c *Client) News() ([]circle.Event, error) {
-	s, err := c.spools.get(newsSpool)
-	if err != nil {
-		return nil, err
-	}
 	var all []circle.Event
-	for e, ok := s.next(); ok; e, ok = s.next() {
+	for e, ok := c.spool.next(newsStream); ok; e, ok = c.spool.next(newsStream) {
 		all = append(all, e)
-		if err := s.show(e.ID); err != nil {
+		if err := c.spool.show(newsStream, e.ID); err != nil {
 			return all, err
 		}
 	}

@@ -14,10 +14,6 @@ func (c *Client) ThingsOf(ctx context.Context, home circle.ID) error {
 // Latest is the newest value of a target that this process or an earlier one
 // received, as far as it was kept.
 func (c *Client) Latest(t Target) (Value, bool) {
-	s, err := c.spools.get(t.stream())
-	if err != nil {
-		return Value{}, false
-	}
-	e, ok := s.latest(t.Thing, t.Name)
+	e, ok := c.spool.latest(t.stream(), t.Thing, t.Name)
 	return valueOf(e), ok
 }

@@ -70,6 +70,7 @@ func (d *driver) receive(ctx context.Context, l *nodeLink, c wire.CircleID, run 
 		return // of a subscription that was given up
 	}
 	for len(run) > 0 {
+		acked := d.acked.next()
 		n, err := d.actor.Receive(circle.ID(c), run)
 		if n > 0 {
 			d.reached(l, c, run[n-1].Seq)
@@ -78,7 +79,7 @@ func (d *driver) receive(ctx context.Context, l *nodeLink, c wire.CircleID, run 
 		switch {
 		case errors.Is(err, circle.ErrFull):
 			select {
-			case <-d.acked:
+			case <-acked:
 			case <-ctx.Done():
 				return
 			}

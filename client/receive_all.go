@@ -76,11 +76,7 @@ func (c *Client) targetOf(t Target, v Value) Target {
 
 // Seen marks a value as seen for a loop that ends before it asks for the next.
 func (c *Client) Seen(t Target, v Value) {
-	s, err := c.spools.get(t.stream())
-	if err == nil {
-		err = s.show(v.ID)
-	}
-	if err != nil {
+	if err := c.spool.show(t.stream(), v.ID); err != nil {
 		c.o.Calls.Log.Error("received values not marked as seen", "why", err)
 	}
 }

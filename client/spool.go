@@ -3,7 +3,6 @@ package client
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -12,36 +11,44 @@ import (
 )
 
 const (
-	// maxSpooled bounds what waits to be shown; the oldest go first.
+	// maxSpooled bounds what waits to be shown in one stream; the oldest go
+	// first.
 	maxSpooled = 10_000
 	// rewriteAfter is how many records that say nothing more a file may have.
 	rewriteAfter = 256
 )
 
-// spool keeps the events of one grant or home until somebody has seen them: a
-// value that was opened can't be opened again. An event is on disk before the
-// actor is told that it was taken, and leaves the disk after it was shown.
-// Safe for concurrent use.
+// spool keeps events until somebody has seen them: a value that was opened
+// can't be opened again. Each grant and each home is a stream. An event is on
+// disk before the actor is told that it was taken, and leaves the disk after
+// it was shown. Safe for concurrent use.
 type spool struct {
 	mu      sync.Mutex
 	log     *durable.Log
+	streams map[string]*stream
+	last    uint64 // highest id ever added: a repetition is noticed
+	waiting int    // events in all streams
+	records int    // in the file
+}
+
+type stream struct {
 	waiting []circle.Event
-	last    uint64 // highest id ever added, so that a repetition is noticed
-	shown   uint64 // highest id shown
-	stale   int    // records that a rewrite would drop
 	// newest is the last value shown of each affordance, in memory only.
 	newest map[string]circle.Event
 }
 
-// spooled is one record: an event, or a mark.
+// spooled is one record: an event of a stream, or marks.
 type spooled struct {
-	Event *circle.Event `json:"e,omitempty"`
-	Last  uint64        `json:"last,omitempty"`
-	Shown uint64        `json:"shown,omitempty"`
+	Stream string        `json:"s,omitempty"`
+	Event  *circle.Event `json:"e,omitempty"`
+	Last   uint64        `json:"last,omitempty"`
+	Shown  uint64        `json:"shown,omitempty"` // in Stream, up to this id
 }
 
+func newSpool() *spool { return &spool{streams: make(map[string]*stream)} }
+
 func openSpool(path string) (*spool, error) {
-	s := &spool{newest: make(map[string]circle.Event)}
+	s := newSpool()
 	if err := durable.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
@@ -50,7 +57,6 @@ func openSpool(path string) (*spool, error) {
 		return nil, fmt.Errorf("open received values: %w", err)
 	}
 	s.log = l
-	s.drop()
 	return s, nil
 }
 
@@ -59,44 +65,66 @@ func (s *spool) replay(record []byte) error {
 	if err := json.Unmarshal(record, &r); err != nil {
 		return fmt.Errorf("read received value: %w", err)
 	}
+	s.records++
+	s.last = max(s.last, r.Last)
 	if r.Event != nil {
-		s.waiting = append(s.waiting, *r.Event)
 		s.last = max(s.last, r.Event.ID)
+		s.put(r.Stream, *r.Event)
 	}
-	s.last, s.shown = max(s.last, r.Last), max(s.shown, r.Shown)
-	s.stale++
+	if r.Shown > 0 {
+		s.drop(r.Stream, r.Shown)
+	}
 	return nil
 }
 
-// drop forgets what was shown, and the oldest beyond the bound.
-func (s *spool) drop() {
+func (s *spool) stream(name string) *stream {
+	st := s.streams[name]
+	if st == nil {
+		st = &stream{newest: make(map[string]circle.Event)}
+		s.streams[name] = st
+	}
+	return st
+}
+
+// put adds to a stream in memory; the oldest beyond the bound goes.
+func (s *spool) put(name string, e circle.Event) {
+	st := s.stream(name)
+	st.waiting = append(st.waiting, e)
+	s.waiting++
+	if len(st.waiting) > maxSpooled {
+		st.waiting = st.waiting[1:]
+		s.waiting--
+	}
+}
+
+// drop takes what was shown out of a stream in memory.
+func (s *spool) drop(name string, shown uint64) {
+	st := s.stream(name)
 	i := 0
-	for i < len(s.waiting) && (s.waiting[i].ID <= s.shown || len(s.waiting)-i > maxSpooled) {
-		if e := s.waiting[i]; e.Kind == circle.EventValue && e.Value != nil {
-			s.newest[e.Thing+"/"+e.Name] = e
+	for i < len(st.waiting) && st.waiting[i].ID <= shown {
+		if e := st.waiting[i]; e.Kind == circle.EventValue && e.Value != nil {
+			st.newest[e.Thing+"/"+e.Name] = e
 		}
 		i++
 	}
-	s.waiting = append(s.waiting[:0:0], s.waiting[i:]...)
-	s.stale = max(0, s.stale-len(s.waiting))
+	s.waiting -= i
+	if st.waiting = st.waiting[i:]; len(st.waiting) == 0 {
+		st.waiting = nil
+	}
 }
 
 // add keeps an event; a repetition is ignored.
-func (s *spool) add(e circle.Event) error {
+func (s *spool) add(name string, e circle.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.ID <= s.last {
 		return nil
 	}
-	if err := s.append(spooled{Event: &e}); err != nil {
+	if err := s.append(spooled{Stream: name, Event: &e}); err != nil {
 		return err
 	}
 	s.last = e.ID
-	s.waiting = append(s.waiting, e)
-	if len(s.waiting) > maxSpooled {
-		s.waiting = s.waiting[1:]
-		s.stale++
-	}
+	s.put(name, e)
 	return s.tidy()
 }
 
@@ -108,49 +136,50 @@ func (s *spool) append(r spooled) error {
 	if err != nil {
 		return fmt.Errorf("keep received value: %w", err)
 	}
+	s.records++
 	return nil
 }
 
-// next is the oldest event that was not shown.
-func (s *spool) next() (circle.Event, bool) {
+// next is the oldest event of a stream that was not shown.
+func (s *spool) next(name string) (circle.Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
+	st := s.streams[name]
+	if st == nil || len(st.waiting) == 0 {
 		return circle.Event{}, false
 	}
-	return s.waiting[0], true
+	return st.waiting[0], true
 }
 
-// show marks everything up to id as shown.
-func (s *spool) show(id uint64) error {
+// show marks everything of a stream up to id as shown.
+func (s *spool) show(name string, id uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id <= s.shown {
+	st := s.streams[name]
+	if st == nil || len(st.waiting) == 0 || st.waiting[0].ID > id {
 		return nil
 	}
-	if err := s.append(spooled{Shown: id}); err != nil {
+	if err := s.append(spooled{Stream: name, Shown: id}); err != nil {
 		return err
 	}
-	s.shown = id
-	n := len(s.waiting)
-	s.drop()
-	s.stale += n - len(s.waiting) + 1
+	s.drop(name, id)
 	return s.tidy()
 }
 
 // tidy rewrites the file without what was shown.
 func (s *spool) tidy() error {
-	if s.stale < rewriteAfter || s.stale < len(s.waiting) {
+	if stale := s.records - s.waiting; stale < rewriteAfter || stale < s.waiting {
 		return nil
 	}
-	records := make([][]byte, 0, len(s.waiting)+1)
-	mark, err := json.Marshal(spooled{Last: s.last, Shown: s.shown})
-	if err != nil {
-		return fmt.Errorf("tidy received values: %w", err)
+	records := make([][]byte, 0, s.waiting+1)
+	all := []spooled{{Last: s.last}}
+	for name, st := range s.streams {
+		for i := range st.waiting {
+			all = append(all, spooled{Stream: name, Event: &st.waiting[i]})
+		}
 	}
-	records = append(records, mark)
-	for i := range s.waiting {
-		b, err := json.Marshal(spooled{Event: &s.waiting[i]})
+	for _, r := range all {
+		b, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("tidy received values: %w", err)
 		}
@@ -159,71 +188,31 @@ func (s *spool) tidy() error {
 	if err := s.log.Rewrite(records); err != nil {
 		return fmt.Errorf("tidy received values: %w", err)
 	}
-	s.stale = 0
+	s.records = len(records)
 	return nil
+}
+
+// latest is the newest value of an affordance: one that waits, or the last
+// that was shown.
+func (s *spool) latest(name, thing, affordance string) (circle.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.streams[name]
+	if st == nil {
+		return circle.Event{}, false
+	}
+	for i := len(st.waiting) - 1; i >= 0; i-- {
+		e := st.waiting[i]
+		if e.Kind == circle.EventValue && e.Thing == thing && e.Name == affordance {
+			return e, true
+		}
+	}
+	e, ok := st.newest[thing+"/"+affordance]
+	return e, ok
 }
 
 func (s *spool) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.Close()
-}
-
-// spools are the spools of one client by name. Safe for concurrent use.
-type spools struct {
-	dir string
-
-	mu   sync.Mutex
-	open map[string]*spool
-}
-
-func (s *spools) get(name string) (*spool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sp := s.open[name]; sp != nil {
-		return sp, nil
-	}
-	sp, err := openSpool(filepath.Join(s.dir, name+".log"))
-	if err != nil {
-		return nil, err
-	}
-	s.open[name] = sp
-	return sp, nil
-}
-
-// remove deletes a spool with everything in it.
-func (s *spools) remove(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if sp := s.open[name]; sp != nil {
-		_ = sp.close()
-		delete(s.open, name)
-	}
-	if err := os.Remove(filepath.Join(s.dir, name+".log")); err != nil && !os.IsNotExist(err) {
-		return fmt.Errorf("remove received values: %w", err)
-	}
-	return nil
-}
-
-func (s *spools) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, sp := range s.open {
-		_ = sp.close()
-	}
-}
-
-// latest is the newest value of an affordance: one that waits, or the last
-// that was shown.
-func (s *spool) latest(thing, name string) (circle.Event, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := len(s.waiting) - 1; i >= 0; i-- {
-		e := s.waiting[i]
-		if e.Kind == circle.EventValue && e.Thing == thing && e.Name == name {
-			return e, true
-		}
-	}
-	e, ok := s.newest[thing+"/"+name]
-	return e, ok
 }

@@ -28,17 +28,12 @@ func (c *Client) Watch(ctx context.Context, grant string) iter.Seq[Value] {
 // WatchTarget is Watch for what Find has found.
 func (c *Client) WatchTarget(ctx context.Context, t Target) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
-		s, err := c.spools.get(t.stream())
-		if err != nil {
-			c.o.Calls.Log.Error("received values not readable", "why", err)
-			return
-		}
 		for {
-			v, err := c.nextValue(ctx, s, t)
+			v, err := c.nextValue(ctx, t)
 			if err != nil || !yield(v) {
 				return
 			}
-			if err := s.show(v.ID); err != nil {
+			if err := c.spool.show(t.stream(), v.ID); err != nil {
 				c.o.Calls.Log.Error("received values not marked as seen", "why", err)
 				return
 			}
@@ -51,10 +46,10 @@ func (c *Client) WatchTarget(ctx context.Context, t Target) iter.Seq[Value] {
 
 // nextValue waits for the next event of the target; what is of other
 // affordances of the same grant passes.
-func (c *Client) nextValue(ctx context.Context, s *spool, t Target) (v Value, err error) {
+func (c *Client) nextValue(ctx context.Context, t Target) (v Value, err error) {
 	err = c.until(ctx, func() (bool, error) {
 		for {
-			e, ok := s.next()
+			e, ok := c.spool.next(t.stream())
 			if !ok {
 				return false, nil
 			}
@@ -62,7 +57,7 @@ func (c *Client) nextValue(ctx context.Context, s *spool, t Target) (v Value, er
 			if v.State != "" || t.Name == "" || (v.Thing == t.Thing && v.Name == t.Name) {
 				return true, nil
 			}
-			if err := s.show(e.ID); err != nil {
+			if err := c.spool.show(t.stream(), e.ID); err != nil {
 				return false, err
 			}
 		}

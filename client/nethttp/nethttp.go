@@ -142,9 +142,9 @@ func (t *Transport) Open(ctx context.Context, address string, subprotocols []str
 	s := &socket{}
 	c, resp, err := websocket.Dial(dialCtx, address, &websocket.DialOptions{
 		OnPingReceived: func(context.Context, []byte) bool { s.heard(); return true },
-		HTTPClient:   t.http,
-		HTTPHeader:   http.Header{"User-Agent": {t.agent}},
-		Subprotocols: subprotocols,
+		HTTPClient:     t.http,
+		HTTPHeader:     http.Header{"User-Agent": {t.agent}},
+		Subprotocols:   subprotocols,
 	})
 	if err != nil {
 		// The URL in the library's error is safe; the ticket is in a header.
