@@ -77,14 +77,13 @@ func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting in
 	if err != nil {
 		return 0, fmt.Errorf("restore backup: %w", err)
 	}
-	err = s.log.writer.do(ctx, "fence restored circles", func(t *tx) error {
+	waiting, err = result(ctx, s.log.writer, "fence restored circles", func(t *tx) (int, error) {
 		n, err := t.exec(`UPDATE circles SET fence = ?, fenced = ? WHERE fence = ''`, FenceRestored, ms(now))
 		if err != nil {
-			return err
+			return 0, err
 		}
-		waiting = int(n)
 		_, err = t.exec(`UPDATE circles SET head = ((head >> ?1) + 1) << ?1`, restoreShift)
-		return err
+		return int(n), err
 	})
 	return waiting, errors.Join(err, s.Close())
 }

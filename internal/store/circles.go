@@ -171,19 +171,17 @@ func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (Tracked, error
 // Fence stops delivery and every append but a closing's last removal. It is
 // idempotent: the first reason stays, except that any reason replaces
 // FenceRestored. It returns the circle as fenced.
-func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (fenced Circle, err error) {
-	err = c.f.writer.do(ctx, "fence circle", func(t *tx) error {
+func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (Circle, error) {
+	return result(ctx, c.f.writer, "fence circle", func(t *tx) (Circle, error) {
 		r, err := t.circle(id)
 		if err != nil {
-			return err
+			return Circle{}, err
 		}
 		if r.Fence == "" || r.Fence == FenceRestored && reason != FenceRestored {
 			r.Fence, r.Fenced, r.dirty = reason, when, true
 		}
-		fenced = r.Circle
-		return nil
+		return r.Circle, nil
 	})
-	return fenced, err
 }
 
 // Lift opens a circle that is fenced as restored. A circle under another fence

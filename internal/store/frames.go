@@ -217,20 +217,18 @@ func (c *Circles) Read(ctx context.Context, id wire.CircleID, after uint64, maxF
 // nobody will read. It works in steps of limit circles and returns how many it
 // shortened; call it until that is 0.
 func (c *Circles) Trim(ctx context.Context, now time.Time, limit int) (shortened int, err error) {
-	err = c.f.writer.do(ctx, "trim circles", func(t *tx) error {
+	return result(ctx, c.f.writer, "trim circles", func(t *tx) (int, error) {
 		old, err := t.oldEpochs(now, limit)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		for _, o := range old {
 			if err := t.shorten(o.id, o.first); err != nil {
-				return err
+				return 0, err
 			}
 		}
-		shortened = len(old)
-		return nil
+		return len(old), nil
 	})
-	return shortened, err
 }
 
 type cut struct {

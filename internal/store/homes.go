@@ -41,30 +41,32 @@ func scanHome(r row) (h Home, err error) {
 // same claim again changes nothing. ErrConflict if the thing has a claim of
 // this or a higher number, ErrExists if the circle is another's.
 func (h *Homes) Put(ctx context.Context, home Home) (ended []Home, err error) {
-	err = h.f.writer.do(ctx, "keep claim", func(t *tx) error {
-		ended = nil
+	return result(ctx, h.f.writer, "keep claim", func(t *tx) ([]Home, error) {
 		switch old, err := scanHome(t.row(`SELECT `+homeColumns+` FROM homes WHERE circle = ?`, home.Circle[:])); {
 		case err == nil && old.Claim == home.Claim:
-			return nil
+			return nil, nil
 		case err == nil:
-			return ErrExists
+			return nil, ErrExists
 		case !errors.Is(err, sql.ErrNoRows):
-			return err
+			return nil, err
 		}
-		newest, err := t.number(`SELECT coalesce(max(number), 0) FROM homes WHERE thing_key = ?`, home.ThingKey)
-		if err != nil {
-			return err
-		}
-		if uint64(newest) >= home.Number {
-			return ErrConflict
-		}
-		if ended, err = t.endHomes(home); err != nil {
-			return err
-		}
-		_, err = t.exec(`INSERT INTO homes (`+homeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
-			home.Circle[:], home.ThingKey, home.Number, home.Owner, home.AnchorKey, home.Claim, home.Countersignature, ms(home.Opened))
-		return err
+		return t.newHome(home)
 	})
+}
+
+func (t *tx) newHome(home Home) (ended []Home, err error) {
+	newest, err := t.number(`SELECT coalesce(max(number), 0) FROM homes WHERE thing_key = ?`, home.ThingKey)
+	if err != nil {
+		return nil, err
+	}
+	if uint64(newest) >= home.Number {
+		return nil, ErrConflict
+	}
+	if ended, err = t.endHomes(home); err != nil {
+		return nil, err
+	}
+	_, err = t.exec(`INSERT INTO homes (`+homeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+		home.Circle[:], home.ThingKey, home.Number, home.Owner, home.AnchorKey, home.Claim, home.Countersignature, ms(home.Opened))
 	return ended, err
 }
 

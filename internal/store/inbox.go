@@ -39,29 +39,31 @@ func scanItem(r row) (i Item, err error) {
 // Put adds an item and returns it with its number. The same id again returns
 // the first one, with fresh false. ErrQuota if a limit is reached.
 func (b *Inbox) Put(ctx context.Context, item Item, limits InboxLimits) (kept Item, fresh bool, err error) {
-	err = b.f.writer.do(ctx, "keep inbox item", func(t *tx) error {
-		kept, fresh = item, false
-		seq, err := t.number(`SELECT coalesce(max(seq), 0) FROM inbox WHERE account = ? AND id = ?`, item.Account, item.ID)
-		if err != nil {
-			return err
-		}
-		if seq > 0 {
-			kept.Seq = uint64(seq)
-			return nil
-		}
-		if err := t.room(item, limits); err != nil {
-			return err
-		}
-		if err := t.row(`INSERT INTO inbox_heads (account, head) VALUES (?, 1)
-			ON CONFLICT (account) DO UPDATE SET head = head + 1 RETURNING head`, item.Account).Scan(&kept.Seq); err != nil {
-			return err
-		}
-		fresh = true
-		_, err = t.exec(`INSERT INTO inbox (`+itemColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			item.Account, kept.Seq, item.ID, item.Kind, item.From, ms(item.Received), ms(item.Expires), item.Sealed)
-		return err
-	})
-	return kept, fresh, err
+	put, err := result(ctx, b.f.writer, "keep inbox item", func(t *tx) (put, error) { return t.item(item, limits) })
+	item.Seq = put.seq
+	return item, put.fresh, err
+}
+
+type put struct {
+	seq   uint64
+	fresh bool
+}
+
+func (t *tx) item(item Item, limits InboxLimits) (put, error) {
+	seq, err := t.number(`SELECT coalesce(max(seq), 0) FROM inbox WHERE account = ? AND id = ?`, item.Account, item.ID)
+	if err != nil || seq > 0 {
+		return put{seq: uint64(seq)}, err
+	}
+	if err := t.room(item, limits); err != nil {
+		return put{}, err
+	}
+	if seq, err = t.number(`INSERT INTO inbox_heads (account, head) VALUES (?, 1)
+		ON CONFLICT (account) DO UPDATE SET head = head + 1 RETURNING head`, item.Account); err != nil {
+		return put{}, err
+	}
+	_, err = t.exec(`INSERT INTO inbox (`+itemColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		item.Account, seq, item.ID, item.Kind, item.From, ms(item.Received), ms(item.Expires), item.Sealed)
+	return put{uint64(seq), true}, err
 }
 
 // room checks the limits, not counting what has expired.

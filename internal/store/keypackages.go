@@ -67,25 +67,21 @@ func (t *tx) stock(account, client string, now time.Time) (int, error) {
 // Claim takes one package of each client named: a one-time package, which is
 // given out once, else the package of last resort. Clients without any are
 // left out. The order is that of clients.
-func (k *KeyPackages) Claim(ctx context.Context, account string, clients []string, now time.Time) (claimed []KeyPackage, err error) {
-	err = k.f.writer.do(ctx, "claim key packages", func(t *tx) error {
-		claimed = nil
+func (k *KeyPackages) Claim(ctx context.Context, account string, clients []string, now time.Time) ([]KeyPackage, error) {
+	return result(ctx, k.f.writer, "claim key packages", func(t *tx) ([]KeyPackage, error) {
+		var claimed []KeyPackage
 		for _, client := range clients {
 			p, err := t.claim(account, client, now)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
 			if err != nil {
-				return err
+				return nil, err
 			}
 			claimed = append(claimed, p)
 		}
-		return nil
+		return claimed, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return claimed, nil
 }
 
 func (t *tx) claim(account, client string, now time.Time) (p KeyPackage, err error) {

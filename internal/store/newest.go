@@ -3,15 +3,16 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"primum/internal/wire"
 )
 
-// Newest reads the newest sealed message of a circle from the files of a node,
-// while the node runs or not; it changes nothing. It is for people who want to
-// see with their own eyes what a node stores.
+// Newest reads the newest sealed message of a circle from the store in dir,
+// while a node uses it or not; it changes nothing. It is for people who want
+// to see with their own eyes what a node stores. ErrNotFound.
 func Newest(ctx context.Context, dir string, circle wire.CircleID) (f Frame, err error) {
 	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, LogFile), 0, true))
 	if err != nil {
@@ -20,8 +21,9 @@ func Newest(ctx context.Context, dir string, circle wire.CircleID) (f Frame, err
 	defer func() { _ = db.Close() }()
 	row := db.QueryRowContext(ctx, `SELECT seq, kind, epoch, bytes FROM frames
 		WHERE circle = (SELECT id FROM circles WHERE circle = ?) AND kind = ? ORDER BY seq DESC LIMIT 1`, circle[:], KindApplication)
-	if err := row.Scan(&f.Seq, &f.Kind, &f.Epoch, &f.Message); err != nil {
-		return f, fmt.Errorf("read the newest message of circle %s: %w", circle, err)
+	err = row.Scan(&f.Seq, &f.Kind, &f.Epoch, &f.Message)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
 	}
-	return f, nil
+	return f, typed(fmt.Sprintf("read the newest message of circle %s", circle), err)
 }

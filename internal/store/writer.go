@@ -72,13 +72,33 @@ func (w *writer) submit(j job) {
 
 // do queues a job and waits for its answer, or for the context.
 func (w *writer) do(ctx context.Context, verb string, run func(*tx) error) error {
-	answered := make(chan error, 1)
-	w.submit(job{ctx: ctx, run: run, done: func(err error) { answered <- err }})
+	_, err := result(ctx, w, verb, func(t *tx) (struct{}, error) { return struct{}{}, run(t) })
+	return err
+}
+
+// result is do for a job with a result. The job hands it over by the answer
+// alone: a caller whose context ended has gone while the job may still run.
+func result[T any](ctx context.Context, w *writer, verb string, run func(*tx) (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	var o outcome // belongs to the writing goroutine until it is sent
+	answered := make(chan outcome, 1)
+	w.submit(job{
+		ctx:  ctx,
+		run:  func(t *tx) (err error) { o.value, err = run(t); return err },
+		done: func(err error) { o.err = err; answered <- o },
+	})
+	var none T
 	select {
-	case err := <-answered:
-		return typed(verb, err)
+	case o := <-answered:
+		if o.err != nil {
+			return none, typed(verb, o.err)
+		}
+		return o.value, nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", verb, ctx.Err())
+		return none, fmt.Errorf("%s: %w", verb, ctx.Err())
 	}
 }
 
