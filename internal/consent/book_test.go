@@ -53,7 +53,7 @@ func TestFileRefuses(t *testing.T) {
 	w := newWorld(t)
 	known := w.give()
 	w.file(known)
-	try := func(name string, g *given) *wire.Refusal {
+	try := func(name string, g *given) wire.Refusal {
 		t.Helper()
 		_, err := w.book.File(t.Context(), wire.NewEnvelope{Envelope: g.Envelope})
 		r := w.refused(err, name)

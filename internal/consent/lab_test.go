@@ -84,13 +84,13 @@ func (w *world) must(err error) {
 	}
 }
 
-func (w *world) refused(err error, name string) *wire.Refusal {
+func (w *world) refused(err error, name string) wire.Refusal {
 	w.t.Helper()
 	var r *wire.Refusal
 	if !errors.As(err, &r) || r.Name != name || r.Error() == "" {
 		w.t.Fatalf("error is %v (%+v), want refusal %s", err, r, name)
 	}
-	return r
+	return *r
 }
 
 func (w *world) address(s string) identity.Address {

@@ -56,7 +56,7 @@ func TestApplicationMessages(t *testing.T) {
 	}
 	l.send(l.anchor, "two")
 	good := l.value(m, "three")
-	try := func(name string, p *party, message []byte) *wire.Refusal {
+	try := func(name string, p *party, message []byte) wire.Refusal {
 		t.Helper()
 		_, err := l.append(p, message)
 		return w.refused(err, name)
@@ -168,7 +168,7 @@ func TestProposals(t *testing.T) {
 	w.must(err)
 	remove, err := m.group.ProposeRemove(n.group.Me(), nil)
 	w.must(err)
-	try := func(name string, p *party, message []byte) *wire.Refusal {
+	try := func(name string, p *party, message []byte) wire.Refusal {
 		t.Helper()
 		_, err := l.append(p, message)
 		return w.refused(err, name)

@@ -74,13 +74,6 @@ func (c *cache) give(e *circle) {
 	}
 }
 
-// len is the number of circles in memory.
-func (c *cache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.circles)
-}
-
 // allowance is a sender's token bucket.
 type allowance struct {
 	left float64

@@ -62,7 +62,7 @@ func (w *world) must(err error) {
 }
 
 // refused demands the named refusal.
-func (w *world) refused(err error, name string) *wire.Refusal {
+func (w *world) refused(err error, name string) wire.Refusal {
 	w.t.Helper()
 	var r *wire.Refusal
 	if !errors.As(err, &r) || r.Name != name {
@@ -71,7 +71,7 @@ func (w *world) refused(err error, name string) *wire.Refusal {
 	if r.Error() == "" {
 		w.t.Fatal("the refusal says nothing")
 	}
-	return r
+	return *r
 }
 
 // party is one member's end of a circle.

@@ -86,13 +86,12 @@ func (r *Relay) Subscribe(ctx context.Context, c Caller, circle wire.CircleID, a
 	s := &Subscription{relay: r, circle: circle, caller: c, sink: sink}
 	entry, release := r.cache.take(circle)
 	defer release()
-	v, err := r.viewOf(ctx, entry)
-	if err != nil {
+	if _, err := r.viewOf(ctx, entry); err != nil {
 		return nil, wire.CircleInfo{}, r.refuse(err)
 	}
 	s.mu.Lock() // a commit that is being delivered waits
 	r.topics.add(s)
-	v = entry.view.Load() // as it is now that commits find the subscription
+	v := entry.view.Load() // as it is now that commits find the subscription
 	at, err := v.seat(c)
 	s.pending = err == nil && !at.has
 	s.cursor = max(after, max(at.since, 1)-1)

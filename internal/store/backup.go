@@ -29,7 +29,8 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	}
 	err := errors.Join(
 		s.state.copyTo(ctx, filepath.Join(part, StateFile)),
-		s.log.copyTo(ctx, filepath.Join(part, LogFile)))
+		s.log.copyTo(ctx, filepath.Join(part, LogFile)),
+	)
 	if err == nil {
 		err = errors.Join(syncPath(part), os.Rename(part, dir), syncPath(filepath.Dir(dir)))
 	}
