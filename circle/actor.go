@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -456,14 +457,16 @@ func (a *actor) forget(e *Effect) {
 			return
 		}
 	}
-	if len(e.ID) > 2 && e.ID[:2] == "w-" {
-		delete(a.wishes, e.ID[2:])
+	if key, ok := strings.CutPrefix(e.ID, "w-"); ok {
+		delete(a.wishes, key)
 	}
 }
 
 func (a *actor) answer(e *Effect, res *Result, ref *Refusal) {
 	r := a.rooms[e.Circle]
 	switch {
+	case strings.HasPrefix(e.ID, "w-"):
+		a.role.answered(e, res, ref)
 	case r != nil && e.Kind == EffectAppend:
 		a.appended(r, e, res, ref)
 	case r != nil && e.Kind == EffectCommit:

@@ -28,7 +28,7 @@ func (an *Anchor) opened(r *room, in *incoming) {
 	case inProposal:
 		an.heard(r, in)
 		if l := r.Leaves[keyName(in.sender.SignatureKey)]; l != nil {
-			l.Updated = an.now()
+			l.asked = r.group.Epoch() + 1
 		}
 	case inCommit:
 		an.merged(r, in)

@@ -271,7 +271,7 @@ func (an *Anchor) merged(r *room, in *incoming) {
 	}
 	for _, m := range in.view.Updates {
 		if l := r.Leaves[keyName(m.SignatureKey)]; l != nil {
-			l.Waits = false
+			l.Waits, l.Updated = false, an.now()
 		}
 	}
 	g := an.grantOf(r.ID)
@@ -401,7 +401,7 @@ func (a *actor) proposalWelcome(r *room, f Frame, head mls.Head) bool {
 		return false
 	}
 	l := r.Leaves[keyName(r.group.Members()[i].SignatureKey)]
-	if l == nil || an.now().Sub(l.Updated) < updateEvery {
+	if l == nil || an.now().Sub(l.Updated) < updateEvery || l.asked == r.group.Epoch()+1 {
 		return false
 	}
 	state, err := r.group.MarshalBinary()

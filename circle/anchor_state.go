@@ -91,6 +91,8 @@ type leafState struct {
 	Updated time.Time `json:"updated,omitzero"`
 	// Waits: it came by a last-resort package and has not renewed its leaf.
 	Waits bool `json:"waits,omitempty"`
+
+	asked uint64 // epoch, plus one, in which an Update was received
 }
 
 // sentValue is the newest value of one affordance in a circle.

@@ -168,7 +168,7 @@ type EventKind string
 // Kinds of events; the comment names what is filled in beside At, Circle and,
 // in a grant circle, Grant.
 const (
-	// EventValue: Thing, Name, Op, ValueAt, Value (nil: nothing was measured in
+	// EventValue: Thing, Title, Name, Op, ValueAt, Value (nil: nothing was measured in
 	// the window), Unit. In Op subscribeevent the value is the event's data.
 	EventValue EventKind = "value"
 	// EventHistory: Ref (of Read), Thing, Name, Unit, Values, Last.
@@ -233,6 +233,7 @@ type Event struct {
 	Clients  []string        `json:"clients,omitempty"`
 	Ref      string          `json:"ref,omitempty"`
 	Thing    string          `json:"thing,omitempty"`
+	Title    string          `json:"title,omitempty"` // of the thing, as the terms say
 	Name     string          `json:"name,omitempty"`
 	Op       string          `json:"op,omitempty"`
 	ValueAt  time.Time       `json:"valueAt,omitzero"`

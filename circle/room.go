@@ -83,24 +83,25 @@ type room struct {
 	group  *mls.Group
 	config mls.Config
 
-	headKnown bool
-	head      uint64
-	headEpoch uint64
-	synced    bool   // everything up to head was received since the last connection
-	gapAt     uint64 // a gap that the node showed twice is a trimmed log
-	hold      string // why nothing is sealed, as the role says
-	stale     bool   // the node says the epoch is past: wait for the commit
-	ahead     bool   // the node says an epoch that this state doesn't know
-	sealed    []byte
-	sealedID  uint64
-	sealedAt  uint64 // epoch
-	seals     uint64
-	acked     bool     // the node has taken the head of the queue
-	taken     bool     // the node has taken the pending commit
-	proposals int      // received in this epoch and not committed
-	full      bool     // too many messages in this epoch
-	overflow  []string // clients that found no room
-	wakeAt    time.Time
+	headKnown  bool
+	head       uint64
+	headEpoch  uint64
+	synced     bool   // everything up to head was received since the last connection
+	gapAt      uint64 // a gap that the node showed twice is a trimmed log
+	hold       string // why nothing is sealed, as the role says
+	stale      bool   // the node says the epoch is past: wait for the commit
+	ahead      bool   // the node says an epoch that this state doesn't know
+	sealed     []byte
+	sealedID   uint64
+	sealedAt   uint64 // epoch
+	seals      uint64
+	acked      bool     // the node has taken the head of the queue
+	taken      bool     // the node has taken the pending commit
+	proposals  int      // received in this epoch and not committed
+	full       bool     // too many messages in this epoch
+	overflow   []string // clients that found no room
+	wakeAt     time.Time
+	proposedAt time.Time // own Update, in this process
 }
 
 // inKind says what came out of the log.
@@ -125,6 +126,7 @@ type incoming struct {
 	data   []byte
 	view   *mls.CommitView
 	gone   bool // this member was removed
+	before int  // members before a commit
 	own    outgoing
 	reason string
 }
@@ -499,7 +501,7 @@ func (a *actor) Receive(c ID, frames []Frame) (n int, err error) {
 // gap tells whether frames are missing before seq. What the node leaves out a
 // second time it has trimmed.
 func (a *actor) gap(r *room, seq uint64) bool {
-	if seq == r.Cursor+1 {
+	if seq == r.Cursor+1 || afterRestore(r.Cursor, seq) {
 		return false
 	}
 	if r.gapAt != seq {
@@ -507,6 +509,12 @@ func (a *actor) gap(r *room, seq uint64) bool {
 		return true
 	}
 	return false
+}
+
+// afterRestore: a node that was restored from a backup counts on in a new
+// upper half of its numbers; what was between is lost for everybody.
+func afterRestore(cursor, seq uint64) bool {
+	return seq>>32 > cursor>>32 && uint32(seq) == 1
 }
 
 // take processes one frame and moves the cursor.
@@ -630,7 +638,7 @@ func (a *actor) processMessage(r *room, f Frame, head mls.Head) {
 }
 
 func (a *actor) received(r *room, f Frame, rx *mls.Received, before []mls.Member) {
-	in := &incoming{seq: f.Seq, raw: f.Message, data: rx.Data, view: rx.View, gone: rx.Evicted}
+	in := &incoming{seq: f.Seq, raw: f.Message, data: rx.Data, view: rx.View, gone: rx.Evicted, before: len(before)}
 	for _, m := range before {
 		if m.Leaf == rx.Sender {
 			in.sender = m
