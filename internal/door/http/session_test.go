@@ -305,3 +305,56 @@ func TestSocketLimits(t *testing.T) {
 		return err == nil
 	})
 }
+
+// TestDroppedClientLosesItsSocket: the next identity document lacks the
+// client; its socket ends at once, with words.
+func TestDroppedClientLosesItsSocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost")
+	a := w.join("owner")
+	conn := w.liveSocket(a)
+	w.clock.Advance(time.Minute)
+	next, err := a.doc.Next(w.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Clients[0].Name, next.Clients[0].Key = "tablet", pub(newKey(t))
+	a.sign(t, next)
+	w.want(204, w.do(request{method: "PUT", path: "/v1/identity/owner", body: []byte(a.doc.Compact()), kind: wire.JOSE}))
+	if code, reason := conn.closed(); code != websocket.StatusPolicyViolation || reason == "" {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+	w.refused(wire.ProbBadSignature, w.do(a.signs(request{method: "GET", path: "/v1/inbox"})))
+}
+
+// liveSocket opens a socket of an account and reads the hello.
+func (w *world) liveSocket(a *account) *socket {
+	w.t.Helper()
+	tk := into[wire.Ticket](w.t, w.want(200, w.do(a.signs(request{method: "POST", path: "/v1/live"}))))
+	conn, _, err := websocket.Dial(w.t.Context(), w.node.BaseURL()+"/v1/live", &websocket.DialOptions{
+		HTTPClient: w.http, Subprotocols: []string{wire.Subprotocol, wire.TicketPrefix + tk.Ticket},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = conn.CloseNow() })
+	s := &socket{t: w.t, c: conn}
+	if hello := s.control(); hello.Type != wire.CtlHello {
+		w.t.Fatalf("first frame %+v", hello)
+	}
+	return s
+}
+
+func TestGrantsChangeIsPushed(t *testing.T) {
+	t.Parallel()
+	st := newStory(t)
+	st.claim()
+	owner, friend := st.h.liveSocket(st.owner), st.h.liveSocket(st.friend) // both at H
+	st.give()
+	st.h.want(200, st.file())
+	for name, s := range map[string]*socket{"owner": owner, "friend": friend} {
+		if c := s.control(); c.Type != wire.CtlGrants {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+}
