@@ -233,7 +233,12 @@ func (an *Anchor) thingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(
 func (an *Anchor) config(r *room) mls.Config {
 	return mls.Config{
 		Signer: ed25519.NewKeyFromSeed(r.Seed), Now: an.now, Rand: an.rand, Window: -1,
-		Authorize: func(*mls.CommitView) error { return errNotCommitter },
+		Authorize: func(v *mls.CommitView) error {
+			if v.External || v.Committer != 0 { // the anchor's own leaf, from the creation on
+				return errNotCommitter
+			}
+			return nil
+		},
 	}
 }
 
