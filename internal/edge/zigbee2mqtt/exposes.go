@@ -97,7 +97,9 @@ func (m *mapper) add(e *expose, at string, level int) {
 	}
 	m.out.total++
 	if m.out.total > maxExposes || len(m.out.affordances) >= thing.MaxAffordances {
-		m.out.unmapped = append(m.out.unmapped, thing.Unmapped{Place: at, Reason: "more exposes than one thing may have"})
+		if len(m.out.unmapped) < maxExposes { // the list is bounded too
+			m.out.unmapped = append(m.out.unmapped, thing.Unmapped{Place: at, Reason: "more exposes than one thing may have"})
+		}
 		return
 	}
 	schema, why := schemaOf(e, level)
