@@ -47,7 +47,8 @@ func (c *Client) Refuse(ctx context.Context, request string, askAgain time.Durat
 var ErrTimeout = errors.New("no answer from the thing")
 
 // Send writes a property or invokes an action and waits for the thing's
-// answer. A missing right is an error of package grant that names what is
+// answer. Where this client is still on its way into the circle, it waits for
+// that too, for as long as ctx lasts. A missing right is an error of package grant that names what is
 // missing; a *circle.Problem is the thing's own refusal.
 func (c *Client) Send(ctx context.Context, t Target, input json.RawMessage, timeout time.Duration) (json.RawMessage, error) {
 	e, err := c.answer(ctx, func() (string, error) {
@@ -89,12 +90,19 @@ func (c *Client) answer(ctx context.Context, ask func() (string, error), each fu
 	// The answer can't come before it was asked for: events are kept for who
 	// waits, and the reference is known before the driver takes the next one
 	// only if nobody can take events meanwhile.
-	c.mu.Lock()
-	ref, err := ask()
-	if err == nil {
-		c.answers[ref] = nil
-	}
-	c.mu.Unlock()
+	var ref string
+	err = c.until(ctx, func() (bool, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		ref, err = ask()
+		if errors.Is(err, circle.ErrNotYet) {
+			return false, nil
+		}
+		if err == nil {
+			c.answers[ref] = nil
+		}
+		return true, err
+	})
 	if err != nil {
 		return last, err
 	}

@@ -80,3 +80,9 @@ func (c *Client) Seen(t Target, v Value) {
 		c.o.Calls.Log.Error("received values not marked as seen", "why", err)
 	}
 }
+
+// Waits tells whether something of the target waits to be seen.
+func (c *Client) Waits(t Target) bool {
+	_, ok := c.spool.next(t.stream())
+	return ok
+}

@@ -16,6 +16,7 @@ import (
 	"primum/client/nethttp"
 	"primum/client/vault"
 	"primum/internal/clock"
+	"primum/internal/local"
 )
 
 // surroundings is what a process has around it; tests make their own.
@@ -33,6 +34,9 @@ type surroundings struct {
 	width      func() int // of the terminal, in columns
 	workFactor int        // of scrypt, as a power of two; 0 for the usual
 	transport  client.Transport
+	// localHome is where a running `primum local` keeps the keys of an address,
+	// or of any (empty).
+	localHome func(address string) (string, bool)
 }
 
 func realSurroundings() surroundings {
@@ -43,7 +47,7 @@ func realSurroundings() surroundings {
 		inTTY:  term.IsTerminal(int(os.Stdin.Fd())),
 		outTTY: term.IsTerminal(int(os.Stdout.Fd())),
 		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
-		width:  terminalWidth,
+		width:  terminalWidth, localHome: local.Home,
 	}
 }
 

@@ -53,7 +53,6 @@ func (a *app) edge(cmd *cobra.Command, f edgeFlags) error {
 	defer func() { _ = e.Close() }()
 	a.say("edge.started", "Dir", cfg.Dir)
 	if a.inTTY {
-		a.hint("edge.enter")
 		go a.freshCodes(e)
 	}
 	if err := e.Run(cmd.Context()); err != nil {

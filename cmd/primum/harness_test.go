@@ -39,6 +39,7 @@ func (m *machine) surroundings(out, errOut *syncBuffer) surroundings {
 		},
 		clock: clock.Real(), rand: rand.Reader, version: "test", zone: time.UTC,
 		inTTY: m.tty, outTTY: m.tty, errTTY: false, width: func() int { return 80 }, workFactor: 2,
+		localHome: func(string) (string, bool) { return "", false },
 	}
 }
 

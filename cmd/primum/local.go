@@ -14,16 +14,29 @@ import (
 func localCommand(a *app) *cobra.Command {
 	var keep string
 	c := a.command("local", "local", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		return local.Run(cmd.Context(), local.Options{
-			Keep: keep, Out: a.out, Program: program(), Version: a.version,
-			// Everything is on this machine, the edge's door too.
-			Transport: nethttp.New(nethttp.Options{LAN: true}),
-		})
+		o := a.localOptions()
+		o.Keep = keep
+		return local.Run(cmd.Context(), o)
 	})
 	c.Flags().StringVar(&keep, "keep", "", a.words.get("flag.keep"))
-	c.AddCommand(a.command("bytes", "local-bytes", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
-		return local.Bytes(cmd.Context(), local.Options{Out: a.out, Transport: a.transport}, 3)
-	}))
+	c.AddCommand(localBytesCommand(a))
+	return c
+}
+
+func (a *app) localOptions() local.Options {
+	return local.Options{
+		Out: a.out, Program: program(), Version: a.version,
+		// Everything is on this machine, the edge's door too.
+		Transport: nethttp.New(nethttp.Options{LAN: true}),
+	}
+}
+
+func localBytesCommand(a *app) *cobra.Command {
+	values := 3
+	c := a.command("bytes", "local-bytes", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
+		return local.Bytes(cmd.Context(), a.localOptions(), values)
+	})
+	c.Flags().IntVar(&values, "count", values, a.words.get("flag.count"))
 	return c
 }
 

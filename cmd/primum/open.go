@@ -13,7 +13,6 @@ import (
 	"primum/client"
 	"primum/client/nethttp"
 	"primum/client/vault"
-	"primum/internal/local"
 )
 
 // syncPatience bounds how long a command waits for nodes to tell what they
@@ -37,7 +36,7 @@ func (a *app) address() (string, error) {
 		return as, nil
 	}
 	all, err := vault.List(a.home)
-	if home, ok := local.Home(""); ok && err == nil && len(all) == 0 {
+	if home, ok := a.localHome(""); ok && err == nil && len(all) == 0 {
 		all, err = vault.List(home)
 	}
 	switch {
@@ -60,7 +59,7 @@ func (a *app) openVault(cmd *cobra.Command) (v *vault.Vault, done func() error, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if home, ok := local.Home(address); ok && !vault.Has(a.home, address) {
+	if home, ok := a.localHome(address); ok && !vault.Has(a.home, address) {
 		a.home = home // of a running `primum local`
 	}
 	v, err = vault.Open(a.home, address, fmt.Sprintf("%s (process %d)", cmd.CommandPath(), os.Getpid()))

@@ -52,13 +52,13 @@ func (a *app) watch(cmd *cobra.Command, what string, f watchFlags) (err error) {
 	n := 0
 	for v := range o.WatchTarget(ctx, t) {
 		show.value(v)
-		if v.Ended() {
+		if v.Value != nil {
+			n++
+		}
+		if v.Ended() || f.count > 0 && n >= f.count {
+			o.Seen(t, v)
 			show.close()
 			return nil
-		}
-		if n++; f.count > 0 && n >= f.count {
-			o.Seen(t, v)
-			break
 		}
 	}
 	show.close()
@@ -79,8 +79,11 @@ func (a *app) watched(ctx context.Context, o *opened, what string) (client.Targe
 		return t, syncErr
 	}
 	t, err = o.Find(what)
-	if errors.Is(err, client.ErrNoSuch) {
+	switch {
+	case errors.Is(err, client.ErrNoSuch):
 		return t, a.missing(what, "read")
+	case err == nil && t.Grant != nil && t.Grant.State.Terminal() && !o.Waits(t):
+		return t, a.said(exitRefused, "missing.ended", "Thing", what, "State", a.state(t.Grant.State))
 	}
 	return t, err
 }

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// background runs a command until the test or stop ends it.
+type background struct {
+	out, err *syncBuffer
+	stop     func() int
+}
+
+func (m *machine) start(args ...string) *background {
+	m.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &background{out: &syncBuffer{}, err: &syncBuffer{}}
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, m.surroundings(b.out, b.err), args) }()
+	b.stop = sync.OnceValue(func() int {
+		cancel()
+		return <-done
+	})
+	m.t.Cleanup(func() { b.stop() })
+	return b
+}
+
+func (s *syncBuffer) find(t *testing.T, pattern string) string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for range 300 {
+		if m := re.FindStringSubmatch(s.String()); m != nil {
+			return m[1]
+		}
+		s.waitMore(t)
+	}
+	t.Fatalf("never said %s but:\n%s", pattern, s)
+	return ""
+}
+
+// waitMore waits until something more was written.
+func (s *syncBuffer) waitMore(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	if s.more == nil {
+		s.more = make(chan struct{})
+	}
+	more := s.more
+	s.mu.Unlock()
+	select {
+	case <-more:
+	case <-time.After(30 * time.Second):
+		t.Fatalf("nothing more was said after:\n%s", s)
+	}
+}
+
+// world is two nodes, a house with its edge, an owner and a friend.
+type world struct {
+	owner, friend         *machine
+	ownerName, friendName string
+	edge                  *background
+}
+
+func startServe(t *testing.T, domain string) string {
+	t.Helper()
+	m := newMachine(t)
+	b := m.start("serve", "--domain", domain, "--listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "data"), "--json")
+	return b.out.find(t, `"authority":"([^"]+)"`)
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	h, s := startServe(t, "h.localhost"), startServe(t, "s.localhost")
+	w := &world{owner: newMachine(t), friend: newMachine(t), ownerName: "owner@" + h, friendName: "friend@" + s}
+	w.owner.ok("me", "init", w.ownerName, "--recovery", filepath.Join(t.TempDir(), "r.age"))
+	w.friend.ok("me", "init", w.friendName, "--recovery", filepath.Join(t.TempDir(), "r.age"))
+	house := newMachine(t)
+	w.edge = house.start("edge", "--simulate", "--listen", "127.0.0.1:0")
+	url := w.edge.err.find(t, `primum claim '([^']+)'`)
+	code := w.edge.err.find(t, `this code within \d+ seconds: (\S+)`)
+	if out := w.owner.ok("claim", url, "--code", code); !strings.Contains(out, "The edge is yours") {
+		t.Fatalf("claim said %s", out)
+	}
+	return w
+}
+
+// The story of the README, from two empty nodes to both locks.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if out := w.owner.ok("things"); !strings.Contains(out, "/flow") || !strings.Contains(out, "/state") {
+		t.Fatalf("things: %s", out)
+	}
+	flow, lamp := w.path(t, "flow"), w.path(t, "state")
+	w.friend.want(exitRefused, "you have no grant to read "+flow, "watch", flow)
+	w.friend.want(exitRefused, "you have no grant to write "+lamp, "send", lamp, "ON")
+
+	w.owner.want(exitUsage, "run it on a terminal, or with --yes", "share", flow, w.friendName, "--every", "1s", "--for", "7d")
+	w.owner.tty, w.owner.typed = true, "n\n"
+	e := w.owner.want(exitFailed, "nothing was done", "share", flow, w.friendName, "--every", "1s", "--for", "7d")
+	for _, words := range []string{w.friendName, "not compared", flow, "one mean per second", "sharing with a friend"} {
+		if !strings.Contains(e.out, words) {
+			t.Errorf("the question does not say %q:\n%s", words, e.out)
+		}
+	}
+	w.owner.typed = "y\n"
+	w.owner.want(exitDone, "receives "+flow+" from now on", "share", flow, w.friendName, "--every", "1s", "--for", "7d")
+	w.owner.tty = false
+
+	watch := w.friend.start("watch", flow, "--json")
+	watch.out.find(t, `"value":([0-9.]+)`)
+	w.friend.want(exitRefused, "you have no grant to write "+flow, "send", flow, "1") // through the control socket
+	if out := jsonLines(t, w.friend.ok("grants", "--json")); out[0]["direction"] != "received" || out[0]["state"] != "Given" {
+		t.Errorf("grants: %v", out)
+	}
+
+	receipt := jsonLines(t, w.owner.ok("withdraw", flow, "--json"))[0]
+	if receipt["confirmed"] != true || receipt["lockOne"] == nil || receipt["lockTwo"] == nil {
+		t.Errorf("receipt: %v", receipt)
+	}
+	watch.out.find(t, `"state":"(ended)"`)
+	watch.err.find(t, `(its owner has ended the grant)`)
+	w.friend.want(exitRefused, "your grant to read "+flow+" has ended (withdrawn)", "watch", flow)
+}
+
+// path finds the path of an own affordance by its end.
+func (w *world) path(t *testing.T, affordance string) string {
+	t.Helper()
+	for _, line := range jsonLines(t, w.owner.ok("things", "--json")) {
+		if p, _ := line["thing"].(string); strings.HasSuffix(p, "/"+affordance) {
+			return p
+		}
+	}
+	t.Fatalf("no thing offers %s", affordance)
+	return ""
+}
+
+// The lamp: a right, a command, an answer.
+func TestStorySend(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lamp := w.path(t, "state")
+	w.owner.ok("send", lamp, "ON")
+	w.owner.ok("share", lamp, w.friendName, "--may", "read,write", "--change", "--for", "1d", "--yes")
+	out := w.friend.ok("send", lamp, "OFF")
+	if !strings.Contains(out, "OFF") && !strings.Contains(out, lamp) {
+		t.Errorf("send said %s", out)
+	}
+}
+
+// Energy advice asks first; the owner gives to one request and refuses another.
+func TestStoryRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.path(t, "flow")
+	w.friend.ok("request", flow, w.ownerName, "--every", "1s", "--for", "30d", "--purpose", "energy advice", "--notice", "to find leaks")
+	out := w.owner.ok("requests")
+	for _, words := range []string{w.friendName, flow, "energy advice", "to find leaks", "one mean per second"} {
+		if !strings.Contains(out, words) {
+			t.Errorf("requests do not say %q:\n%s", words, out)
+		}
+	}
+	w.owner.want(exitUsage, "run it on a terminal", "give", w.friendName)
+	w.owner.ok("give", w.friendName, "--yes")
+	watch := w.friend.start("watch", flow, "--json", "--count", "1")
+	watch.out.find(t, `"value":([0-9.]+)`)
+
+	w.friend.ok("request", w.path(t, "volume"), w.ownerName, "--for", "7d", "--purpose", "billing")
+	w.owner.want(exitDone, "may not ask again before", "refuse", w.friendName, "--yes")
+	w.owner.want(exitFailed, "no request", "refuse", w.friendName, "--yes")
+}
