@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -38,27 +40,27 @@ func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 
 func (g *Group) makeCommit(o CommitOptions) (*pending, error) {
 	if g.Epoch() == math.MaxUint64 {
-		return nil, invalid("the last epoch has no next")
+		return nil, public.Invalid("the last epoch has no next")
 	}
 	c, a, err := g.choose(o)
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := a.tree.Renew(tree.PathOptions{
-		Sender: g.me, GroupID: g.st.context.GroupID, Signer: g.cfg.Signer, Rand: g.cfg.Rand, Added: a.added,
+	fresh, err := a.Tree.Renew(tree.PathOptions{
+		Sender: g.me, GroupID: g.st.Context.GroupID, Signer: g.cfg.Signer, Rand: g.cfg.Rand, Added: a.Added,
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer fresh.Wipe()
-	sc := &stagedCommit{applied: a, committer: g.me}
-	provisional := g.st.provisional(sc)
-	if sc.path, err = fresh.Seal(provisional); err != nil {
+	sc := &public.Staged{Applied: a, Committer: g.me}
+	provisional := g.st.Provisional(sc)
+	if sc.Path, err = fresh.Seal(provisional); err != nil {
 		return nil, err
 	}
-	c.path = sc.path
-	m := &signed{wire: WirePublicMessage, content: g.content(Commit, o.AuthenticatedData)}
-	m.commit = c
+	c.Path = sc.Path
+	m := &message.Signed{Wire: WirePublicMessage, Content: g.content(Commit, o.AuthenticatedData)}
+	m.Commit = c
 	if err := g.sign(m); err != nil {
 		return nil, err
 	}
@@ -66,34 +68,34 @@ func (g *Group) makeCommit(o CommitOptions) (*pending, error) {
 }
 
 // finish derives the next epoch, and makes the messages (RFC 9420 §12.4.1).
-func (g *Group) finish(o CommitOptions, sc *stagedCommit, m *signed, fresh *tree.FreshPath) (*pending, error) {
-	s := g.st.suite
-	psk, err := g.cfg.pskSecret(s, sc.psks, g.ownResumption)
+func (g *Group) finish(o CommitOptions, sc *public.Staged, m *message.Signed, fresh *tree.FreshPath) (*pending, error) {
+	s := g.st.Suite
+	psk, err := g.cfg.pskSecret(s, sc.PSKs, g.ownResumption)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(psk)
-	context := g.st.advance(sc, m)
+	context := g.st.Advance(sc, m)
 	joiner := schedule.Joiner(s, bytes.Clone(g.secrets.Init), fresh.CommitSecret(), context.Bytes())
 	welcomeSecret, secrets := schedule.FromJoiner(s, joiner, psk, context.Bytes())
 	defer suite.Zero(joiner, welcomeSecret)
-	m.tag = schedule.ConfirmationTag(s, secrets.Confirmation, context.Transcript)
-	sc.next = newEpochState(s, context, sc.tree, m.tag)
-	next := newCore(&g.cfg, sc.next, secrets, fresh.Private())
-	staged := &Staged{Commit: m.publicMessage(s, g.secrets.Membership, g.st.encoded), View: sc.view}
-	if err := g.cfg.authorize(sc.view); err != nil {
+	m.Tag = schedule.ConfirmationTag(s, secrets.Confirmation, context.Transcript)
+	sc.Next = public.NewState(s, context, sc.Tree, m.Tag)
+	next := newCore(&g.cfg, sc.Next, secrets, fresh.Private())
+	staged := &Staged{Commit: m.PublicMessage(s, g.secrets.Membership, g.st.Encoded), View: sc.View}
+	if err := g.cfg.authorize(sc.View); err != nil {
 		next.erase()
 		return nil, err
 	}
-	infos, err := next.infos(&g.cfg, o.TreeApart && len(sc.added) > 0)
+	infos, err := next.infos(&g.cfg, o.TreeApart && len(sc.Added) > 0)
 	if err != nil {
 		next.erase()
 		return nil, err
 	}
 	staged.GroupInfo = infos.public
-	if len(sc.added) > 0 {
-		in := welcomeInput{joiner: joiner, secret: welcomeSecret, info: infos.welcome, psks: sc.psks}
-		if staged.Welcome, err = sc.welcome(s, in, fresh); err != nil {
+	if len(sc.Added) > 0 {
+		in := welcomeInput{joiner: joiner, secret: welcomeSecret, info: infos.welcome, psks: sc.PSKs}
+		if staged.Welcome, err = makeWelcome(s, sc, in, fresh); err != nil {
 			next.erase()
 			return nil, err
 		}
@@ -112,9 +114,9 @@ func (c *core) infos(cfg *Config, apart bool) (infos, error) {
 	if err != nil {
 		return infos{}, err
 	}
-	w := header(WireGroupInfo)
+	w := message.Header(WireGroupInfo)
 	head := w.Len()
-	full.write(w)
+	full.Write(w)
 	out := infos{public: w.Out(), welcome: w.Out()[head:]}
 	if !apart {
 		return out, nil
@@ -123,8 +125,8 @@ func (c *core) infos(cfg *Config, apart bool) (infos, error) {
 	if err != nil {
 		return infos{}, err
 	}
-	w = header(WireGroupInfo)
-	short.write(w)
+	w = message.Header(WireGroupInfo)
+	short.Write(w)
 	out.welcome = w.Out()[head:]
 	return out, nil
 }
@@ -135,55 +137,55 @@ type welcomeInput struct {
 	psks                 []schedule.PSKID
 }
 
-// welcome makes one Welcome for all who were added (RFC 9420 §12.4.3.1).
-func (sc *stagedCommit) welcome(s *suite.Suite, in welcomeInput, fresh *tree.FreshPath) ([]byte, error) {
+// makeWelcome makes one Welcome for all who were added (RFC 9420 §12.4.3.1).
+func makeWelcome(s *suite.Suite, sc *public.Staged, in welcomeInput, fresh *tree.FreshPath) ([]byte, error) {
 	key, nonce := schedule.WelcomeKeys(s, in.secret)
 	defer suite.Zero(key, nonce)
 	aead, err := s.AEAD(key)
 	if err != nil {
 		return nil, err
 	}
-	m := &welcome{suite: s.ID(), info: aead.Seal(nil, nonce, in.info, nil)}
-	for _, joined := range sc.joined {
-		pathSecret, err := fresh.SecretFor(joined.leaf)
+	m := &message.Welcome{Suite: s.ID(), Info: aead.Seal(nil, nonce, in.info, nil)}
+	for _, joined := range sc.Joined {
+		pathSecret, err := fresh.SecretFor(joined.Leaf)
 		if err != nil {
 			return nil, err
 		}
-		secrets := groupSecrets{joiner: in.joiner, pathSecret: pathSecret, psks: in.psks}
-		plain := secrets.encode()
-		kem, ct, err := s.EncryptWithLabel(joined.keyPackage.InitKey, "Welcome", m.info, plain)
+		secrets := message.GroupSecrets{Joiner: in.joiner, PathSecret: pathSecret, PSKs: in.psks}
+		plain := secrets.Encode()
+		kem, ct, err := s.EncryptWithLabel(joined.KeyPackage.InitKey, "Welcome", m.Info, plain)
 		suite.Zero(pathSecret, plain)
 		if err != nil {
 			return nil, err
 		}
-		m.secrets = append(m.secrets, welcomeSecret{
-			ref: joined.keyPackage.Ref(s), sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct},
+		m.Secrets = append(m.Secrets, message.WelcomeSecret{
+			Ref: joined.KeyPackage.Ref(s), Sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct},
 		})
 	}
-	w := header(WireWelcome)
-	m.write(w)
+	w := message.Header(WireWelcome)
+	m.Write(w)
 	return w.Out(), nil
 }
 
 // content starts a message of the present epoch by this member.
-func (g *Group) content(kind Kind, aad []byte) content {
-	return content{
-		groupID: g.st.context.GroupID, epoch: g.st.context.Epoch,
-		sender: sender{kind: senderMember, index: g.me}, aad: aad, kind: kind,
+func (g *Group) content(kind Kind, aad []byte) message.Content {
+	return message.Content{
+		GroupID: g.st.Context.GroupID, Epoch: g.st.Context.Epoch,
+		Sender: message.Sender{Kind: message.SenderMember, Index: g.me}, AAD: aad, Kind: kind,
 	}
 }
 
 // sign encodes a message and signs it.
-func (g *Group) sign(m *signed) (err error) {
-	m.content.encode()
-	m.signature, err = g.st.suite.SignWithLabel(g.cfg.Rand, g.cfg.Signer, "FramedContentTBS", m.tbs(g.st.encoded))
+func (g *Group) sign(m *message.Signed) (err error) {
+	m.Content.Encode()
+	m.Signature, err = g.st.Suite.SignWithLabel(g.cfg.Rand, g.cfg.Signer, "FramedContentTBS", m.TBS(g.st.Encoded))
 	return err
 }
 
 // choose collects what a commit is to do: the options by value, and of the
 // proposals received as many as go with them.
-func (g *Group) choose(o CommitOptions) (*commit, *applied, error) {
-	fixed, err := o.proposals(g.st.suite)
+func (g *Group) choose(o CommitOptions) (*message.Commit, *public.Applied, error) {
+	fixed, err := o.proposals(g.st.Suite)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -192,7 +194,7 @@ func (g *Group) choose(o CommitOptions) (*commit, *applied, error) {
 		return c, a, nil
 	}
 	// Something contradicts: keep what fits with the options, one by one.
-	var fitting []cachedProposal
+	var fitting []public.Cached
 	for _, p := range refs {
 		if _, _, err := g.try(fixed, append(fitting[:len(fitting):len(fitting)], p)); err == nil {
 			fitting = append(fitting, p)
@@ -202,19 +204,19 @@ func (g *Group) choose(o CommitOptions) (*commit, *applied, error) {
 }
 
 // proposals are the options as proposals by value.
-func (o *CommitOptions) proposals(s *suite.Suite) ([]proposal, error) {
-	var out []proposal
+func (o *CommitOptions) proposals(s *suite.Suite) ([]message.Proposal, error) {
+	var out []message.Proposal
 	if o.Extensions != nil {
-		out = append(out, proposal{kind: ProposalGroupContextExtensions, extensions: tree.Extensions(o.Extensions).Clone()})
+		out = append(out, message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: tree.Extensions(o.Extensions).Clone()})
 	}
 	for _, leaf := range o.Remove {
-		out = append(out, proposal{kind: ProposalRemove, removed: leaf})
+		out = append(out, message.Proposal{Kind: ProposalRemove, Removed: leaf})
 	}
 	for _, kp := range o.Add {
 		if kp.inner.Suite != s.ID() {
 			return nil, fmt.Errorf("key package of suite 0x%04x: %w", kp.inner.Suite, ErrSuite)
 		}
-		out = append(out, proposal{kind: ProposalAdd, keyPackage: kp.inner})
+		out = append(out, message.Proposal{Kind: ProposalAdd, KeyPackage: kp.inner})
 	}
 	return out, nil
 }
@@ -222,31 +224,31 @@ func (o *CommitOptions) proposals(s *suite.Suite) ([]proposal, error) {
 // candidates are the received proposals that a commit by this member may take
 // in: of several Updates of one leaf the last, none of leaves that are removed,
 // and no pre-shared key that it lacks (RFC 9420 §12.2).
-func (g *Group) candidates(fixed []proposal) []cachedProposal {
+func (g *Group) candidates(fixed []message.Proposal) []public.Cached {
 	removed := map[uint32]bool{g.me: true}
 	for _, p := range fixed {
-		if p.kind == ProposalRemove {
-			removed[p.removed] = true
+		if p.Kind == ProposalRemove {
+			removed[p.Removed] = true
 		}
 	}
-	var out []cachedProposal
-	for _, p := range g.st.proposals {
-		if p.sent.kind == ProposalRemove && !removed[p.sent.removed] {
-			removed[p.sent.removed] = true
+	var out []public.Cached
+	for _, p := range g.st.Proposals {
+		if p.Sent.Kind == ProposalRemove && !removed[p.Sent.Removed] {
+			removed[p.Sent.Removed] = true
 			out = append(out, p)
 		}
 	}
-	for i := len(g.st.proposals) - 1; i >= 0; i-- {
-		p := g.st.proposals[i]
-		switch p.sent.kind {
+	for i := len(g.st.Proposals) - 1; i >= 0; i-- {
+		p := g.st.Proposals[i]
+		switch p.Sent.Kind {
 		case ProposalRemove:
 		case ProposalUpdate:
-			if !removed[p.sent.sender] {
-				removed[p.sent.sender] = true
+			if !removed[p.Sent.Sender] {
+				removed[p.Sent.Sender] = true
 				out = append(out, p)
 			}
 		case ProposalPSK:
-			if _, err := g.cfg.psk(p.sent.psk, g.ownResumption); err == nil {
+			if _, err := g.cfg.psk(p.Sent.PSK, g.ownResumption); err == nil {
 				out = append(out, p)
 			}
 		default:
@@ -257,20 +259,20 @@ func (g *Group) candidates(fixed []proposal) []cachedProposal {
 }
 
 // try applies the options and references.
-func (g *Group) try(fixed []proposal, refs []cachedProposal) (*commit, *applied, error) {
-	c := new(commit)
-	var list []sentProposal
+func (g *Group) try(fixed []message.Proposal, refs []public.Cached) (*message.Commit, *public.Applied, error) {
+	c := new(message.Commit)
+	var list []public.Sent
 	for i := range fixed {
-		c.proposals = append(c.proposals, proposalOrRef{value: &fixed[i]})
-		list = append(list, sentProposal{proposal: fixed[i], sender: g.me})
+		c.Proposals = append(c.Proposals, message.ProposalOrRef{Value: &fixed[i]})
+		list = append(list, public.Sent{Proposal: fixed[i], Sender: g.me})
 	}
 	for _, p := range refs {
-		c.proposals = append(c.proposals, proposalOrRef{ref: p.ref})
-		list = append(list, p.sent)
+		c.Proposals = append(c.Proposals, message.ProposalOrRef{Ref: p.Ref})
+		list = append(list, p.Sent)
 	}
-	rules := g.st.rules()
+	rules := g.st.Rules()
 	rules.At = g.cfg.Now()
-	a, err := applyProposals(&g.cfg, g.st.tree, rules, g.me, false, list)
+	a, err := public.Apply(g.cfg.options(), g.st.Tree, rules, g.me, false, list)
 	return c, a, err
 }
 
@@ -319,17 +321,17 @@ func (g *Group) ProposeUpdate(aad []byte) ([]byte, error) {
 	if err := g.canSend(); err != nil {
 		return nil, fmt.Errorf("propose update: %w", err)
 	}
-	draft := g.st.tree.Leaf(g.me).Draft()
-	priv, pub, err := g.st.suite.GenerateKeyPair(g.cfg.Rand)
+	draft := g.st.Tree.Leaf(g.me).Draft()
+	priv, pub, err := g.st.Suite.GenerateKeyPair(g.cfg.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("propose update: %w", err)
 	}
 	draft.Source, draft.EncryptionKey = tree.SourceUpdate, pub
 	draft.Lifetime, draft.ParentHash = tree.Lifetime{}, nil
-	if err := draft.Sign(g.st.suite, g.cfg.Rand, g.cfg.Signer, g.st.context.GroupID, g.me); err != nil {
+	if err := draft.Sign(g.st.Suite, g.cfg.Rand, g.cfg.Signer, g.st.Context.GroupID, g.me); err != nil {
 		return nil, fmt.Errorf("propose update: %w", err)
 	}
-	msg, err := g.propose(proposal{kind: ProposalUpdate, leaf: draft}, aad)
+	msg, err := g.propose(message.Proposal{Kind: ProposalUpdate, Leaf: draft}, aad)
 	if err != nil {
 		return nil, fmt.Errorf("propose update: %w", err)
 	}
@@ -339,7 +341,7 @@ func (g *Group) ProposeUpdate(aad []byte) ([]byte, error) {
 
 // ProposeAdd makes a proposal to add a member, as a PublicMessage.
 func (g *Group) ProposeAdd(kp *KeyPackage, aad []byte) ([]byte, error) {
-	msg, err := g.propose(proposal{kind: ProposalAdd, keyPackage: kp.inner}, aad)
+	msg, err := g.propose(message.Proposal{Kind: ProposalAdd, KeyPackage: kp.inner}, aad)
 	if err != nil {
 		return nil, fmt.Errorf("propose add: %w", err)
 	}
@@ -348,7 +350,7 @@ func (g *Group) ProposeAdd(kp *KeyPackage, aad []byte) ([]byte, error) {
 
 // ProposeRemove makes a proposal to remove a member, as a PublicMessage.
 func (g *Group) ProposeRemove(leaf uint32, aad []byte) ([]byte, error) {
-	msg, err := g.propose(proposal{kind: ProposalRemove, removed: leaf}, aad)
+	msg, err := g.propose(message.Proposal{Kind: ProposalRemove, Removed: leaf}, aad)
 	if err != nil {
 		return nil, fmt.Errorf("propose remove: %w", err)
 	}
@@ -356,20 +358,20 @@ func (g *Group) ProposeRemove(leaf uint32, aad []byte) ([]byte, error) {
 }
 
 // propose signs a proposal and keeps it as its receivers do.
-func (g *Group) propose(p proposal, aad []byte) ([]byte, error) {
+func (g *Group) propose(p message.Proposal, aad []byte) ([]byte, error) {
 	if err := g.canSend(); err != nil {
 		return nil, err
 	}
-	m := &signed{wire: WirePublicMessage, content: g.content(Proposal, aad)}
-	m.proposal = &p
+	m := &message.Signed{Wire: WirePublicMessage, Content: g.content(Proposal, aad)}
+	m.Proposal = &p
 	if err := g.sign(m); err != nil {
 		return nil, err
 	}
-	if _, err := g.st.checkProposal(&g.cfg, m); err != nil {
+	if _, err := g.st.CheckProposal(g.cfg.options(), m); err != nil {
 		return nil, err
 	}
-	if err := g.st.keep(&g.cfg, m); err != nil {
+	if err := g.st.Keep(g.cfg.options(), m); err != nil {
 		return nil, err
 	}
-	return m.publicMessage(g.st.suite, g.secrets.Membership, g.st.encoded), nil
+	return m.PublicMessage(g.st.Suite, g.secrets.Membership, g.st.Encoded), nil
 }

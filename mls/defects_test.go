@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
@@ -137,11 +139,11 @@ func TestDefectD2MutateBeforeVerify(t *testing.T) {
 		l.refusedByMembers("a bad path secret", msg, ErrAuthentication, by)
 	})
 	l.refused("a bad parent key", l.commitBy(by, forge{path: func(p *tree.UpdatePath) {
-		_, p.Nodes[0].EncryptionKey, _ = by.g.st.suite.GenerateKeyPair(l.rnd)
+		_, p.Nodes[0].EncryptionKey, _ = by.g.st.Suite.GenerateKeyPair(l.rnd)
 	}}), ErrInvalid, by)
-	l.refused("a bad signature", l.commitBy(by, forge{done: func(m *signed) { flip(m.signature) }}), ErrAuthentication, by)
-	l.refused("another epoch", l.commitBy(by, forge{body: func(m *signed) { m.epoch++ }}), ErrEpoch, by)
-	l.refused("another group", l.commitBy(by, forge{body: func(m *signed) { m.groupID = []byte("other") }}), ErrWrongGroup, by)
+	l.refused("a bad signature", l.commitBy(by, forge{done: func(m *message.Signed) { flip(m.Signature) }}), ErrAuthentication, by)
+	l.refused("another epoch", l.commitBy(by, forge{body: func(m *message.Signed) { m.Epoch++ }}), ErrEpoch, by)
+	l.refused("another group", l.commitBy(by, forge{body: func(m *message.Signed) { m.GroupID = []byte("other") }}), ErrWrongGroup, by)
 	good := l.commitBy(by, forge{})
 	for n := range good {
 		if n%7 == 0 {
@@ -221,7 +223,7 @@ func TestDefectD4RemoveOwnSender(t *testing.T) {
 	if _, err := by.g.Commit(CommitOptions{Remove: []uint32{by.g.Me()}}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("making it: %v", err)
 	}
-	remove := proposal{kind: ProposalRemove, removed: by.g.Me()}
+	remove := message.Proposal{Kind: ProposalRemove, Removed: by.g.Me()}
 	l.refused("removal of oneself", l.commitBy(by, forge{list: value(remove)}), ErrInvalid, by)
 
 	// By reference, proposed by another: the proposal is fine, the commit not.
@@ -235,7 +237,7 @@ func TestDefectD4RemoveOwnSender(t *testing.T) {
 	}
 	_, err := l.public.Process(msg)
 	l.must(err)
-	bad := l.commitBy(by, forge{list: []proposalOrRef{{ref: ref}}, sent: []sentProposal{{proposal: remove, sender: other.g.Me()}}})
+	bad := l.commitBy(by, forge{list: []message.ProposalOrRef{{Ref: ref}}, sent: []public.Sent{{Proposal: remove, Sender: other.g.Me()}}})
 	l.unmoved("removal of oneself by reference", func() {
 		if _, err := l.public.Process(bad); !errors.Is(err, ErrInvalid) {
 			t.Errorf("the tracker says %v", err)
@@ -252,14 +254,14 @@ func TestDefectD5ExternalCommits(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 14, 3)
 	by := l.at(0)
-	kem, _, err := by.g.st.suite.ExternalInit(by.g.st.tree.Leaf(1).EncryptionKey)
+	kem, _, err := by.g.st.Suite.ExternalInit(by.g.st.Tree.Leaf(1).EncryptionKey)
 	l.must(err)
-	init := value(proposal{kind: ProposalExternalInit, kemOutput: kem})
-	as := sender{kind: senderNewMemberCommit}
+	init := value(message.Proposal{Kind: ProposalExternalInit, KEMOutput: kem})
+	as := message.Sender{Kind: message.SenderNewMemberCommit}
 	l.refused("an external commit", l.commitBy(by, forge{list: init, as: &as}), ErrNotAllowed, by)
 	l.refused("ExternalInit in a member's commit", l.commitBy(by, forge{list: init}), ErrInvalid, by)
-	for _, kind := range []uint8{senderExternal, senderNewMemberProposal} {
-		as := sender{kind: kind}
+	for _, kind := range []uint8{message.SenderExternal, message.SenderNewMemberProposal} {
+		as := message.Sender{Kind: kind}
 		l.refused("a commit from outside", l.commitBy(by, forge{as: &as}), ErrNotAllowed, by)
 	}
 }
@@ -416,17 +418,17 @@ func TestDefectPathClaimsIdentity(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 19, 3)
 	by := l.at(0)
-	victim := by.g.st.tree.Leaf(1)
+	victim := by.g.st.Tree.Leaf(1)
 	for name, claim := range map[string]func(*tree.LeafNode){
 		"a new name":      func(d *tree.LeafNode) { d.Credential = tree.BasicCredential([]byte("mallory")) },
 		"another's name":  func(d *tree.LeafNode) { d.Credential = victim.Credential },
 		"a signature key": func(d *tree.LeafNode) { d.SignatureKey = otherKey().Public().(ed25519.PublicKey) },
 	} {
 		l.refused(name+" in a path", l.commitBy(by, forge{leaf: claim}), ErrInvalid, by)
-		msg, _ := l.proposeBy(by, proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, claim)})
+		msg, _ := l.proposeBy(by, message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, claim)})
 		l.refused(name+" in an Update", msg, ErrInvalid, by)
 	}
-	honest, _ := l.proposeBy(by, proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(*tree.LeafNode) {})})
+	honest, _ := l.proposeBy(by, message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(*tree.LeafNode) {})})
 	if _, err := l.public.Process(honest); err != nil {
 		t.Errorf("an honest Update: %v", err)
 	}
@@ -436,12 +438,12 @@ func TestDefectPathClaimsIdentity(t *testing.T) {
 func (l *lab) updateLeaf(p *party, change func(*tree.LeafNode)) *tree.LeafNode {
 	l.t.Helper()
 	st := p.g.st
-	draft := st.tree.Leaf(p.g.Me()).Draft()
-	_, pub, err := st.suite.GenerateKeyPair(l.rnd)
+	draft := st.Tree.Leaf(p.g.Me()).Draft()
+	_, pub, err := st.Suite.GenerateKeyPair(l.rnd)
 	l.must(err)
 	draft.EncryptionKey, draft.Source = pub, tree.SourceUpdate
 	change(draft)
-	l.must(draft.Sign(st.suite, l.rnd, signerOf(p, draft), st.context.GroupID, p.g.Me()))
+	l.must(draft.Sign(st.Suite, l.rnd, signerOf(p, draft), st.Context.GroupID, p.g.Me()))
 	return draft
 }
 
@@ -521,9 +523,9 @@ func TestDefectAuthenticatedDataInCommits(t *testing.T) {
 	staged, err := by.g.Commit(CommitOptions{AuthenticatedData: []byte("2026-11-22")})
 	l.must(err)
 	m := reread(t, staged.Commit)
-	m.aad = []byte("2027-11-22")
-	m.content.encode()
-	forged := m.publicMessage(by.g.st.suite, by.g.secrets.Membership, by.g.st.encoded)
+	m.AAD = []byte("2027-11-22")
+	m.Content.Encode()
+	forged := m.PublicMessage(by.g.st.Suite, by.g.secrets.Membership, by.g.st.Encoded)
 	l.refused("changed authenticated data", forged, ErrAuthentication, by)
 	head, err := Peek(staged.Commit)
 	if err != nil || string(head.AuthenticatedData) != "2026-11-22" {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
 	"primum/mls/internal/tree"
 )
 
@@ -123,7 +124,7 @@ func FuzzDecoders(f *testing.F) {
 		if kp, err := ParseKeyPackage(in); err == nil && !bytes.Equal(kp.Bytes(), in) {
 			t.Fatal("a key package encodes to other bytes")
 		}
-		if g, err := readGroupSecrets(in); err == nil && !bytes.Equal(g.encode(), in) {
+		if g, err := message.ReadGroupSecrets(in); err == nil && !bytes.Equal(g.Encode(), in) {
 			t.Fatal("group secrets encode to other bytes")
 		}
 		if _, err := ParseKeyPackagePrivate(in); err == nil && len(in) < 3 {
@@ -137,13 +138,13 @@ func recodeHandshake(t *testing.T, in []byte) {
 	t.Helper()
 	for name, f := range map[string]func(*codec.Reader, *codec.Writer){
 		"proposal": func(r *codec.Reader, w *codec.Writer) {
-			if p := readProposal(r); r.Err() == nil {
-				p.write(w)
+			if p := message.ReadProposal(r); r.Err() == nil {
+				p.Write(w)
 			}
 		},
 		"commit": func(r *codec.Reader, w *codec.Writer) {
-			if c := readCommit(r); r.Err() == nil {
-				c.write(w)
+			if c := message.ReadCommit(r); r.Err() == nil {
+				c.Write(w)
 			}
 		},
 		"path": func(r *codec.Reader, w *codec.Writer) {
@@ -195,17 +196,17 @@ func signedBody(t *testing.T, g *Group, kind Kind, body []byte) []byte {
 	if kind == Application {
 		return sealedBody(t, g, body)
 	}
-	m := &signed{wire: WirePublicMessage, content: g.content(kind, nil), tag: make([]byte, 32)}
+	m := &message.Signed{Wire: WirePublicMessage, Content: g.content(kind, nil), Tag: make([]byte, 32)}
 	var w codec.Writer
-	m.writeHead(&w)
+	m.WriteHead(&w)
 	w.Fixed(body)
-	m.raw = w.Out()
-	sig, err := g.st.suite.SignWithLabel(nil, g.cfg.Signer, "FramedContentTBS", m.tbs(g.st.encoded))
+	m.Raw = w.Out()
+	sig, err := g.st.Suite.SignWithLabel(nil, g.cfg.Signer, "FramedContentTBS", m.TBS(g.st.Encoded))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.signature = sig
-	return m.publicMessage(g.st.suite, g.secrets.Membership, g.st.encoded)
+	m.Signature = sig
+	return m.PublicMessage(g.st.Suite, g.secrets.Membership, g.st.Encoded)
 }
 
 func sealedBody(t *testing.T, g *Group, body []byte) []byte {
@@ -215,7 +216,7 @@ func sealedBody(t *testing.T, g *Group, body []byte) []byte {
 		t.Fatal(err)
 	}
 	defer g.keys.Consume(step)
-	p, err := plan(len(g.st.context.GroupID), 0, len(body), 0)
+	p, err := message.Plan(len(g.st.Context.GroupID), 0, len(body), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -33,14 +35,14 @@ type Group struct {
 // core is a member's state of one epoch. Of a past epoch only what opens
 // messages is left.
 type core struct {
-	st      *epochState
+	st      *public.State
 	me      uint32
 	secrets *schedule.Secrets
 	keys    *schedule.Tree
 	private *tree.Private
 	scratch []byte // what is being signed or verified; empty between calls
 	nonce   [12]byte
-	sender  [sealedDataLen]byte // sender data, likewise
+	sender  [message.SealedDataLen]byte // sender data, likewise
 }
 
 // ownUpdate is the key of a leaf that this member proposed.
@@ -88,9 +90,9 @@ func (c *Config) limits() schedule.Limits {
 
 // newCore makes the member's side of an epoch and drops every secret of it
 // that nothing will need (RFC 9420 §9.2).
-func newCore(cfg *Config, st *epochState, secrets *schedule.Secrets, private *tree.Private) *core {
+func newCore(cfg *Config, st *public.State, secrets *schedule.Secrets, private *tree.Private) *core {
 	c := &core{st: st, me: private.Leaf(), secrets: secrets, private: private}
-	c.keys = schedule.NewTree(st.suite, secrets.Encryption, st.tree.Width())
+	c.keys = schedule.NewTree(st.Suite, secrets.Encryption, st.Tree.Width())
 	secrets.Encryption = nil // the tree has it and erases it
 	schedule.Drop(&secrets.Confirmation)
 	if !cfg.AllowExternalCommits {
@@ -106,7 +108,7 @@ func newCore(cfg *Config, st *epochState, secrets *schedule.Secrets, private *tr
 // The id should be random and is never used again.
 func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensions []Extension) (*Group, error) {
 	cfg = cfg.withDefaults()
-	s, err := knownSuite(uint16(id))
+	s, err := public.KnownSuite(uint16(id))
 	if err != nil {
 		return nil, fmt.Errorf("create group: %w", err)
 	}
@@ -137,7 +139,7 @@ func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensio
 	}
 	secrets := schedule.FromEpoch(s, epoch)
 	tag := schedule.ConfirmationTag(s, secrets.Confirmation, c.Transcript)
-	st := newEpochState(s, c, t, tag)
+	st := public.NewState(s, c, t, tag)
 	return &Group{cfg: cfg, core: newCore(&cfg, st, secrets, tree.NewPrivate(0, leafKey))}, nil
 }
 
@@ -149,12 +151,12 @@ func supportedTypes(ext tree.Extensions) ([]uint16, error) {
 	if tree.ReadExtensions(codec.NewReader(w.Out())); len(ext) > 0 {
 		r := codec.NewReader(w.Out())
 		if tree.ReadExtensions(r); r.Close() != nil {
-			return nil, invalid("check extensions: %w", r.Err())
+			return nil, public.Invalid("check extensions: %w", r.Err())
 		}
 	}
 	required, err := tree.RequiredOf(ext)
 	if err != nil {
-		return nil, invalid("check extensions: %w", err)
+		return nil, public.Invalid("check extensions: %w", err)
 	}
 	types := slices.Clone(required.Extensions)
 	for _, x := range ext {
@@ -178,25 +180,25 @@ func (g *Group) canSend() error {
 		return err
 	}
 	if g.reInit {
-		return invalid("the group was reinitialised")
+		return public.Invalid("the group was reinitialised")
 	}
 	if g.cfg.Signer == nil {
-		return invalid("no signer was given")
+		return public.Invalid("no signer was given")
 	}
 	return nil
 }
 
 // Epoch is the number of the epoch.
-func (g *Group) Epoch() uint64 { return g.st.context.Epoch }
+func (g *Group) Epoch() uint64 { return g.st.Context.Epoch }
 
 // GroupID is the group's id.
-func (g *Group) GroupID() []byte { return bytes.Clone(g.st.context.GroupID) }
+func (g *Group) GroupID() []byte { return bytes.Clone(g.st.Context.GroupID) }
 
 // Suite is the group's cipher suite.
-func (g *Group) Suite() Suite { return Suite(g.st.suite.ID()) }
+func (g *Group) Suite() Suite { return Suite(g.st.Suite.ID()) }
 
 // Members lists the occupied leaves in their order.
-func (g *Group) Members() []Member { return g.st.members() }
+func (g *Group) Members() []Member { return g.st.Members() }
 
 // Me is the own leaf.
 func (g *Group) Me() uint32 { return g.me }
@@ -205,16 +207,16 @@ func (g *Group) Me() uint32 { return g.me }
 func (g *Group) Evicted() bool { return g.evicted }
 
 // Extensions are those of the group context.
-func (g *Group) Extensions() []Extension { return g.st.context.Extensions.Clone() }
+func (g *Group) Extensions() []Extension { return g.st.Context.Extensions.Clone() }
 
 // TreeHash is the tree hash of the epoch (RFC 9420 §7.8).
-func (g *Group) TreeHash() []byte { return bytes.Clone(g.st.context.TreeHash) }
+func (g *Group) TreeHash() []byte { return bytes.Clone(g.st.Context.TreeHash) }
 
 // Tree is the ratchet tree as Join takes it.
-func (g *Group) Tree() []byte { return g.st.tree.Bytes() }
+func (g *Group) Tree() []byte { return g.st.Tree.Bytes() }
 
 // ConfirmedTranscriptHash is that of the epoch (RFC 9420 §8.2).
-func (g *Group) ConfirmedTranscriptHash() []byte { return bytes.Clone(g.st.context.Transcript) }
+func (g *Group) ConfirmedTranscriptHash() []byte { return bytes.Clone(g.st.Context.Transcript) }
 
 // EpochAuthenticator is a value that members can compare (RFC 9420 §8.7).
 func (g *Group) EpochAuthenticator() []byte { return bytes.Clone(g.secrets.Authenticator) }
@@ -225,10 +227,10 @@ func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
-	if n < 0 || n > g.st.suite.MaxExpand() {
-		return nil, fmt.Errorf("export: %d bytes of at most %d", n, g.st.suite.MaxExpand())
+	if n < 0 || n > g.st.Suite.MaxExpand() {
+		return nil, fmt.Errorf("export: %d bytes of at most %d", n, g.st.Suite.MaxExpand())
 	}
-	return schedule.Export(g.st.suite, g.secrets.Exporter, label, context, n), nil
+	return schedule.Export(g.st.Suite, g.secrets.Exporter, label, context, n), nil
 }
 
 // WelcomeSigner is the leaf that signed the GroupInfo by which this member
@@ -246,20 +248,20 @@ func (g *Group) Generation() uint32 {
 
 // Format prints id and epoch and never a secret; a Group by value too.
 func (g Group) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "mls.Group{%x, epoch %d}", g.st.context.GroupID, g.st.context.Epoch)
+	_, _ = fmt.Fprintf(f, "mls.Group{%x, epoch %d}", g.st.Context.GroupID, g.st.Context.Epoch)
 }
 
 // LogValue is Format for slog.
 func (g Group) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(g)) }
 
 // groupInfo signs the public state of an epoch with the tree where wanted.
-func (c *core) groupInfo(cfg *Config, withTree bool) (*groupInfo, error) {
+func (c *core) groupInfo(cfg *Config, withTree bool) (*message.GroupInfo, error) {
 	var extensions tree.Extensions
 	if withTree {
-		extensions = append(extensions, Extension{Type: tree.ExtRatchetTree, Data: c.st.tree.Bytes()})
+		extensions = append(extensions, Extension{Type: tree.ExtRatchetTree, Data: c.st.Tree.Bytes()})
 	}
 	if cfg.AllowExternalCommits && len(c.secrets.External) > 0 {
-		priv, pub, err := c.st.suite.DeriveKeyPair(c.secrets.External)
+		priv, pub, err := c.st.Suite.DeriveKeyPair(c.secrets.External)
 		if err != nil {
 			return nil, err
 		}
@@ -268,8 +270,8 @@ func (c *core) groupInfo(cfg *Config, withTree bool) (*groupInfo, error) {
 		w.Bytes(pub)
 		extensions = append(extensions, Extension{Type: tree.ExtExternalPub, Data: w.Out()})
 	}
-	info := newGroupInfo(c.st, c.me, extensions)
-	return info, info.sign(c.st.suite, cfg.Rand, cfg.Signer)
+	info := message.NewGroupInfo(c.st.Context, c.st.Tag, c.me, extensions)
+	return info, info.Sign(c.st.Suite, cfg.Rand, cfg.Signer)
 }
 
 // GroupInfo signs the public state of the epoch, with the tree, as an
@@ -282,7 +284,7 @@ func (g *Group) GroupInfo() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make group info: %w", err)
 	}
-	w := header(WireGroupInfo)
-	info.write(w)
+	w := message.Header(WireGroupInfo)
+	info.Write(w)
 	return w.Out(), nil
 }

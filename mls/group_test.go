@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"primum/mls/internal/public"
 	"primum/mls/internal/suite"
 )
 
@@ -355,7 +356,7 @@ func TestCommitLeavesContradictionsOut(t *testing.T) {
 	} {
 		msg, err := make()
 		l.must(err)
-		l.deliver(l.at(reread(t, msg).sender.index), msg)
+		l.deliver(l.at(reread(t, msg).Sender.Index), msg)
 	}
 	staged, err := a.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
 	if err != nil {
@@ -590,11 +591,11 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 func TestKnownSuites(t *testing.T) {
 	t.Parallel()
 	for _, id := range suite.IDs() {
-		if _, err := knownSuite(id); err != nil {
+		if _, err := public.KnownSuite(id); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := knownSuite(0); !errors.Is(err, ErrSuite) {
+	if _, err := public.KnownSuite(0); !errors.Is(err, ErrSuite) {
 		t.Errorf("suite 0: %v", err)
 	}
 }

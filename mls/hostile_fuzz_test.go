@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
@@ -70,10 +72,10 @@ func (s *script) spoil(b []byte) []byte {
 type evil struct {
 	*lab
 	by     *party
-	refs   []proposalOrRef
-	sent   []sentProposal
+	refs   []message.ProposalOrRef
+	sent   []public.Sent
 	states map[string][]byte // of the members and, under "", the tracker
-	adds   []proposal
+	adds   []message.Proposal
 }
 
 func newEvil(t testing.TB) *evil {
@@ -82,15 +84,15 @@ func newEvil(t testing.TB) *evil {
 	l.commit(l.at(3), CommitOptions{Remove: []uint32{2}})
 	l.commit(l.at(1), CommitOptions{})
 	e := &evil{lab: l, by: l.at(0), states: map[string][]byte{}}
-	for _, p := range []proposal{
-		{kind: ProposalRemove, removed: 4},
-		{kind: ProposalUpdate, leaf: l.updateLeaf(l.at(4), func(*tree.LeafNode) {})},
+	for _, p := range []message.Proposal{
+		{Kind: ProposalRemove, Removed: 4},
+		{Kind: ProposalUpdate, Leaf: l.updateLeaf(l.at(4), func(*tree.LeafNode) {})},
 	} {
 		by := l.at(4)
 		msg, ref := l.proposeBy(by, p)
 		l.deliver(by, msg)
-		e.refs = append(e.refs, proposalOrRef{ref: ref})
-		e.sent = append(e.sent, sentProposal{proposal: p, sender: 4})
+		e.refs = append(e.refs, message.ProposalOrRef{Ref: ref})
+		e.sent = append(e.sent, public.Sent{Proposal: p, Sender: 4})
 	}
 	for range 3 {
 		e.adds = append(e.adds, l.addOf(l.party(), nothing))
@@ -112,25 +114,25 @@ func (e *evil) seed(t testing.TB, in []byte) *script {
 }
 
 // proposal makes one of many kinds, good or bad.
-func (e *evil) proposal(s *script) proposal {
+func (e *evil) proposal(s *script) message.Proposal {
 	switch s.pick(9) {
 	case 0:
-		return proposal{kind: ProposalRemove, removed: uint32(s.pick(8))}
+		return message.Proposal{Kind: ProposalRemove, Removed: uint32(s.pick(8))}
 	case 1:
-		return proposal{kind: ProposalRemove, removed: uint32(s.byte()) << 24}
+		return message.Proposal{Kind: ProposalRemove, Removed: uint32(s.byte()) << 24}
 	case 2:
 		return e.adds[s.pick(len(e.adds))]
 	case 3:
-		return proposal{kind: ProposalGroupContextExtensions, extensions: e.extensions(s)}
+		return message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: e.extensions(s)}
 	case 4:
 		leaf := e.updateLeaf(e.by, func(d *tree.LeafNode) { e.spoilLeaf(s, d) })
-		return proposal{kind: ProposalUpdate, leaf: leaf}
+		return message.Proposal{Kind: ProposalUpdate, Leaf: leaf}
 	case 5:
-		return proposal{kind: ProposalPSK, psk: schedule.PSKID{Type: schedule.PSKExternal, ID: s.bytes(), Nonce: s.bytes()}}
+		return message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{Type: schedule.PSKExternal, ID: s.bytes(), Nonce: s.bytes()}}
 	case 6:
-		return proposal{kind: ProposalReInit, reInit: reInit{groupID: s.bytes(), version: uint16(s.byte()), suite: uint16(s.byte())}}
+		return message.Proposal{Kind: ProposalReInit, ReInit: message.ReInit{GroupID: s.bytes(), Version: uint16(s.byte()), Suite: uint16(s.byte())}}
 	case 7:
-		return proposal{kind: ProposalExternalInit, kemOutput: s.bytes()}
+		return message.Proposal{Kind: ProposalExternalInit, KEMOutput: s.bytes()}
 	}
 	return e.addOf(e.party(), func(k *tree.KeyPackage) {
 		k.Extensions = e.extensions(s)
@@ -162,7 +164,7 @@ func (e *evil) spoilLeaf(s *script, d *tree.LeafNode) {
 	case 5:
 		d.Lifetime = tree.Lifetime{NotBefore: uint64(s.byte()) << 56, NotAfter: uint64(s.byte()) << 56}
 	case 6:
-		d.EncryptionKey = e.by.g.st.tree.Leaf(1).EncryptionKey
+		d.EncryptionKey = e.by.g.st.Tree.Leaf(1).EncryptionKey
 	}
 }
 
@@ -213,9 +215,9 @@ func (e *evil) message(s *script) []byte {
 	}
 	switch s.pick(12) {
 	case 1:
-		f.body = func(m *signed) { m.epoch += uint64(s.byte()) }
+		f.body = func(m *message.Signed) { m.Epoch += uint64(s.byte()) }
 	case 2:
-		f.as = &sender{kind: uint8(1 + s.pick(4)), index: uint32(s.byte())}
+		f.as = &message.Sender{Kind: uint8(1 + s.pick(4)), Index: uint32(s.byte())}
 	case 3:
 		f.tag = func(tag []byte) { tag[s.pick(len(tag))] ^= s.byte() }
 	case 4, 5, 6:
@@ -346,7 +348,7 @@ func FuzzHostilePrivate(f *testing.F) {
 			t.Fatal(err)
 		}
 		body = s.spoil(body)
-		sizes, err := plan(len(g.st.context.GroupID), 0, len(body), 0)
+		sizes, err := message.Plan(len(g.st.Context.GroupID), 0, len(body), 0)
 		if err != nil {
 			return
 		}
@@ -381,14 +383,14 @@ func FuzzHostileGroupInfo(f *testing.F) {
 	e.must(err)
 	f.Fuzz(func(t *testing.T, in []byte, resign bool) {
 		msg := e.seed(t, in).spoil(info)
-		if g, err := parseGroupInfo(bytes.Clone(msg)); resign && err == nil {
-			e.must(g.sign(e.by.g.st.suite, e.rnd, e.by.cfg.Signer))
-			w := header(WireGroupInfo)
-			g.write(w)
+		if g, err := message.ParseGroupInfo(bytes.Clone(msg)); resign && err == nil {
+			e.must(g.Sign(e.by.g.st.Suite, e.rnd, e.by.cfg.Signer))
+			w := message.Header(WireGroupInfo)
+			g.Write(w)
 			msg = w.Out()
 		}
 		within(t, len(msg), func() {
-			if p, err := NewPublicGroup(Config{}, msg); err == nil && !bytes.Equal(p.TreeHash(), p.st.tree.Hash()) {
+			if p, err := NewPublicGroup(Config{}, msg); err == nil && !bytes.Equal(p.TreeHash(), p.st.Tree.Hash()) {
 				t.Error("a group info was accepted with another tree hash")
 			}
 		})
@@ -403,7 +405,7 @@ func FuzzHostileWelcome(f *testing.F) {
 	kp, priv := e.keyPackage(joiner)
 	staged, err := e.by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
 	e.must(err)
-	nodes := e.by.g.pending.next.st.tree.Bytes()
+	nodes := e.by.g.pending.next.st.Tree.Bytes()
 	f.Add([]byte{}, []byte{}, []byte{})
 	f.Add([]byte{0, 0, 9, 1}, []byte{}, nodes)
 	f.Add([]byte{}, []byte{0, 0, 1, 1}, []byte{0xbf, 0xff, 0xff, 0xff})
@@ -427,17 +429,17 @@ func FuzzHostileWelcome(f *testing.F) {
 // reseal opens a Welcome's group secrets, spoils them and seals them again.
 func (e *evil) reseal(msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, s *script) []byte {
 	e.t.Helper()
-	w, err := parseWelcome(bytes.Clone(msg))
+	w, err := message.ParseWelcome(bytes.Clone(msg))
 	e.must(err)
-	suite := e.by.g.st.suite
-	old, err := w.find(kp.Ref())
+	suite := e.by.g.st.Suite
+	old, err := w.Find(kp.Ref())
 	e.must(err)
-	plain, err := suite.DecryptWithLabel(priv.init, "Welcome", w.info, old.KEMOutput, old.Ciphertext)
+	plain, err := suite.DecryptWithLabel(priv.init, "Welcome", w.Info, old.KEMOutput, old.Ciphertext)
 	e.must(err)
-	kem, ct, err := suite.EncryptWithLabel(kp.inner.InitKey, "Welcome", w.info, s.spoil(plain))
+	kem, ct, err := suite.EncryptWithLabel(kp.inner.InitKey, "Welcome", w.Info, s.spoil(plain))
 	e.must(err)
-	w.secrets = []welcomeSecret{{ref: kp.Ref(), sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct}}}
-	out := header(WireWelcome)
-	w.write(out)
+	w.Secrets = []message.WelcomeSecret{{Ref: kp.Ref(), Sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct}}}
+	out := message.Header(WireWelcome)
+	w.Write(out)
 	return out.Out()
 }

@@ -7,6 +7,8 @@ import (
 	"math"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -26,26 +28,26 @@ func Join(cfg Config, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, nodes
 }
 
 func join(cfg Config, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, nodes []byte) (*Group, error) {
-	m, err := parseWelcome(msg)
+	m, err := message.ParseWelcome(msg)
 	if err != nil {
 		return nil, err
 	}
-	s, err := knownSuite(m.suite)
+	s, err := public.KnownSuite(m.Suite)
 	if err != nil {
 		return nil, err
 	}
-	if m.suite != kp.inner.Suite {
-		return nil, fmt.Errorf("welcome of suite 0x%04x for a key package of 0x%04x: %w", m.suite, kp.inner.Suite, ErrSuite)
+	if m.Suite != kp.inner.Suite {
+		return nil, fmt.Errorf("welcome of suite 0x%04x for a key package of 0x%04x: %w", m.Suite, kp.inner.Suite, ErrSuite)
 	}
 	if err := checkOwnKeys(&cfg, kp, priv); err != nil {
 		return nil, err
 	}
-	secrets, err := m.open(kp.Ref(), priv.init, s)
+	secrets, err := openSecrets(m, kp.Ref(), priv.init, s)
 	if err != nil {
 		return nil, err
 	}
-	defer secrets.erase()
-	return m.enter(&cfg, s, secrets, kp, priv, nodes)
+	defer secrets.Erase()
+	return enterGroup(m, &cfg, s, secrets, kp, priv, nodes)
 }
 
 // checkOwnKeys checks that a joiner holds what its key package says.
@@ -66,51 +68,49 @@ func checkOwnKeys(cfg *Config, kp *KeyPackage, priv *KeyPackagePrivate) error {
 	return nil
 }
 
-// open decrypts the group secrets for a key package.
-func (m *welcome) open(ref, initKey []byte, s *suite.Suite) (*groupSecrets, error) {
-	sealed, err := m.find(ref)
+// openSecrets decrypts the group secrets for a key package.
+func openSecrets(m *message.Welcome, ref, initKey []byte, s *suite.Suite) (*message.GroupSecrets, error) {
+	sealed, err := m.Find(ref)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := s.DecryptWithLabel(initKey, "Welcome", m.info, sealed.KEMOutput, sealed.Ciphertext)
+	plain, err := s.DecryptWithLabel(initKey, "Welcome", m.Info, sealed.KEMOutput, sealed.Ciphertext)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
-	secrets, err := readGroupSecrets(plain)
+	secrets, err := message.ReadGroupSecrets(plain)
 	if err != nil {
 		clear(plain)
 		return nil, err
 	}
-	if len(secrets.joiner) != s.HashLen() {
+	if len(secrets.Joiner) != s.HashLen() {
 		clear(plain)
-		return nil, malformed("group secrets", errors.New("joiner secret has a wrong length"))
+		return nil, message.Malformed("group secrets", errors.New("joiner secret has a wrong length"))
 	}
 	return secrets, nil
 }
 
-func (g *groupSecrets) erase() { suite.Zero(g.joiner, g.pathSecret) }
-
-// enter makes the group of the decrypted secrets.
-func (m *welcome) enter(cfg *Config, s *suite.Suite, in *groupSecrets, kp *KeyPackage, priv *KeyPackagePrivate, nodes []byte) (*Group, error) {
-	if err := checkJoinPSKs(cfg, s, in.psks); err != nil {
+// enterGroup makes the group of the decrypted secrets.
+func enterGroup(m *message.Welcome, cfg *Config, s *suite.Suite, in *message.GroupSecrets, kp *KeyPackage, priv *KeyPackagePrivate, nodes []byte) (*Group, error) {
+	if err := checkJoinPSKs(cfg, s, in.PSKs); err != nil {
 		return nil, err
 	}
-	psk, err := cfg.pskSecret(s, in.psks, nil)
+	psk, err := cfg.pskSecret(s, in.PSKs, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(psk)
-	info, err := m.openInfo(s, in.joiner, psk)
+	info, err := openInfo(m, s, in.Joiner, psk)
 	if err != nil {
 		return nil, err
 	}
-	if info.context.Suite != s.ID() {
-		return nil, fmt.Errorf("group info is of suite 0x%04x: %w", info.context.Suite, ErrSuite)
+	if info.Context.Suite != s.ID() {
+		return nil, fmt.Errorf("group info is of suite 0x%04x: %w", info.Context.Suite, ErrSuite)
 	}
-	if newGroupPSK(in.psks) && info.context.Epoch != 1 {
-		return nil, invalid("a new group made from another starts in epoch %d instead of 1", info.context.Epoch)
+	if newGroupPSK(in.PSKs) && info.Context.Epoch != 1 {
+		return nil, public.Invalid("a new group made from another starts in epoch %d instead of 1", info.Context.Epoch)
 	}
-	st, err := info.open(nodes)
+	st, err := public.Open(info, nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (m *welcome) enter(cfg *Config, s *suite.Suite, in *groupSecrets, kp *KeyPa
 }
 
 // openInfo decrypts the group info (RFC 9420 §12.4.3.1).
-func (m *welcome) openInfo(s *suite.Suite, joiner, psk []byte) (*groupInfo, error) {
+func openInfo(m *message.Welcome, s *suite.Suite, joiner, psk []byte) (*message.GroupInfo, error) {
 	secret := schedule.WelcomeSecret(s, joiner, psk)
 	key, nonce := schedule.WelcomeKeys(s, secret)
 	defer suite.Zero(secret, key, nonce)
@@ -126,40 +126,40 @@ func (m *welcome) openInfo(s *suite.Suite, joiner, psk []byte) (*groupInfo, erro
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, nonce, m.info, nil)
+	plain, err := aead.Open(nil, nonce, m.Info, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open group info: %w", ErrAuthentication)
 	}
 	r := codec.NewReader(plain)
-	info := readGroupInfo(r)
+	info := message.ReadGroupInfo(r)
 	if err := r.Close(); err != nil {
-		return nil, malformed("group info", err)
+		return nil, message.Malformed("group info", err)
 	}
 	return info, nil
 }
 
 // enterEpoch derives the member's side of the epoch and checks its
 // confirmation tag.
-func enterEpoch(cfg *Config, st *epochState, info *groupInfo, in *groupSecrets, psk []byte, kp *KeyPackage, priv *KeyPackagePrivate) (*Group, error) {
-	me, ok := findLeaf(st.tree, kp.inner.Leaf)
+func enterEpoch(cfg *Config, st *public.State, info *message.GroupInfo, in *message.GroupSecrets, psk []byte, kp *KeyPackage, priv *KeyPackagePrivate) (*Group, error) {
+	me, ok := findLeaf(st.Tree, kp.inner.Leaf)
 	if !ok {
-		return nil, invalid("the tree does not hold the leaf of the key package")
+		return nil, public.Invalid("the tree does not hold the leaf of the key package")
 	}
-	if me == info.signer {
-		return nil, invalid("the group info is signed by the joiner itself")
+	if me == info.Signer {
+		return nil, public.Invalid("the group info is signed by the joiner itself")
 	}
-	private, err := tree.Join(st.tree, me, priv.leaf, info.signer, in.pathSecret)
+	private, err := tree.Join(st.Tree, me, priv.leaf, info.Signer, in.PathSecret)
 	if err != nil {
-		return nil, invalid("%w", err)
+		return nil, public.Invalid("%w", err)
 	}
-	welcomeSecret, secrets := schedule.FromJoiner(st.suite, in.joiner, psk, st.encoded)
+	welcomeSecret, secrets := schedule.FromJoiner(st.Suite, in.Joiner, psk, st.Encoded)
 	clear(welcomeSecret)
-	if !schedule.CheckConfirmation(st.suite, secrets.Confirmation, st.context.Transcript, st.tag) {
+	if !schedule.CheckConfirmation(st.Suite, secrets.Confirmation, st.Context.Transcript, st.Tag) {
 		secrets.Zero()
 		private.Wipe()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
 	}
-	return &Group{cfg: *cfg, core: newCore(cfg, st, secrets, private), welcomedBy: info.signer}, nil
+	return &Group{cfg: *cfg, core: newCore(cfg, st, secrets, private), welcomedBy: info.Signer}, nil
 }
 
 func findLeaf(t *tree.Tree, leaf *tree.LeafNode) (uint32, bool) {
@@ -183,13 +183,13 @@ func checkJoinPSKs(cfg *Config, s *suite.Suite, ids []schedule.PSKID) error {
 		case reInit && !cfg.AllowReInit, branch && !cfg.AllowBranch, !reInit && !branch && !cfg.AllowPSK:
 			return fmt.Errorf("welcome asks for a pre-shared key: %w", ErrNotAllowed)
 		case len(id.Nonce) != s.HashLen():
-			return invalid("the nonce of a pre-shared key has %d bytes", len(id.Nonce))
+			return public.Invalid("the nonce of a pre-shared key has %d bytes", len(id.Nonce))
 		}
 		if reInit || branch {
 			fromOther++
 		}
 		if _, twice := seen[id.Key()]; twice || fromOther > 1 {
-			return invalid("a pre-shared key occurs twice")
+			return public.Invalid("a pre-shared key occurs twice")
 		}
 		seen[id.Key()] = struct{}{}
 	}
@@ -210,7 +210,7 @@ func newGroupPSK(ids []schedule.PSKID) bool {
 // resumption secrets of the very group, nil for a joiner.
 func (c *Config) pskSecret(s *suite.Suite, ids []schedule.PSKID, own func(groupID []byte, epoch uint64) []byte) ([]byte, error) {
 	if len(ids) > math.MaxUint16 {
-		return nil, invalid("find pre-shared keys: there are %d of them", len(ids))
+		return nil, public.Invalid("find pre-shared keys: there are %d of them", len(ids))
 	}
 	keys := make([][]byte, 0, len(ids))
 	for i, id := range ids {
@@ -227,7 +227,7 @@ func (c *Config) pskSecret(s *suite.Suite, ids []schedule.PSKID, own func(groupI
 func (c *Config) psk(id schedule.PSKID, own func([]byte, uint64) []byte) ([]byte, error) {
 	if id.Type == schedule.PSKExternal {
 		if c.PSK == nil {
-			return nil, invalid("Config.PSK is not set")
+			return nil, public.Invalid("Config.PSK is not set")
 		}
 		return c.PSK(id.ID)
 	}
@@ -237,7 +237,18 @@ func (c *Config) psk(id schedule.PSKID, own func([]byte, uint64) []byte) ([]byte
 		}
 	}
 	if c.ResumptionPSK == nil {
-		return nil, invalid("the resumption secret of epoch %d is not kept", id.Epoch)
+		return nil, public.Invalid("the resumption secret of epoch %d is not kept", id.Epoch)
 	}
 	return c.ResumptionPSK(id.GroupID, id.Epoch)
+}
+
+// WelcomeFor tells whether a Welcome holds secrets for the key package with
+// this reference.
+func WelcomeFor(msg, ref []byte) bool {
+	m, err := message.ParseWelcome(msg)
+	if err != nil {
+		return false
+	}
+	_, err = m.Find(ref)
+	return err == nil
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
 )
@@ -31,7 +33,7 @@ type KeyPackagePrivate struct {
 
 // NewKeyPackage makes and signs a key package.
 func NewKeyPackage(o KeyPackageOptions) (*KeyPackage, *KeyPackagePrivate, error) {
-	s, err := knownSuite(uint16(o.Suite))
+	s, err := public.KnownSuite(uint16(o.Suite))
 	if err != nil {
 		return nil, nil, fmt.Errorf("make key package: %w", err)
 	}
@@ -87,31 +89,22 @@ func newLeaf(s *suite.Suite, random io.Reader, signer crypto.Signer, identity []
 	}, priv, nil
 }
 
-// knownSuite looks a suite up in terms of this package's errors.
-func knownSuite(id uint16) (*suite.Suite, error) {
-	s, err := suite.ByID(id)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSuite, err)
-	}
-	return s, nil
-}
-
 // ParseKeyPackage reads an MLSMessage with a key package and verifies it (RFC
 // 9420 §10.1) but for its lifetime.
 func ParseKeyPackage(b []byte) (*KeyPackage, error) {
 	r := codec.NewReader(b)
-	if wire := readHeader(r); r.Err() == nil && wire != WireKeyPackage {
+	if wire := message.ReadHeader(r); r.Err() == nil && wire != WireKeyPackage {
 		r.Fail(fmt.Errorf("wire format %d is no key package", wire))
 	}
 	inner := tree.ReadKeyPackage(r)
 	if err := r.Close(); err != nil {
-		return nil, malformed("key package", err)
+		return nil, message.Malformed("key package", err)
 	}
 	return checkedKeyPackage(inner)
 }
 
 func checkedKeyPackage(inner *tree.KeyPackage) (*KeyPackage, error) {
-	s, err := knownSuite(inner.Suite)
+	s, err := public.KnownSuite(inner.Suite)
 	if err != nil {
 		return nil, fmt.Errorf("read key package: %w", err)
 	}
@@ -124,7 +117,7 @@ func checkedKeyPackage(inner *tree.KeyPackage) (*KeyPackage, error) {
 
 // Bytes is the MLSMessage with the key package.
 func (k *KeyPackage) Bytes() []byte {
-	w := header(WireKeyPackage)
+	w := message.Header(WireKeyPackage)
 	k.inner.Write(w)
 	return w.Out()
 }

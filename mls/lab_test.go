@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
@@ -263,17 +265,17 @@ func (l *lab) unmoved(what string, f func()) {
 // forge says what a member with real keys does against the rules. All hooks
 // are optional.
 type forge struct {
-	list  []proposalOrRef
-	sent  []sentProposal              // what the references of the list are
+	list  []message.ProposalOrRef
+	sent  []public.Sent               // what the references of the list are
 	leaf  func(*tree.LeafNode)        // on the draft of the path's leaf
 	path  func(*tree.UpdatePath)      // before it is framed
-	body  func(*signed)               // before it is signed
-	done  func(*signed)               // after it was signed, before the tag is made
+	body  func(*message.Signed)       // before it is signed
+	done  func(*message.Signed)       // after it was signed, before the tag is made
 	tag   func([]byte)                // on the confirmation tag
 	learn func(name string, b []byte) // of secrets on the way
 	raw   func([]byte) []byte         // on the encoded content, before it is signed
 	bare  bool                        // without a path
-	as    *sender                     // claimed sender
+	as    *message.Sender             // claimed sender
 }
 
 // commitBy builds a commit by hand with a member's real keys: everything that
@@ -283,14 +285,14 @@ func (l *lab) commitBy(p *party, f forge) []byte {
 	g := p.g
 	st := g.st
 	next := &schedule.Context{
-		Suite: st.context.Suite, GroupID: st.context.GroupID, Epoch: st.context.Epoch + 1,
-		Transcript: st.context.Transcript, Extensions: st.context.Extensions,
+		Suite: st.Context.Suite, GroupID: st.Context.GroupID, Epoch: st.Context.Epoch + 1,
+		Transcript: st.Context.Transcript, Extensions: st.Context.Extensions,
 	}
 	t, added := l.applyLoosely(g, next, f)
-	c := &commit{proposals: f.list}
-	commitSecret := make([]byte, st.suite.HashLen())
+	c := &message.Commit{Proposals: f.list}
+	commitSecret := make([]byte, st.Suite.HashLen())
 	if !f.bare {
-		draft := st.tree.Leaf(g.Me()).Draft()
+		draft := st.Tree.Leaf(g.Me()).Draft()
 		if f.leaf != nil {
 			f.leaf(draft)
 		}
@@ -299,11 +301,11 @@ func (l *lab) commitBy(p *party, f forge) []byte {
 		})
 		l.must(err)
 		next.TreeHash = t.Hash()
-		c.path, err = fresh.Seal(next.Bytes())
+		c.Path, err = fresh.Seal(next.Bytes())
 		l.must(err)
 		commitSecret = fresh.CommitSecret()
 		if f.path != nil {
-			f.path(c.path)
+			f.path(c.Path)
 		}
 	}
 	next.TreeHash = t.Hash()
@@ -327,30 +329,30 @@ func otherKey() ed25519.PrivateKey {
 func (l *lab) applyLoosely(g *Group, next *schedule.Context, f forge) (*tree.Tree, []uint32) {
 	l.t.Helper()
 	own := g.Me()
-	t := g.st.tree.Clone()
+	t := g.st.Tree.Clone()
 	sent := f.sent
 	for _, p := range f.list {
-		if p.value != nil {
-			sent = append(sent, sentProposal{proposal: *p.value})
+		if p.Value != nil {
+			sent = append(sent, public.Sent{Proposal: *p.Value})
 		}
 	}
 	var added []uint32
 	for _, p := range sent {
-		switch p.kind {
+		switch p.Kind {
 		case ProposalGroupContextExtensions:
-			next.Extensions = p.extensions
+			next.Extensions = p.Extensions
 		case ProposalUpdate:
-			_ = t.Update(p.sender, p.leaf)
+			_ = t.Update(p.Sender, p.Leaf)
 		}
 	}
 	for _, p := range sent {
-		if p.kind == ProposalRemove && p.removed != own {
-			_ = t.Remove(p.removed)
+		if p.Kind == ProposalRemove && p.Removed != own {
+			_ = t.Remove(p.Removed)
 		}
 	}
 	for _, p := range sent {
-		if p.kind == ProposalAdd {
-			i, err := t.Add(p.keyPackage.Leaf)
+		if p.Kind == ProposalAdd {
+			i, err := t.Add(p.KeyPackage.Leaf)
 			l.must(err)
 			added = append(added, i)
 		}
@@ -360,35 +362,35 @@ func (l *lab) applyLoosely(g *Group, next *schedule.Context, f forge) (*tree.Tre
 }
 
 // frame signs a commit and tags it as a member can.
-func (l *lab) frame(p *party, f forge, c *commit, next *schedule.Context, commitSecret []byte) []byte {
+func (l *lab) frame(p *party, f forge, c *message.Commit, next *schedule.Context, commitSecret []byte) []byte {
 	l.t.Helper()
 	g := p.g
 	st := g.st
-	m := &signed{wire: WirePublicMessage, content: content{
-		groupID: st.context.GroupID, epoch: st.context.Epoch,
-		sender: sender{kind: senderMember, index: g.Me()}, kind: Commit, commit: c,
+	m := &message.Signed{Wire: WirePublicMessage, Content: message.Content{
+		GroupID: st.Context.GroupID, Epoch: st.Context.Epoch,
+		Sender: message.Sender{Kind: message.SenderMember, Index: g.Me()}, Kind: Commit, Commit: c,
 	}}
 	if f.as != nil {
-		m.sender = *f.as
+		m.Sender = *f.as
 	}
 	if f.body != nil {
 		f.body(m)
 	}
 	l.signBy(p, m)
 	if f.raw != nil {
-		m.raw = f.raw(m.raw)
+		m.Raw = f.raw(m.Raw)
 		l.resign(p, m)
 	}
 	if f.done != nil {
 		f.done(m)
 	}
-	next.Transcript = schedule.Confirmed(st.suite, st.interim, m.transcriptInput())
+	next.Transcript = schedule.Confirmed(st.Suite, st.Interim, m.TranscriptInput())
 	if f.learn != nil {
 		f.learn("commit secret", commitSecret)
 		f.learn("init secret", g.secrets.Init)
 	}
-	joiner := schedule.Joiner(st.suite, bytes.Clone(g.secrets.Init), commitSecret, next.Bytes())
-	welcomeSecret, secrets := schedule.FromJoiner(st.suite, joiner, nil, next.Bytes())
+	joiner := schedule.Joiner(st.Suite, bytes.Clone(g.secrets.Init), commitSecret, next.Bytes())
+	welcomeSecret, secrets := schedule.FromJoiner(st.Suite, joiner, nil, next.Bytes())
 	if f.learn != nil {
 		f.learn("joiner secret", joiner)
 		f.learn("welcome secret", welcomeSecret)
@@ -396,51 +398,51 @@ func (l *lab) frame(p *party, f forge, c *commit, next *schedule.Context, commit
 		f.learn("confirmation key", secrets.Confirmation)
 		f.learn("next init secret", secrets.Init)
 	}
-	m.tag = schedule.ConfirmationTag(st.suite, secrets.Confirmation, next.Transcript)
+	m.Tag = schedule.ConfirmationTag(st.Suite, secrets.Confirmation, next.Transcript)
 	if f.tag != nil {
-		f.tag(m.tag)
+		f.tag(m.Tag)
 	}
-	return m.publicMessage(st.suite, g.secrets.Membership, st.encoded)
+	return m.PublicMessage(st.Suite, g.secrets.Membership, st.Encoded)
 }
 
 // signBy encodes a message and signs it with a member's key.
-func (l *lab) signBy(p *party, m *signed) {
+func (l *lab) signBy(p *party, m *message.Signed) {
 	l.t.Helper()
-	m.content.encode()
+	m.Content.Encode()
 	l.resign(p, m)
 }
 
 // resign signs a message as it is encoded.
-func (l *lab) resign(p *party, m *signed) {
+func (l *lab) resign(p *party, m *message.Signed) {
 	l.t.Helper()
 	st := p.g.st
-	sig, err := st.suite.SignWithLabel(l.rnd, p.cfg.Signer, "FramedContentTBS", m.tbs(st.encoded))
+	sig, err := st.Suite.SignWithLabel(l.rnd, p.cfg.Signer, "FramedContentTBS", m.TBS(st.Encoded))
 	l.must(err)
-	m.signature = sig
+	m.Signature = sig
 }
 
 // proposeBy frames any proposal with a member's real keys and returns its
 // reference too.
-func (l *lab) proposeBy(p *party, v proposal) (msg, ref []byte) {
+func (l *lab) proposeBy(p *party, v message.Proposal) (msg, ref []byte) {
 	l.t.Helper()
 	st := p.g.st
-	m := &signed{wire: WirePublicMessage, content: content{
-		groupID: st.context.GroupID, epoch: st.context.Epoch,
-		sender: sender{kind: senderMember, index: p.g.Me()}, kind: Proposal, proposal: &v,
+	m := &message.Signed{Wire: WirePublicMessage, Content: message.Content{
+		GroupID: st.Context.GroupID, Epoch: st.Context.Epoch,
+		Sender: message.Sender{Kind: message.SenderMember, Index: p.g.Me()}, Kind: Proposal, Proposal: &v,
 	}}
 	l.signBy(p, m)
-	return m.publicMessage(st.suite, p.g.secrets.Membership, st.encoded), m.ref(st.suite)
+	return m.PublicMessage(st.Suite, p.g.secrets.Membership, st.Encoded), m.Ref(st.Suite)
 }
 
 // value is a proposal by value.
-func value(p proposal) []proposalOrRef { return []proposalOrRef{{value: &p}} }
+func value(p message.Proposal) []message.ProposalOrRef { return []message.ProposalOrRef{{Value: &p}} }
 
 // reread reads a public message again, for tests that change it.
-func reread(t testing.TB, msg []byte) *signed {
+func reread(t testing.TB, msg []byte) *message.Signed {
 	t.Helper()
 	r := codec.NewReader(msg)
-	readHeader(r)
-	m, _, err := readPublic(r)
+	message.ReadHeader(r)
+	m, _, err := message.ReadPublic(r)
 	if err != nil {
 		t.Fatal(err)
 	}

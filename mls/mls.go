@@ -25,6 +25,8 @@ import (
 	"log/slog"
 	"time"
 
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/tree"
 )
 
@@ -47,9 +49,9 @@ func RequiredCapabilities(extensions, proposals, credentials []uint16) Extension
 
 // Defaults of Config.
 const (
-	DefaultMaxJump      = 1000 // generations
-	DefaultWindow       = 64   // skipped keys
-	DefaultMaxProposals = 16   // of a member in an epoch
+	DefaultMaxJump      = 1000                       // generations
+	DefaultWindow       = 64                         // skipped keys
+	DefaultMaxProposals = public.DefaultMaxProposals // of a member in an epoch
 )
 
 // Config says who a member is and what it accepts. The zero value of each
@@ -110,25 +112,25 @@ func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 // Errors of this package, for errors.Is. The error returned says more.
 var (
 	// ErrMalformed: the bytes are no message of the protocol.
-	ErrMalformed = errors.New("message is malformed")
+	ErrMalformed = message.ErrMalformed
 	// ErrSuite: the cipher suite is not known here or not the group's.
-	ErrSuite = errors.New("cipher suite is not supported")
+	ErrSuite = public.ErrSuite
 	// ErrWrongGroup: the message is of another group.
-	ErrWrongGroup = errors.New("message is of another group")
+	ErrWrongGroup = public.ErrWrongGroup
 	// ErrEpoch: the message is of an epoch that is past or yet to come.
-	ErrEpoch = errors.New("message is of another epoch")
+	ErrEpoch = public.ErrEpoch
 	// ErrOwnMessage: the message was sent by this very member.
 	ErrOwnMessage = errors.New("message is this member's own")
 	// ErrAuthentication: a signature, tag or ciphertext doesn't verify.
-	ErrAuthentication = errors.New("message does not verify")
+	ErrAuthentication = public.ErrAuthentication
 	// ErrReplay: the key of the message was used or dropped already.
-	ErrReplay = errors.New("message key was used or dropped already")
+	ErrReplay = public.ErrReplay
 	// ErrJump: the message skips more generations than Config.MaxJump.
 	ErrJump = errors.New("message is too far ahead")
 	// ErrInvalid: the message verifies and breaks a rule of the protocol.
-	ErrInvalid = errors.New("message breaks a rule")
+	ErrInvalid = public.ErrInvalid
 	// ErrNotAllowed: the message uses what Config has not switched on.
-	ErrNotAllowed = errors.New("message uses what is switched off")
+	ErrNotAllowed = public.ErrNotAllowed
 	// ErrUnauthorized: Config.Authorize refused the commit.
 	ErrUnauthorized = errors.New("commit is not authorized")
 	// ErrPending: a commit waits for Merge or Discard, or there is none.
@@ -136,15 +138,48 @@ var (
 	// ErrReserve: the reserved block of send keys is used up.
 	ErrReserve = errors.New("no reserved send key is left")
 	// ErrSize: the plaintext doesn't fit the size asked for.
-	ErrSize = errors.New("plaintext does not fit the size")
+	ErrSize = message.ErrSize
 	// ErrEvicted: this member was removed; the group holds no secrets.
 	ErrEvicted = errors.New("member was removed from the group")
 	// ErrNotForMe: a Welcome holds no secret for the key package.
-	ErrNotForMe = errors.New("welcome is for other key packages")
+	ErrNotForMe = message.ErrNotForMe
 	// ErrState: stored bytes are no state of this package.
 	ErrState = errors.New("stored state is unreadable")
 )
 
 func unauthorized(what string, err error) error {
 	return fmt.Errorf("authorize %s: %w: %w", what, ErrUnauthorized, err)
+}
+
+// authorize asks the application.
+func (c *Config) authorize(view *CommitView) error {
+	if c.Authorize == nil {
+		return nil
+	}
+	if err := c.Authorize(view); err != nil {
+		return unauthorized("commit", err)
+	}
+	return nil
+}
+
+func (c *Config) authorizeProposal(view *ProposalView) error {
+	if c.AuthorizeProposal == nil {
+		return nil
+	}
+	if err := c.AuthorizeProposal(view); err != nil {
+		return unauthorized("proposal", err)
+	}
+	return nil
+}
+
+// options are the switches that concern what everybody sees.
+func (c *Config) options() public.Options {
+	return public.Options{
+		AllowExternalCommits: c.AllowExternalCommits,
+		AllowExternalSenders: c.AllowExternalSenders,
+		AllowPSK:             c.AllowPSK,
+		AllowReInit:          c.AllowReInit,
+		AllowIdentityChange:  c.AllowIdentityChange,
+		MaxProposals:         c.MaxProposals,
+	}
 }

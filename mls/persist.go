@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
@@ -27,7 +29,7 @@ func (g *Group) MarshalBinary() ([]byte, error) {
 	w := codec.NewWriter(make([]byte, 0, g.stored+g.stored/8+1024))
 	w.U8(stateVersion)
 	w.U8(g.flags())
-	g.st.write(w)
+	g.st.Write(w)
 	w.U32(g.me)
 	if !g.evicted {
 		g.core.write(w)
@@ -71,7 +73,7 @@ func (g *Group) writeOwn(w *codec.Writer) {
 	}
 	w.U32(uint32(len(g.past)))
 	for _, c := range g.past {
-		c.st.write(w)
+		c.st.Write(w)
 		w.Bytes(c.secrets.SenderData)
 		c.keys.Write(w)
 	}
@@ -102,7 +104,7 @@ func readGroup(cfg Config, r *codec.Reader) (*Group, error) {
 		return nil, fmt.Errorf("format %d is not known", v)
 	}
 	flags := r.U8()
-	st, err := readEpochState(r)
+	st, err := public.ReadState(r)
 	if err != nil {
 		return nil, err
 	}
@@ -117,22 +119,22 @@ func readGroup(cfg Config, r *codec.Reader) (*Group, error) {
 		return nil, err
 	}
 	g.core = readCore(r, st, g.me)
-	if err := g.private.Check(st.tree); err != nil && r.Err() == nil {
+	if err := g.private.Check(st.Tree); err != nil && r.Err() == nil {
 		return nil, err
 	}
 	return g, g.readOwn(r)
 }
 
 // checkLoaded checks that the member is there and that the signer is its.
-func checkLoaded(cfg *Config, st *epochState, me uint32) error {
-	leaf := st.tree.Leaf(me)
+func checkLoaded(cfg *Config, st *public.State, me uint32) error {
+	leaf := st.Tree.Leaf(me)
 	if leaf == nil {
 		return errors.New("the own leaf is blank")
 	}
 	if cfg.Signer == nil {
 		return nil
 	}
-	pub, err := st.suite.SignatureKey(cfg.Signer)
+	pub, err := st.Suite.SignatureKey(cfg.Signer)
 	if err != nil {
 		return err
 	}
@@ -143,15 +145,15 @@ func checkLoaded(cfg *Config, st *epochState, me uint32) error {
 }
 
 // closedCore is an epoch without secrets.
-func closedCore(st *epochState, me uint32) *core {
-	return &core{st: st, me: me, secrets: new(schedule.Secrets), keys: schedule.NewTree(st.suite, nil, 1)}
+func closedCore(st *public.State, me uint32) *core {
+	return &core{st: st, me: me, secrets: new(schedule.Secrets), keys: schedule.NewTree(st.Suite, nil, 1)}
 }
 
-func readCore(r *codec.Reader, st *epochState, me uint32) *core {
+func readCore(r *codec.Reader, st *public.State, me uint32) *core {
 	return &core{
 		st: st, me: me,
-		secrets: schedule.ReadSecrets(r, st.suite),
-		keys:    schedule.ReadTree(r, st.suite),
+		secrets: schedule.ReadSecrets(r, st.Suite),
+		keys:    schedule.ReadTree(r, st.Suite),
 		private: tree.ReadPrivate(r),
 	}
 }
@@ -177,14 +179,14 @@ func (g *Group) readOwn(r *codec.Reader) error {
 }
 
 func readPast(r *codec.Reader, me uint32) (*core, error) {
-	st, err := readEpochState(r)
+	st, err := public.ReadState(r)
 	if err != nil {
 		return nil, err
 	}
 	return &core{
 		st: st, me: me,
 		secrets: &schedule.Secrets{SenderData: bytes.Clone(r.Bytes())},
-		keys:    schedule.ReadTree(r, st.suite),
+		keys:    schedule.ReadTree(r, st.Suite),
 	}, r.Err()
 }
 
@@ -199,20 +201,20 @@ func (g *Group) readPending(r *codec.Reader) error {
 		return r.Err()
 	}
 	cr := codec.NewReader(staged.Commit)
-	readHeader(cr)
-	m, _, err := readPublic(cr)
+	message.ReadHeader(cr)
+	m, _, err := message.ReadPublic(cr)
 	if err != nil {
 		return err
 	}
-	if m.kind != Commit {
+	if m.Kind != Commit {
 		return errors.New("the pending message is no commit")
 	}
-	all := Config{AllowPSK: true, AllowReInit: true, AllowExternalSenders: true, AllowIdentityChange: true}
-	sc, err := g.st.stage(&all, m)
+	all := public.Options{AllowPSK: true, AllowReInit: true, AllowExternalSenders: true, AllowIdentityChange: true}
+	sc, err := g.st.Stage(all, m)
 	if err != nil {
 		return err
 	}
-	staged.View = sc.view
-	g.pending = &pending{next: readCore(r, sc.next, g.me), staged: staged}
+	staged.View = sc.View
+	g.pending = &pending{next: readCore(r, sc.Next, g.me), staged: staged}
 	return r.Err()
 }

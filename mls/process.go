@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -19,9 +21,9 @@ func (g *Group) Process(msg []byte) (*Received, error) {
 		return nil, fmt.Errorf("process message: %w", err)
 	}
 	r := codec.NewReader(msg)
-	wire := readHeader(r)
+	wire := message.ReadHeader(r)
 	if err := r.Err(); err != nil {
-		return nil, malformed("message", err)
+		return nil, message.Malformed("message", err)
 	}
 	switch wire {
 	case WirePublicMessage:
@@ -29,38 +31,38 @@ func (g *Group) Process(msg []byte) (*Received, error) {
 	case WirePrivateMessage:
 		return g.processPrivate(r)
 	}
-	return nil, malformed("message", fmt.Errorf("wire format %d is none of a group", wire))
+	return nil, message.Malformed("message", fmt.Errorf("wire format %d is none of a group", wire))
 }
 
 func (g *Group) processPublic(msg []byte) (*Received, error) {
 	r := codec.NewReader(msg)
-	readHeader(r)
-	m, tag, err := readPublic(r)
+	message.ReadHeader(r)
+	m, tag, err := message.ReadPublic(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.st.checkPlace(m.groupID, m.epoch); err != nil {
+	if err := g.st.CheckPlace(m.GroupID, m.Epoch); err != nil {
 		return nil, err
 	}
-	if m.kind == Application {
-		return nil, invalid("check message: application data in a public message")
+	if m.Kind == Application {
+		return nil, public.Invalid("check message: application data in a public message")
 	}
-	if m.sender.kind == senderMember {
-		if m.sender.index == g.me {
+	if m.Sender.Kind == message.SenderMember {
+		if m.Sender.Index == g.me {
 			return nil, fmt.Errorf("check message: %w", ErrOwnMessage)
 		}
-		if !g.st.suite.VerifyMAC(g.secrets.Membership, m.membershipInput(g.st.encoded), tag) {
+		if !g.st.Suite.VerifyMAC(g.secrets.Membership, m.MembershipInput(g.st.Encoded), tag) {
 			return nil, fmt.Errorf("check membership tag: %w", ErrAuthentication)
 		}
 	}
-	if err := g.st.verify(&g.cfg, m); err != nil {
+	if err := g.st.Verify(g.cfg.options(), m); err != nil {
 		return nil, err
 	}
 	return g.handle(m)
 }
 
 func (g *Group) processPrivate(r *codec.Reader) (*Received, error) {
-	h, err := readPrivate(r)
+	h, err := message.ReadPrivate(r)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +74,11 @@ func (g *Group) processPrivate(r *codec.Reader) (*Received, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.kind == Application {
+	if h.Kind == Application {
 		c.keys.Consume(step)
 		return &Received{
-			Kind: Application, Sender: m.sender.index, Epoch: m.epoch,
-			Data: m.data, AuthenticatedData: bytes.Clone(m.aad),
+			Kind: Application, Sender: m.Sender.Index, Epoch: m.Epoch,
+			Data: m.Data, AuthenticatedData: bytes.Clone(m.AAD),
 		}, nil
 	}
 	received, err := g.handle(m)
@@ -94,28 +96,28 @@ func (g *Group) processPrivate(r *codec.Reader) (*Received, error) {
 
 // epochOf picks the epoch whose keys open a PrivateMessage: the present one, or
 // for application data one of the past that are kept.
-func (g *Group) epochOf(h *head) (*core, error) {
-	if h.kind == Application {
+func (g *Group) epochOf(h *message.PrivateHead) (*core, error) {
+	if h.Kind == Application {
 		for _, c := range g.past {
-			if c.st.context.Epoch == h.epoch && bytes.Equal(h.groupID, c.st.context.GroupID) {
+			if c.st.Context.Epoch == h.Epoch && bytes.Equal(h.GroupID, c.st.Context.GroupID) {
 				return c, nil
 			}
 		}
 	}
-	return g.core, g.st.checkPlace(h.groupID, h.epoch)
+	return g.core, g.st.CheckPlace(h.GroupID, h.Epoch)
 }
 
 // handle takes in a verified handshake message of the present epoch.
-func (g *Group) handle(m *signed) (*Received, error) {
+func (g *Group) handle(m *message.Signed) (*Received, error) {
 	received := &Received{
-		Kind: m.kind, Sender: m.sender.index, External: m.sender.kind != senderMember,
-		Epoch: m.epoch, AuthenticatedData: bytes.Clone(m.aad),
+		Kind: m.Kind, Sender: m.Sender.Index, External: m.Sender.Kind != message.SenderMember,
+		Epoch: m.Epoch, AuthenticatedData: bytes.Clone(m.AAD),
 	}
 	if received.External {
 		received.Sender = 0
 	}
 	var err error
-	if m.kind == Proposal {
+	if m.Kind == Proposal {
 		received.Proposal, err = g.handleProposal(m)
 	} else {
 		err = g.handleCommit(m, received)
@@ -126,46 +128,46 @@ func (g *Group) handle(m *signed) (*Received, error) {
 	return received, nil
 }
 
-func (g *Group) handleProposal(m *signed) (*ProposalView, error) {
-	view, err := g.st.checkProposal(&g.cfg, m)
+func (g *Group) handleProposal(m *message.Signed) (*ProposalView, error) {
+	view, err := g.st.CheckProposal(g.cfg.options(), m)
 	if err != nil {
 		return nil, err
 	}
 	if err := g.cfg.authorizeProposal(view); err != nil {
 		return nil, err
 	}
-	return view, g.st.keep(&g.cfg, m)
+	return view, g.st.Keep(g.cfg.options(), m)
 }
 
-func (g *Group) handleCommit(m *signed, received *Received) error {
-	sc, err := g.st.stage(&g.cfg, m)
+func (g *Group) handleCommit(m *message.Signed, received *Received) error {
+	sc, err := g.st.Stage(g.cfg.options(), m)
 	if err != nil {
 		return err
 	}
-	received.View = sc.view
-	if sc.removesLeaf(g.me) {
-		if err := g.cfg.authorize(sc.view); err != nil {
+	received.View = sc.View
+	if sc.RemovesLeaf(g.me) {
+		if err := g.cfg.authorize(sc.View); err != nil {
 			return err
 		}
 		received.Evicted = true
-		g.evict(sc.next)
+		g.evict(sc.Next)
 		return nil
 	}
 	next, err := g.nextCore(sc, m)
 	if err != nil {
 		return err
 	}
-	if err := g.cfg.authorize(sc.view); err != nil {
+	if err := g.cfg.authorize(sc.View); err != nil {
 		next.erase()
 		return err
 	}
-	g.enter(next, sc.reInit != nil)
+	g.enter(next, sc.ReInit != nil)
 	return nil
 }
 
 // nextCore derives the member's side of the epoch that a received commit
 // makes, and checks the confirmation tag (RFC 9420 §12.4.2).
-func (g *Group) nextCore(sc *stagedCommit, m *signed) (*core, error) {
+func (g *Group) nextCore(sc *public.Staged, m *message.Signed) (*core, error) {
 	private := g.private.Clone()
 	next, err := g.derive(sc, m, private)
 	if err != nil {
@@ -175,21 +177,21 @@ func (g *Group) nextCore(sc *stagedCommit, m *signed) (*core, error) {
 	return next, nil
 }
 
-func (g *Group) derive(sc *stagedCommit, m *signed, private *tree.Private) (*core, error) {
-	s := g.st.suite
-	if err := g.adoptUpdate(sc.tree, private); err != nil {
+func (g *Group) derive(sc *public.Staged, m *message.Signed, private *tree.Private) (*core, error) {
+	s := g.st.Suite
+	if err := g.adoptUpdate(sc.Tree, private); err != nil {
 		return nil, err
 	}
 	commitSecret := make([]byte, s.HashLen())
 	defer func() { clear(commitSecret) }()
-	if sc.path != nil {
+	if sc.Path != nil {
 		var err error
-		if commitSecret, err = private.Open(sc.tree, sc.committer, sc.path, sc.provisional, sc.added); err != nil {
+		if commitSecret, err = private.Open(sc.Tree, sc.Committer, sc.Path, sc.Provisional, sc.Added); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 		}
 	}
-	private.Prune(sc.tree)
-	psk, err := g.cfg.pskSecret(s, sc.psks, g.ownResumption)
+	private.Prune(sc.Tree)
+	psk, err := g.cfg.pskSecret(s, sc.PSKs, g.ownResumption)
 	if err != nil {
 		return nil, err
 	}
@@ -197,21 +199,21 @@ func (g *Group) derive(sc *stagedCommit, m *signed, private *tree.Private) (*cor
 	if err != nil {
 		return nil, err
 	}
-	joiner := schedule.Joiner(s, initSecret, commitSecret, sc.next.encoded)
-	welcomeSecret, secrets := schedule.FromJoiner(s, joiner, psk, sc.next.encoded)
+	joiner := schedule.Joiner(s, initSecret, commitSecret, sc.Next.Encoded)
+	welcomeSecret, secrets := schedule.FromJoiner(s, joiner, psk, sc.Next.Encoded)
 	suite.Zero(joiner, welcomeSecret, psk)
-	if !schedule.CheckConfirmation(s, secrets.Confirmation, sc.next.context.Transcript, m.tag) {
+	if !schedule.CheckConfirmation(s, secrets.Confirmation, sc.Next.Context.Transcript, m.Tag) {
 		secrets.Zero()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
 	}
-	return newCore(&g.cfg, sc.next, secrets, private), nil
+	return newCore(&g.cfg, sc.Next, secrets, private), nil
 }
 
 // adoptUpdate takes up the key of the own leaf where a commit has renewed it.
 func (g *Group) adoptUpdate(t *tree.Tree, private *tree.Private) error {
-	fresh, old := t.Leaf(g.me), g.st.tree.Leaf(g.me)
+	fresh, old := t.Leaf(g.me), g.st.Tree.Leaf(g.me)
 	if fresh == nil {
-		return invalid("check commit: the own leaf is gone")
+		return public.Invalid("check commit: the own leaf is gone")
 	}
 	if bytes.Equal(fresh.EncryptionKey, old.EncryptionKey) {
 		return nil
@@ -222,23 +224,23 @@ func (g *Group) adoptUpdate(t *tree.Tree, private *tree.Private) error {
 			return nil
 		}
 	}
-	return invalid("check commit: it renews the own leaf with a key that is not known here")
+	return public.Invalid("check commit: it renews the own leaf with a key that is not known here")
 }
 
 // initSecret is that of the epoch, or what an external commit replaces it by.
-func (g *Group) initSecret(sc *stagedCommit) ([]byte, error) {
-	if !sc.external {
+func (g *Group) initSecret(sc *public.Staged) ([]byte, error) {
+	if !sc.External {
 		return bytes.Clone(g.secrets.Init), nil
 	}
 	if len(g.secrets.External) == 0 {
 		return nil, fmt.Errorf("open external commit: the external key of this epoch was not kept: %w", ErrNotAllowed)
 	}
-	priv, _, err := g.st.suite.DeriveKeyPair(g.secrets.External)
+	priv, _, err := g.st.Suite.DeriveKeyPair(g.secrets.External)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(priv)
-	secret, err := g.st.suite.OpenExternalInit(priv, sc.kemOutput)
+	secret, err := g.st.Suite.OpenExternalInit(priv, sc.KEMOutput)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
@@ -246,10 +248,10 @@ func (g *Group) initSecret(sc *stagedCommit) ([]byte, error) {
 }
 
 func (g *Group) ownResumption(groupID []byte, epoch uint64) []byte {
-	if !bytes.Equal(groupID, g.st.context.GroupID) {
+	if !bytes.Equal(groupID, g.st.Context.GroupID) {
 		return nil
 	}
-	if epoch == g.st.context.Epoch {
+	if epoch == g.st.Context.Epoch {
 		return g.secrets.Resumption
 	}
 	for _, r := range g.resumption {
@@ -267,7 +269,7 @@ func (g *Group) enter(next *core, reInit bool) {
 	g.dropOwn()
 	if len(old.secrets.Resumption) > 0 {
 		g.resumption = keepNewest(g.resumption, g.cfg.ResumptionEpochs, func(r resumptionPSK) { clear(r.secret) },
-			resumptionPSK{epoch: old.st.context.Epoch, secret: bytes.Clone(old.secrets.Resumption)})
+			resumptionPSK{epoch: old.st.Context.Epoch, secret: bytes.Clone(old.secrets.Resumption)})
 	}
 	if g.cfg.PastEpochs > 0 {
 		g.past = keepNewest(g.past, g.cfg.PastEpochs, (*core).erase, old.forReading())
@@ -290,8 +292,8 @@ func keepNewest[T any](list []T, n int, drop func(T), x T) []T {
 // forReading moves out of an epoch what opens its late messages.
 func (c *core) forReading() *core {
 	out := &core{st: c.st, me: c.me, keys: c.keys, secrets: &schedule.Secrets{SenderData: bytes.Clone(c.secrets.SenderData)}}
-	out.st.proposals = nil
-	c.keys = schedule.NewTree(c.st.suite, nil, 1)
+	out.st.Proposals = nil
+	c.keys = schedule.NewTree(c.st.Suite, nil, 1)
 	return out
 }
 
@@ -308,7 +310,7 @@ func (g *Group) dropOwn() {
 
 // evict closes the group: every secret is gone, the public state stays for
 // whoever asks what happened.
-func (g *Group) evict(next *epochState) {
+func (g *Group) evict(next *public.State) {
 	g.dropOwn()
 	for _, c := range g.past {
 		c.erase()
@@ -318,7 +320,7 @@ func (g *Group) evict(next *epochState) {
 	}
 	g.past, g.resumption = nil, nil
 	g.erase()
-	next.proposals = nil
+	next.Proposals = nil
 	g.core = closedCore(next, g.me)
 	g.evicted = true
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"primum/mls/internal/message"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -33,9 +34,9 @@ func allowPSKs(p *party) {
 	}
 }
 
-func pskProposal(id schedule.PSKID) proposal {
+func pskProposal(id schedule.PSKID) message.Proposal {
 	id.Nonce = bytes.Repeat([]byte{1}, 32)
-	return proposal{kind: ProposalPSK, psk: id}
+	return message.Proposal{Kind: ProposalPSK, PSK: id}
 }
 
 // TestPreSharedKeys injects an external key and a resumption secret of an
@@ -53,7 +54,7 @@ func TestPreSharedKeys(t *testing.T) {
 	} {
 		msg, _ := l.proposeBy(b, pskProposal(id))
 		l.deliver(b, msg)
-		l.must(b.g.st.keep(&b.cfg, reread(t, msg)))
+		l.must(b.g.st.Keep(b.cfg.options(), reread(t, msg)))
 	}
 	who := l.party()
 	kp, priv := l.keyPackage(who)
@@ -87,9 +88,9 @@ func TestPreSharedKeys(t *testing.T) {
 func TestReInitCloses(t *testing.T) {
 	t.Parallel()
 	l, a, b, _ := pskLab(t)
-	msg, _ := l.proposeBy(b, proposal{kind: ProposalReInit, reInit: reInit{groupID: []byte("new"), version: tree.Version, suite: 1}})
+	msg, _ := l.proposeBy(b, message.Proposal{Kind: ProposalReInit, ReInit: message.ReInit{GroupID: []byte("new"), Version: tree.Version, Suite: 1}})
 	l.deliver(b, msg)
-	l.must(b.g.st.keep(&b.cfg, reread(t, msg)))
+	l.must(b.g.st.Keep(b.cfg.options(), reread(t, msg)))
 	if staged := l.commit(a, CommitOptions{}); !staged.View.ReInit {
 		t.Fatal("the ReInit was left out")
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 )
 
 // PublicGroup follows a group without any of its secrets: it verifies what a
@@ -17,34 +19,21 @@ import (
 // It is for one goroutine; what Stage returns is independent.
 type PublicGroup struct {
 	cfg Config
-	st  *epochState
+	st  *public.State
 }
 
 // NewPublicGroup starts from an MLSMessage(GroupInfo) that carries its tree.
 // Whether its signer may speak for the group is the caller's to decide.
 func NewPublicGroup(cfg Config, groupInfo []byte) (*PublicGroup, error) {
-	g, err := parseGroupInfo(bytes.Clone(groupInfo))
+	g, err := message.ParseGroupInfo(bytes.Clone(groupInfo))
 	if err != nil {
 		return nil, err
 	}
-	st, err := g.open(nil)
+	st, err := public.Open(g, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &PublicGroup{cfg: cfg, st: st}, nil
-}
-
-// parseGroupInfo reads an MLSMessage(GroupInfo).
-func parseGroupInfo(msg []byte) (*groupInfo, error) {
-	r := codec.NewReader(msg)
-	if wire := readHeader(r); r.Err() == nil && wire != WireGroupInfo {
-		r.Fail(errors.New("it is no group info"))
-	}
-	g := readGroupInfo(r)
-	if err := r.Close(); err != nil {
-		return nil, malformed("group info", err)
-	}
-	return g, nil
 }
 
 // publicVersion is the first octet of a stored PublicGroup.
@@ -57,7 +46,7 @@ func LoadPublicGroup(cfg Config, b []byte) (*PublicGroup, error) {
 	if v := r.U8(); v != publicVersion && r.Err() == nil {
 		return nil, fmt.Errorf("load public group: format %d: %w", v, ErrState)
 	}
-	st, err := readEpochState(r)
+	st, err := public.ReadState(r)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("load public group: %w: %w", ErrState, err)
 	}
@@ -68,7 +57,7 @@ func LoadPublicGroup(cfg Config, b []byte) (*PublicGroup, error) {
 func (p *PublicGroup) MarshalBinary() ([]byte, error) {
 	var w codec.Writer
 	w.U8(publicVersion)
-	p.st.write(&w)
+	p.st.Write(&w)
 	return w.Out(), nil
 }
 
@@ -90,21 +79,21 @@ func (p *PublicGroup) Stage(msg []byte) (*PublicGroup, *Received, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := p.st.checkPlace(m.groupID, m.epoch); err != nil {
+	if err := p.st.CheckPlace(m.GroupID, m.Epoch); err != nil {
 		return nil, nil, err
 	}
-	if err := p.st.verify(&p.cfg, m); err != nil {
+	if err := p.st.Verify(p.cfg.options(), m); err != nil {
 		return nil, nil, err
 	}
 	received := &Received{
-		Kind: m.kind, Sender: m.sender.index, External: m.sender.kind != senderMember,
-		Epoch: m.epoch, AuthenticatedData: bytes.Clone(m.aad),
+		Kind: m.Kind, Sender: m.Sender.Index, External: m.Sender.Kind != message.SenderMember,
+		Epoch: m.Epoch, AuthenticatedData: bytes.Clone(m.AAD),
 	}
 	if received.External {
 		received.Sender = 0
 	}
 	next := &PublicGroup{cfg: p.cfg}
-	if m.kind == Proposal {
+	if m.Kind == Proposal {
 		next.st, err = p.keepProposal(m, received)
 	} else {
 		next.st, err = p.stageCommit(m, received)
@@ -116,31 +105,31 @@ func (p *PublicGroup) Stage(msg []byte) (*PublicGroup, *Received, error) {
 }
 
 // readHandshake reads a PublicMessage with a proposal or commit.
-func readHandshake(msg []byte) (*signed, error) {
+func readHandshake(msg []byte) (*message.Signed, error) {
 	r := codec.NewReader(msg)
-	wire := readHeader(r)
+	wire := message.ReadHeader(r)
 	if err := r.Err(); err != nil {
-		return nil, malformed("message", err)
+		return nil, message.Malformed("message", err)
 	}
 	switch wire {
 	case WirePublicMessage:
 	case WirePrivateMessage:
-		return nil, invalid("read message: a keyless group follows public messages only")
+		return nil, public.Invalid("read message: a keyless group follows public messages only")
 	default:
-		return nil, malformed("message", fmt.Errorf("wire format %d is none of a group", wire))
+		return nil, message.Malformed("message", fmt.Errorf("wire format %d is none of a group", wire))
 	}
-	m, _, err := readPublic(r)
+	m, _, err := message.ReadPublic(r)
 	if err != nil {
 		return nil, err
 	}
-	if m.kind != Proposal && m.kind != Commit {
-		return nil, invalid("read message: application data is never public")
+	if m.Kind != Proposal && m.Kind != Commit {
+		return nil, public.Invalid("read message: application data is never public")
 	}
 	return m, nil
 }
 
-func (p *PublicGroup) keepProposal(m *signed, received *Received) (*epochState, error) {
-	view, err := p.st.checkProposal(&p.cfg, m)
+func (p *PublicGroup) keepProposal(m *message.Signed, received *Received) (*public.State, error) {
+	view, err := p.st.CheckProposal(p.cfg.options(), m)
 	if err != nil {
 		return nil, err
 	}
@@ -148,46 +137,46 @@ func (p *PublicGroup) keepProposal(m *signed, received *Received) (*epochState, 
 		return nil, err
 	}
 	next := *p.st
-	next.proposals = slices.Clone(p.st.proposals)
-	if err := next.keep(&p.cfg, m); err != nil {
+	next.Proposals = slices.Clone(p.st.Proposals)
+	if err := next.Keep(p.cfg.options(), m); err != nil {
 		return nil, err
 	}
 	received.Proposal = view
 	return &next, nil
 }
 
-func (p *PublicGroup) stageCommit(m *signed, received *Received) (*epochState, error) {
-	if len(m.tag) != p.st.suite.HashLen() {
-		return nil, invalid("check commit: its confirmation tag has %d bytes", len(m.tag))
+func (p *PublicGroup) stageCommit(m *message.Signed, received *Received) (*public.State, error) {
+	if len(m.Tag) != p.st.Suite.HashLen() {
+		return nil, public.Invalid("check commit: its confirmation tag has %d bytes", len(m.Tag))
 	}
-	staged, err := p.st.stage(&p.cfg, m)
+	staged, err := p.st.Stage(p.cfg.options(), m)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cfg.authorize(staged.view); err != nil {
+	if err := p.cfg.authorize(staged.View); err != nil {
 		return nil, err
 	}
-	received.View = staged.view
-	return staged.next, nil
+	received.View = staged.View
+	return staged.Next, nil
 }
 
 // Epoch is the number of the epoch.
-func (p *PublicGroup) Epoch() uint64 { return p.st.context.Epoch }
+func (p *PublicGroup) Epoch() uint64 { return p.st.Context.Epoch }
 
 // GroupID is the group's id.
-func (p *PublicGroup) GroupID() []byte { return bytes.Clone(p.st.context.GroupID) }
+func (p *PublicGroup) GroupID() []byte { return bytes.Clone(p.st.Context.GroupID) }
 
 // Suite is the group's cipher suite.
-func (p *PublicGroup) Suite() Suite { return Suite(p.st.context.Suite) }
+func (p *PublicGroup) Suite() Suite { return Suite(p.st.Context.Suite) }
 
 // Members lists the occupied leaves in their order.
-func (p *PublicGroup) Members() []Member { return p.st.members() }
+func (p *PublicGroup) Members() []Member { return p.st.Members() }
 
 // Extensions are those of the group context.
-func (p *PublicGroup) Extensions() []Extension { return p.st.context.Extensions.Clone() }
+func (p *PublicGroup) Extensions() []Extension { return p.st.Context.Extensions.Clone() }
 
 // TreeHash is the tree hash of the epoch (RFC 9420 §7.8).
-func (p *PublicGroup) TreeHash() []byte { return bytes.Clone(p.st.context.TreeHash) }
+func (p *PublicGroup) TreeHash() []byte { return bytes.Clone(p.st.Context.TreeHash) }
 
 // ConfirmedTranscriptHash is that of the epoch (RFC 9420 §8.2).
-func (p *PublicGroup) ConfirmedTranscriptHash() []byte { return bytes.Clone(p.st.context.Transcript) }
+func (p *PublicGroup) ConfirmedTranscriptHash() []byte { return bytes.Clone(p.st.Context.Transcript) }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 )
 
 // TestTrackerFollowsEveryCommit: the tracker has the members' tree hash,
@@ -66,7 +69,7 @@ func TestTrackerIsSmall(t *testing.T) {
 func TestTrackerStages(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 3, 3)
-	a := l.commitBy(l.at(0), forge{list: value(proposal{kind: ProposalRemove, removed: 2})})
+	a := l.commitBy(l.at(0), forge{list: value(message.Proposal{Kind: ProposalRemove, Removed: 2})})
 	b := l.commitBy(l.at(1), forge{})
 	l.unmoved("staging", func() {
 		nextA, got, err := l.public.Stage(a)
@@ -107,21 +110,21 @@ func TestTrackerRefusesGroupInfo(t *testing.T) {
 	if _, err := NewPublicGroup(Config{}, append(bytes.Clone(info), 0)); !errors.Is(err, ErrMalformed) {
 		t.Errorf("a byte too many: %v", err)
 	}
-	for name, change := range map[string]func(*groupInfo){
-		"another signer": func(g *groupInfo) { g.signer = 1 },
-		"no signer":      func(g *groupInfo) { g.signer = 9 },
-		"no tree":        func(g *groupInfo) { g.extensions = nil },
-		"a short tag":    func(g *groupInfo) { g.tag = g.tag[:31] },
-		"another tree":   func(g *groupInfo) { g.context.TreeHash[0] ^= 1 },
+	for name, change := range map[string]func(*message.GroupInfo){
+		"another signer": func(g *message.GroupInfo) { g.Signer = 1 },
+		"no signer":      func(g *message.GroupInfo) { g.Signer = 9 },
+		"no tree":        func(g *message.GroupInfo) { g.Extensions = nil },
+		"a short tag":    func(g *message.GroupInfo) { g.Tag = g.Tag[:31] },
+		"another tree":   func(g *message.GroupInfo) { g.Context.TreeHash[0] ^= 1 },
 	} {
-		g, err := parseGroupInfo(bytes.Clone(info))
+		g, err := message.ParseGroupInfo(bytes.Clone(info))
 		l.must(err)
 		change(g)
-		st := &epochState{context: g.context, encoded: g.context.Bytes(), tag: g.tag}
-		signed := newGroupInfo(st, g.signer, g.extensions)
-		l.must(signed.sign(l.public.st.suite, l.rnd, l.at(0).cfg.Signer))
-		w := header(WireGroupInfo)
-		signed.write(w)
+		st := &public.State{Context: g.Context, Encoded: g.Context.Bytes(), Tag: g.Tag}
+		signed := message.NewGroupInfo(st.Context, st.Tag, g.Signer, g.Extensions)
+		l.must(signed.Sign(l.public.st.Suite, l.rnd, l.at(0).cfg.Signer))
+		w := message.Header(WireGroupInfo)
+		signed.Write(w)
 		if _, err := NewPublicGroup(Config{}, w.Out()); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
@@ -132,7 +135,7 @@ func TestTrackerRefusesGroupInfo(t *testing.T) {
 func TestLoadPublicGroupRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 5, 3)
-	msg, _ := l.proposeBy(l.at(0), proposal{kind: ProposalRemove, removed: 2})
+	msg, _ := l.proposeBy(l.at(0), message.Proposal{Kind: ProposalRemove, Removed: 2})
 	l.deliver(l.at(0), msg)
 	b, err := l.public.MarshalBinary()
 	l.must(err)

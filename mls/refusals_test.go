@@ -5,12 +5,13 @@ import (
 	"errors"
 	"testing"
 
+	"primum/mls/internal/message"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
 
 // addOf is an Add of a fresh client, changed before it is signed.
-func (l *lab) addOf(p *party, change func(*tree.KeyPackage)) proposal {
+func (l *lab) addOf(p *party, change func(*tree.KeyPackage)) message.Proposal {
 	l.t.Helper()
 	kp, _ := l.keyPackage(p)
 	k := &tree.KeyPackage{
@@ -18,10 +19,10 @@ func (l *lab) addOf(p *party, change func(*tree.KeyPackage)) proposal {
 		Leaf: kp.inner.Leaf.Draft(), Extensions: kp.inner.Extensions,
 	}
 	change(k)
-	s := l.public.st.suite
+	s := l.public.st.Suite
 	l.must(k.Leaf.Sign(s, l.rnd, p.cfg.Signer, nil, 0))
 	l.must(k.Sign(s, l.rnd, p.cfg.Signer))
-	return proposal{kind: ProposalAdd, keyPackage: k}
+	return message.Proposal{Kind: ProposalAdd, KeyPackage: k}
 }
 
 func nothing(*tree.KeyPackage) {}
@@ -33,57 +34,57 @@ func TestRefusedLists(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 30, 4)
 	by := l.at(0)
-	remove := func(leaf uint32) proposal { return proposal{kind: ProposalRemove, removed: leaf} }
-	extensions := func(e ...Extension) proposal {
-		return proposal{kind: ProposalGroupContextExtensions, extensions: e}
+	remove := func(leaf uint32) message.Proposal { return message.Proposal{Kind: ProposalRemove, Removed: leaf} }
+	extensions := func(e ...Extension) message.Proposal {
+		return message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: e}
 	}
 	add := l.addOf(l.party(), nothing)
-	psk := func(change func(*schedule.PSKID)) proposal {
+	psk := func(change func(*schedule.PSKID)) message.Proposal {
 		id := schedule.PSKID{Type: schedule.PSKExternal, ID: []byte("x"), Nonce: make([]byte, 32)}
 		change(&id)
-		return proposal{kind: ProposalPSK, psk: id}
+		return message.Proposal{Kind: ProposalPSK, PSK: id}
 	}
 	renamed := l.party()
 	renamed.cfg.Signer = l.at(1).cfg.Signer
 	for name, c := range map[string]struct {
 		want error
-		list []proposal
+		list []message.Proposal
 	}{
-		"Remove of nobody":        {ErrInvalid, []proposal{remove(77)}},
-		"Remove twice":            {ErrInvalid, []proposal{remove(1), remove(1)}},
-		"own Update":              {ErrInvalid, []proposal{{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(*tree.LeafNode) {})}}},
-		"one client twice":        {ErrInvalid, []proposal{add, add}},
-		"a member's key":          {ErrInvalid, []proposal{l.addOf(renamed, nothing)}},
-		"extensions twice":        {ErrInvalid, []proposal{extensions(), extensions()}},
-		"unsupported extension":   {ErrInvalid, []proposal{extensions(Extension{Type: 0xf0a1})}},
-		"unsupported requirement": {ErrInvalid, []proposal{extensions(Extension{Type: 3, Data: tree.Required{Extensions: []uint16{0xf0a1}}.Bytes()})}},
-		"unreadable requirement":  {ErrInvalid, []proposal{extensions(Extension{Type: 3, Data: []byte{9}})}},
-		"PSK":                     {ErrNotAllowed, []proposal{psk(func(*schedule.PSKID) {})}},
-		"ReInit":                  {ErrNotAllowed, []proposal{{kind: ProposalReInit, reInit: reInit{version: 1, suite: 1}}}},
-		"ExternalInit":            {ErrInvalid, []proposal{{kind: ProposalExternalInit, kemOutput: make([]byte, 32)}}},
-		"wrong version":           {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Version = 2 })}},
-		"wrong suite":             {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Suite = 2 })}},
-		"one key twice": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"Remove of nobody":        {ErrInvalid, []message.Proposal{remove(77)}},
+		"Remove twice":            {ErrInvalid, []message.Proposal{remove(1), remove(1)}},
+		"own Update":              {ErrInvalid, []message.Proposal{{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(*tree.LeafNode) {})}}},
+		"one client twice":        {ErrInvalid, []message.Proposal{add, add}},
+		"a member's key":          {ErrInvalid, []message.Proposal{l.addOf(renamed, nothing)}},
+		"extensions twice":        {ErrInvalid, []message.Proposal{extensions(), extensions()}},
+		"unsupported extension":   {ErrInvalid, []message.Proposal{extensions(Extension{Type: 0xf0a1})}},
+		"unsupported requirement": {ErrInvalid, []message.Proposal{extensions(Extension{Type: 3, Data: tree.Required{Extensions: []uint16{0xf0a1}}.Bytes()})}},
+		"unreadable requirement":  {ErrInvalid, []message.Proposal{extensions(Extension{Type: 3, Data: []byte{9}})}},
+		"PSK":                     {ErrNotAllowed, []message.Proposal{psk(func(*schedule.PSKID) {})}},
+		"ReInit":                  {ErrNotAllowed, []message.Proposal{{Kind: ProposalReInit, ReInit: message.ReInit{Version: 1, Suite: 1}}}},
+		"ExternalInit":            {ErrInvalid, []message.Proposal{{Kind: ProposalExternalInit, KEMOutput: make([]byte, 32)}}},
+		"wrong version":           {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Version = 2 })}},
+		"wrong suite":             {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Suite = 2 })}},
+		"one key twice": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
 			k.InitKey = k.Leaf.EncryptionKey
 		})}},
-		"a member's encryption key": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
-			k.Leaf.EncryptionKey = by.g.st.tree.Leaf(1).EncryptionKey
+		"a member's encryption key": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+			k.Leaf.EncryptionKey = by.g.st.Tree.Leaf(1).EncryptionKey
 		})}},
-		"no capabilities": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"no capabilities": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
 			k.Leaf.Capabilities = tree.Capabilities{}
 		})}},
-		"x509": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"x509": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
 			k.Leaf.Credential = tree.Credential{Type: tree.CredentialX509}
 			k.Leaf.Capabilities.Credentials = []uint16{1, 2}
 		})}},
-		"Update as key package": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"Update as key package": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
 			k.Leaf.Source = tree.SourceUpdate
 		})}},
-		"lifetime backwards": {ErrInvalid, []proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"lifetime backwards": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
 			k.Leaf.Lifetime = tree.Lifetime{NotBefore: 2, NotAfter: 1}
 		})}},
 	} {
-		var list []proposalOrRef
+		var list []message.ProposalOrRef
 		for _, p := range c.list {
 			list = append(list, value(p)...)
 		}
@@ -99,7 +100,7 @@ func TestRefusedAddSignature(t *testing.T) {
 	l := newLab(t, 31, 2)
 	by := l.at(0)
 	add := l.addOf(l.party(), nothing)
-	raw := add.keyPackage.Bytes()
+	raw := add.KeyPackage.Bytes()
 	for i := 0; i < len(raw); i += 5 {
 		b := bytes.Clone(raw)
 		b[i] ^= 0x10
@@ -107,7 +108,7 @@ func TestRefusedAddSignature(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		msg := l.commitBy(by, forge{list: value(proposal{kind: ProposalAdd, keyPackage: k})})
+		msg := l.commitBy(by, forge{list: value(message.Proposal{Kind: ProposalAdd, KeyPackage: k})})
 		if _, _, err := l.public.Stage(msg); !errors.Is(err, ErrInvalid) {
 			t.Errorf("bit of byte %d: %v", i, err)
 		}
@@ -119,21 +120,21 @@ func TestRefusedShapes(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 32, 3)
 	by := l.at(0)
-	l.refused("an unknown reference", l.commitBy(by, forge{list: []proposalOrRef{{ref: make([]byte, 32)}}}), ErrInvalid, by)
+	l.refused("an unknown reference", l.commitBy(by, forge{list: []message.ProposalOrRef{{Ref: make([]byte, 32)}}}), ErrInvalid, by)
 	l.refused("no path and no proposal", l.commitBy(by, forge{bare: true}), ErrInvalid, by)
-	l.refused("a Remove without path", l.commitBy(by, forge{bare: true, list: value(proposal{kind: ProposalRemove, removed: 1})}), ErrInvalid, by)
-	l.refused("extensions without path", l.commitBy(by, forge{bare: true, list: value(proposal{kind: ProposalGroupContextExtensions})}), ErrInvalid, by)
-	as := sender{kind: senderMember, index: 1}
+	l.refused("a Remove without path", l.commitBy(by, forge{bare: true, list: value(message.Proposal{Kind: ProposalRemove, Removed: 1})}), ErrInvalid, by)
+	l.refused("extensions without path", l.commitBy(by, forge{bare: true, list: value(message.Proposal{Kind: ProposalGroupContextExtensions})}), ErrInvalid, by)
+	as := message.Sender{Kind: message.SenderMember, Index: 1}
 	l.unmoved("another's name", func() {
 		if _, err := l.public.Process(l.commitBy(by, forge{as: &as})); !errors.Is(err, ErrAuthentication) {
 			t.Errorf("another's name: %v", err)
 		}
 	})
-	as = sender{kind: senderMember, index: 99}
+	as = message.Sender{Kind: message.SenderMember, Index: 99}
 	l.refused("nobody's name", l.commitBy(by, forge{as: &as}), ErrInvalid, by)
 	l.refused("application data in clear", l.applicationInClear(by), ErrInvalid, by)
 	l.refused("a path shorter", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Nodes = p.Nodes[:1] }}), ErrInvalid, by)
-	l.refused("a path of others", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Leaf = by.g.st.tree.Leaf(1) }}), ErrInvalid, by)
+	l.refused("a path of others", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Leaf = by.g.st.Tree.Leaf(1) }}), ErrInvalid, by)
 	for name, msg := range map[string][]byte{
 		"nothing": nil, "one byte": {0}, "another version": {0, 2, 0, 1}, "another format": {0, 1, 0, 9},
 	} {
@@ -148,12 +149,12 @@ func TestRefusedShapes(t *testing.T) {
 
 func (l *lab) applicationInClear(p *party) []byte {
 	st := p.g.st
-	m := &signed{wire: WirePublicMessage, content: content{
-		groupID: st.context.GroupID, epoch: st.context.Epoch,
-		sender: sender{kind: senderMember, index: p.g.Me()}, kind: Application, data: []byte("x"),
+	m := &message.Signed{Wire: WirePublicMessage, Content: message.Content{
+		GroupID: st.Context.GroupID, Epoch: st.Context.Epoch,
+		Sender: message.Sender{Kind: message.SenderMember, Index: p.g.Me()}, Kind: Application, Data: []byte("x"),
 	}}
 	l.signBy(p, m)
-	return m.publicMessage(st.suite, p.g.secrets.Membership, st.encoded)
+	return m.PublicMessage(st.Suite, p.g.secrets.Membership, st.Encoded)
 }
 
 // TestRefusedProposals: proposals sent by reference are checked when they come.
@@ -161,20 +162,20 @@ func TestRefusedProposals(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 33, 3)
 	by := l.at(0)
-	propose := func(p proposal) []byte {
+	propose := func(p message.Proposal) []byte {
 		msg, _ := l.proposeBy(by, p)
 		return msg
 	}
-	l.refused("Remove of nobody", propose(proposal{kind: ProposalRemove, removed: 50}), ErrInvalid, by)
-	l.refused("ExternalInit", propose(proposal{kind: ProposalExternalInit}), ErrInvalid, by)
-	l.refused("PSK", propose(proposal{kind: ProposalPSK, psk: schedule.PSKID{Type: schedule.PSKExternal, Nonce: make([]byte, 32)}}), ErrNotAllowed, by)
-	l.refused("an Update that keeps the key", propose(proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
-		d.EncryptionKey = by.g.st.tree.Leaf(0).EncryptionKey
+	l.refused("Remove of nobody", propose(message.Proposal{Kind: ProposalRemove, Removed: 50}), ErrInvalid, by)
+	l.refused("ExternalInit", propose(message.Proposal{Kind: ProposalExternalInit}), ErrInvalid, by)
+	l.refused("PSK", propose(message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{Type: schedule.PSKExternal, Nonce: make([]byte, 32)}}), ErrNotAllowed, by)
+	l.refused("an Update that keeps the key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+		d.EncryptionKey = by.g.st.Tree.Leaf(0).EncryptionKey
 	})}), ErrInvalid, by)
-	l.refused("an Update with another's key", propose(proposal{kind: ProposalUpdate, leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
-		d.EncryptionKey = by.g.st.tree.Leaf(2).EncryptionKey
+	l.refused("an Update with another's key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+		d.EncryptionKey = by.g.st.Tree.Leaf(2).EncryptionKey
 	})}), ErrInvalid, by)
-	good := propose(proposal{kind: ProposalRemove, removed: 2})
+	good := propose(message.Proposal{Kind: ProposalRemove, Removed: 2})
 	l.deliver(by, good)
 	l.refused("a proposal again", good, ErrReplay, by)
 }
@@ -187,7 +188,7 @@ func TestTrackerBoundsProposals(t *testing.T) {
 	kept := 0
 	for range 40 {
 		leaf := l.updateLeaf(by, func(*tree.LeafNode) {})
-		msg, _ := l.proposeBy(by, proposal{kind: ProposalUpdate, leaf: leaf})
+		msg, _ := l.proposeBy(by, message.Proposal{Kind: ProposalUpdate, Leaf: leaf})
 		_, err := l.public.Process(msg)
 		for _, leaf := range []uint32{1, 2} {
 			if _, also := l.at(leaf).g.Process(msg); (err == nil) != (also == nil) {
@@ -231,9 +232,9 @@ func TestAuthorizeRefuses(t *testing.T) {
 		p.g.cfg.AuthorizeProposal = func(*ProposalView) error { return no }
 	}
 	l.public.cfg.AuthorizeProposal = func(*ProposalView) error { return no }
-	msg := l.commitBy(by, forge{list: value(proposal{kind: ProposalRemove, removed: 2})})
+	msg := l.commitBy(by, forge{list: value(message.Proposal{Kind: ProposalRemove, Removed: 2})})
 	l.refused("an unauthorized commit", msg, ErrUnauthorized, by)
-	proposed, _ := l.proposeBy(by, proposal{kind: ProposalRemove, removed: 2})
+	proposed, _ := l.proposeBy(by, message.Proposal{Kind: ProposalRemove, Removed: 2})
 	l.refused("an unauthorized proposal", proposed, ErrUnauthorized, by)
 	if _, err := by.g.Commit(CommitOptions{Remove: []uint32{2}}); !errors.Is(err, ErrUnauthorized) || by.g.Pending() {
 		t.Errorf("making an unauthorized commit: %v", err)

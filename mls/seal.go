@@ -8,139 +8,53 @@ import (
 	"io"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
-	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
-)
-
-// Lengths that every suite with an AEAD of RFC 9420 §17.1 shares.
-const (
-	aeadTag        = 16
-	senderDataLen  = 4 + 4 + 4
-	sealedDataLen  = senderDataLen + aeadTag
-	messageHeadLen = 4 // version and wire format
 )
 
 // maxContent bounds a message so that all its lengths fit a vector.
 const maxContent = 1 << 28
 
-// head is what a PrivateMessage shows in clear (RFC 9420 §6.3).
-type head struct {
-	groupID, aad []byte
-	epoch        uint64
-	kind         Kind
-	senderData   []byte
-	ciphertext   []byte
-	senderAAD    []byte // SenderDataAAD: the part of the message up to kind
-	contentAAD   []byte // PrivateContentAAD: the part up to aad
-}
-
-// readPrivate reads a PrivateMessage after the header of the MLSMessage; it
-// aliases the input.
-func readPrivate(r *codec.Reader) (h head, err error) {
-	start := r.Offset()
-	h.groupID, h.epoch, h.kind = r.Bytes(), r.U64(), Kind(r.U8())
-	h.senderAAD = r.Since(start)
-	h.aad = r.Bytes()
-	h.contentAAD = r.Since(start)
-	h.senderData, h.ciphertext = r.Bytes(), r.Bytes()
-	if h.kind < Application || h.kind > Commit {
-		r.Fail(fmt.Errorf("content type %d is not known", h.kind))
-	}
-	if err := r.Close(); err != nil {
-		return head{}, malformed("private message", err)
-	}
-	return h, nil
-}
-
-// sizes of a message that is being sealed.
-type sizes struct {
-	content, padding, total int
-	start                   int // of the ciphertext in the message
-}
-
-// plan finds the padding that makes a message exactly size bytes long, or none
-// when size is 0. Content is the length of PrivateMessageContent unpadded.
-func plan(groupID, aad, content, size int) (sizes, error) {
-	fixed := messageHeadLen + codec.VarintLen(groupID) + groupID + 8 + 1 +
-		codec.VarintLen(aad) + aad + 1 + sealedDataLen
-	least := content + aeadTag
-	if size == 0 {
-		start := fixed + codec.VarintLen(least)
-		return sizes{content: content, total: start + least, start: start}, nil
-	}
-	for _, prefix := range []int{1, 2, 4} {
-		n := size - fixed - prefix
-		if n >= least && codec.VarintLen(n) == prefix {
-			return sizes{content: content, padding: n - least, total: size, start: fixed + prefix}, nil
-		}
-	}
-	over := fixed + codec.VarintLen(least) + least
-	return sizes{}, fmt.Errorf("pad message: it takes %d bytes, %d were asked for: %w", over, size, ErrSize)
-}
-
-// appendTBS builds the signed bytes of a member's PrivateMessage (RFC 9420
-// §6.1) from the encoded content without its head.
-func appendTBS(b []byte, st *epochState, leaf uint32, kind Kind, aad, body []byte) []byte {
-	n := 2 + 2 + codec.VarintLen(len(st.context.GroupID)) + len(st.context.GroupID) + 8 + 5 +
-		codec.VarintLen(len(aad)) + len(aad) + 1 + len(body) + len(st.encoded)
-	b = suite.AppendLabel(b, "FramedContentTBS", n)
-	w := codec.NewWriter(b)
-	w.U16(tree.Version)
-	w.U16(WirePrivateMessage)
-	writeMemberHead(w, st.context, leaf, kind, aad)
-	w.Fixed(body)
-	w.Fixed(st.encoded)
-	return w.Out()
-}
-
-func writeMemberHead(w *codec.Writer, c *schedule.Context, leaf uint32, kind Kind, aad []byte) {
-	w.Bytes(c.GroupID)
-	w.U64(c.Epoch)
-	w.U8(senderMember)
-	w.U32(leaf)
-	w.Bytes(aad)
-	w.U8(uint8(kind))
-}
-
 // sealPrivate makes the MLSMessage(PrivateMessage) of a body (the encoded
 // content and its auth data) under one key.
-func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, body []byte, p sizes) ([]byte, error) {
-	s := c.st.suite
+func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, body []byte, p message.Sizes) ([]byte, error) {
+	s := c.st.Suite
 	var guard [4]byte
 	if err := readRandom(random, guard[:]); err != nil {
 		return nil, err
 	}
-	w := codec.NewWriter(make([]byte, 0, p.total))
+	w := codec.NewWriter(make([]byte, 0, p.Total))
 	w.U16(tree.Version)
 	w.U16(WirePrivateMessage)
-	w.Bytes(c.st.context.GroupID)
-	w.U64(c.st.context.Epoch)
+	w.Bytes(c.st.Context.GroupID)
+	w.U64(c.st.Context.Epoch)
 	w.U8(uint8(kind))
 	senderAAD := w.Len()
 	w.Bytes(aad)
 	contentAAD := w.Len()
-	w.Varint(sealedDataLen)
+	w.Varint(message.SealedDataLen)
 	data := w.Len()
 	w.Fixed(c.sender[:]) // room, filled below
-	w.Varint(p.content + p.padding + aeadTag)
+	w.Varint(p.Content + p.Padding + message.AeadTag)
 	w.Fixed(body)
 	out := w.Out()
-	out = out[:p.start+p.content+p.padding] // the padding is zero: out is fresh
+	out = out[:p.Start+p.Content+p.Padding] // the padding is zero: out is fresh
 
 	aead, err := s.AEAD(key.Key(s))
 	if err != nil {
 		return nil, err
 	}
 	c.nonce = key.Nonce(s, guard)
-	out = aead.Seal(out[:p.start], c.nonce[:s.NonceLen()], out[p.start:], out[messageHeadLen:contentAAD])
-	c.sealSenderData(out[data:data+sealedDataLen], out[messageHeadLen:senderAAD], out[p.start:], key.Generation, guard)
+	out = aead.Seal(out[:p.Start], c.nonce[:s.NonceLen()], out[p.Start:], out[message.MessageHeadLen:contentAAD])
+	c.sealSenderData(out[data:data+message.SealedDataLen], out[message.MessageHeadLen:senderAAD], out[p.Start:], key.Generation, guard)
 	return out, nil
 }
 
 // sealSenderData hides the sender behind the ciphertext (RFC 9420 §6.3.2).
 func (c *core) sealSenderData(dst, aad, ciphertext []byte, generation uint32, guard [4]byte) {
-	s := c.st.suite
+	s := c.st.Suite
 	w := codec.NewWriter(dst[:0])
 	w.U32(c.me)
 	w.U32(generation)
@@ -151,40 +65,40 @@ func (c *core) sealSenderData(dst, aad, ciphertext []byte, generation uint32, gu
 		panic("mls: sender data key: " + err.Error()) // it has the suite's length
 	}
 	c.nonce = k.Nonce(s, [4]byte{})
-	aead.Seal(dst[:0], c.nonce[:s.NonceLen()], dst[:senderDataLen], aad)
+	aead.Seal(dst[:0], c.nonce[:s.NonceLen()], dst[:message.SenderDataLen], aad)
 	clear(c.nonce[:])
 	k.Zero()
 }
 
 // senderOf opens the sender data of a message of this epoch.
-func (c *core) senderOf(h *head) (leaf, generation uint32, guard [4]byte, err error) {
-	s := c.st.suite
-	if len(h.senderData) != sealedDataLen {
-		return 0, 0, guard, malformed("sender data", errors.New("its length is wrong"))
+func (c *core) senderOf(h *message.PrivateHead) (leaf, generation uint32, guard [4]byte, err error) {
+	s := c.st.Suite
+	if len(h.SenderData) != message.SealedDataLen {
+		return 0, 0, guard, message.Malformed("sender data", errors.New("its length is wrong"))
 	}
-	k := schedule.SenderDataKeys(s, c.secrets.SenderData, h.ciphertext)
+	k := schedule.SenderDataKeys(s, c.secrets.SenderData, h.Ciphertext)
 	defer k.Zero()
 	aead, err := s.AEAD(k.Key(s))
 	if err != nil {
 		return 0, 0, guard, err
 	}
 	c.nonce = k.Nonce(s, guard)
-	plain, err := aead.Open(c.sender[:0], c.nonce[:s.NonceLen()], h.senderData, h.senderAAD)
+	plain, err := aead.Open(c.sender[:0], c.nonce[:s.NonceLen()], h.SenderData, h.SenderAAD)
 	if err != nil {
 		return 0, 0, guard, fmt.Errorf("open sender data: %w", ErrAuthentication)
 	}
 	r := codec.NewReader(plain)
 	leaf, generation = r.U32(), r.U32()
 	copy(guard[:], r.Fixed(4))
-	if c.st.tree.Leaf(leaf) == nil {
-		return 0, 0, guard, invalid("open message: leaf %d is blank", leaf)
+	if c.st.Tree.Leaf(leaf) == nil {
+		return 0, 0, guard, public.Invalid("open message: leaf %d is blank", leaf)
 	}
 	return leaf, generation, guard, nil
 }
 
 // openPrivate decrypts and verifies a PrivateMessage. The step is to be
 // consumed when the message is accepted, and dropped otherwise.
-func (c *core) openPrivate(h *head, limits schedule.Limits) (*signed, *schedule.Step, error) {
+func (c *core) openPrivate(h *message.PrivateHead, limits schedule.Limits) (*message.Signed, *schedule.Step, error) {
 	leaf, generation, guard, err := c.senderOf(h)
 	if err != nil {
 		return nil, nil, err
@@ -193,7 +107,7 @@ func (c *core) openPrivate(h *head, limits schedule.Limits) (*signed, *schedule.
 		return nil, nil, fmt.Errorf("open message: %w", ErrOwnMessage)
 	}
 	kind := schedule.Handshake
-	if h.kind == Application {
+	if h.Kind == Application {
 		kind = schedule.Application
 	}
 	st, err := c.keys.Find(leaf, kind, generation, limits)
@@ -219,41 +133,41 @@ func ratchetError(err error) error {
 	return err
 }
 
-func (c *core) openContent(h *head, st *schedule.Step, leaf uint32, guard [4]byte) (*signed, error) {
-	s := c.st.suite
+func (c *core) openContent(h *message.PrivateHead, st *schedule.Step, leaf uint32, guard [4]byte) (*message.Signed, error) {
+	s := c.st.Suite
 	aead, err := s.AEAD(st.Key.Key(s))
 	if err != nil {
 		return nil, err
 	}
 	c.nonce = st.Key.Nonce(s, guard)
-	plain, err := aead.Open(nil, c.nonce[:s.NonceLen()], h.ciphertext, h.contentAAD)
+	plain, err := aead.Open(nil, c.nonce[:s.NonceLen()], h.Ciphertext, h.ContentAAD)
 	clear(c.nonce[:])
 	if err != nil {
 		return nil, ErrAuthentication
 	}
-	m := &signed{wire: WirePrivateMessage}
-	m.groupID, m.epoch, m.aad, m.kind = h.groupID, h.epoch, h.aad, h.kind
-	m.sender = sender{kind: senderMember, index: leaf}
+	m := &message.Signed{Wire: WirePrivateMessage}
+	m.GroupID, m.Epoch, m.AAD, m.Kind = h.GroupID, h.Epoch, h.AAD, h.Kind
+	m.Sender = message.Sender{Kind: message.SenderMember, Index: leaf}
 	r := codec.NewReader(plain)
-	m.readBody(r)
+	m.ReadBody(r)
 	body := r.Since(0)
-	m.readAuth(r)
+	m.ReadAuth(r)
 	if err := r.Err(); err != nil {
-		return nil, malformed("content", err)
+		return nil, message.Malformed("content", err)
 	}
 	if !allZero(plain[r.Offset():]) {
-		return nil, malformed("content", errors.New("padding is not zero"))
+		return nil, message.Malformed("content", errors.New("padding is not zero"))
 	}
-	c.scratch = appendTBS(c.scratch[:0], c.st, leaf, h.kind, h.aad, body)
-	if err := s.Verify(c.st.tree.Leaf(leaf).SignatureKey, c.scratch, m.signature); err != nil {
+	c.scratch = message.AppendTBS(c.scratch[:0], c.st.Context, c.st.Encoded, leaf, h.Kind, h.AAD, body)
+	if err := s.Verify(c.st.Tree.Leaf(leaf).SignatureKey, c.scratch, m.Signature); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
 	clear(c.scratch)
-	if h.kind != Application {
+	if h.Kind != Application {
 		var w codec.Writer
-		m.writeHead(&w)
+		m.WriteHead(&w)
 		w.Fixed(body)
-		m.raw = w.Out()
+		m.Raw = w.Out()
 	}
 	return m, nil
 }
@@ -306,25 +220,25 @@ func (g *Group) Seal(plain, aad []byte, size int) ([]byte, error) {
 
 // signBody builds the signed content in the scratch buffer: first what is
 // signed, then PrivateMessageContent without padding.
-func (g *Group) signBody(plain, aad []byte, size int) ([]byte, sizes, error) {
-	s := g.st.suite
+func (g *Group) signBody(plain, aad []byte, size int) ([]byte, message.Sizes, error) {
+	s := g.st.Suite
 	var room [4]byte
 	prefix := codec.AppendVarint(room[:0], len(plain))
 	content := make([]byte, 0, len(prefix)+len(plain)+2+128)
 	content = append(append(content, prefix...), plain...)
-	g.scratch = appendTBS(g.scratch[:0], g.st, g.me, Application, aad, content)
+	g.scratch = message.AppendTBS(g.scratch[:0], g.st.Context, g.st.Encoded, g.me, Application, aad, content)
 	sig, err := s.Sign(g.cfg.Rand, g.cfg.Signer, g.scratch)
 	if err != nil {
-		return nil, sizes{}, err
+		return nil, message.Sizes{}, err
 	}
 	content = append(codec.AppendVarint(content, len(sig)), sig...)
-	p, err := plan(len(g.st.context.GroupID), len(aad), len(content), size)
+	p, err := message.Plan(len(g.st.Context.GroupID), len(aad), len(content), size)
 	return content, p, err
 }
 
 // sealReserved takes the next key of the block. A key whose use failed is gone
 // too, which costs nothing but a number.
-func (g *Group) sealReserved(aad, body []byte, p sizes) ([]byte, error) {
+func (g *Group) sealReserved(aad, body []byte, p message.Sizes) ([]byte, error) {
 	if len(g.reserve) == 0 {
 		return nil, fmt.Errorf("seal message: %w", ErrReserve)
 	}
@@ -343,9 +257,9 @@ func (g *Group) sealReserved(aad, body []byte, p sizes) ([]byte, error) {
 // is exact where plaintext and overhead are 64 bytes or more.
 func (g *Group) SealOverhead(aad int) int {
 	const plain = 1 << 10
-	content := codec.VarintLen(plain) + plain + codec.VarintLen(g.st.suite.SignatureLen()) + g.st.suite.SignatureLen()
-	p, _ := plan(len(g.st.context.GroupID), aad, content, 0)
-	return p.total - plain
+	content := codec.VarintLen(plain) + plain + codec.VarintLen(g.st.Suite.SignatureLen()) + g.st.Suite.SignatureLen()
+	p, _ := message.Plan(len(g.st.Context.GroupID), aad, content, 0)
+	return p.Total - plain
 }
 
 // Reserve derives the next n send keys into memory only, and switches
@@ -387,20 +301,20 @@ const MaxReserve = 4096
 // the header: only Process verifies the sender.
 func (g *Group) Sender(msg []byte) (leaf, generation uint32, err error) {
 	r := codec.NewReader(msg)
-	if wire := readHeader(r); r.Err() == nil && wire != WirePrivateMessage {
+	if wire := message.ReadHeader(r); r.Err() == nil && wire != WirePrivateMessage {
 		r.Fail(fmt.Errorf("wire format %d shows no such sender", wire))
 	}
 	if r.Err() != nil {
-		return 0, 0, malformed("message", r.Err())
+		return 0, 0, message.Malformed("message", r.Err())
 	}
-	h, err := readPrivate(r)
+	h, err := message.ReadPrivate(r)
 	if err != nil {
 		return 0, 0, err
 	}
 	if err := g.usable(); err != nil {
 		return 0, 0, err
 	}
-	if err := g.st.checkPlace(h.groupID, h.epoch); err != nil {
+	if err := g.st.CheckPlace(h.GroupID, h.Epoch); err != nil {
 		return 0, 0, err
 	}
 	leaf, generation, _, err = g.senderOf(&h)

@@ -57,7 +57,7 @@ func TestDeletion(t *testing.T) {
 	p := newPair(t)
 	p.lab.commit(p.a, CommitOptions{})
 	p.a.g = again(t, p.a.cfg, p.a.g)
-	s := p.a.g.st.suite
+	s := p.a.g.st.Suite
 	gone := map[string][]byte{}
 	note := func(name string, b []byte) { gone[name] = bytes.Clone(b) }
 	check := func(when string, g *Group) {

@@ -4,26 +4,51 @@ import (
 	"crypto"
 	"io"
 	"time"
+
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 )
 
-// Member is an occupied leaf. Its slices must not be changed.
-type Member struct {
-	Leaf         uint32 // leaf index, stable while the member stays
-	Identity     []byte // of the basic credential
-	SignatureKey []byte // public
-	// NotBefore and NotAfter are the lifetime while the leaf is still the one
-	// of the key package; zero times after its first Update or commit.
-	NotBefore, NotAfter time.Time
-}
+// Member is an occupied leaf: its Leaf index (stable while it stays), Identity
+// and SignatureKey, which must not be changed; NotBefore and NotAfter while the
+// leaf is still that of the key package.
+type Member = public.Member
+
+// CommitView is what a commit does, for Config.Authorize and the caller. It
+// must not be changed.
+type CommitView = public.CommitView
+
+// ProposalView is what a proposal received by reference asks for.
+type ProposalView = public.ProposalView
 
 // Kind tells what Process received.
-type Kind uint8
+type Kind = message.Kind
 
 // Kinds of received messages (RFC 9420 §6).
 const (
-	Application Kind = iota + 1
-	Proposal
-	Commit
+	Application = message.KindApplication
+	Proposal    = message.KindProposal
+	Commit      = message.KindCommit
+)
+
+// Proposal types (RFC 9420 §17.4).
+const (
+	ProposalAdd                    = message.ProposalAdd
+	ProposalUpdate                 = message.ProposalUpdate
+	ProposalRemove                 = message.ProposalRemove
+	ProposalPSK                    = message.ProposalPSK
+	ProposalReInit                 = message.ProposalReInit
+	ProposalExternalInit           = message.ProposalExternalInit
+	ProposalGroupContextExtensions = message.ProposalGroupContextExtensions
+)
+
+// Wire formats (RFC 9420 §17.2).
+const (
+	WirePublicMessage  = message.WirePublicMessage
+	WirePrivateMessage = message.WirePrivateMessage
+	WireWelcome        = message.WireWelcome
+	WireGroupInfo      = message.WireGroupInfo
+	WireKeyPackage     = message.WireKeyPackage
 )
 
 // Received is what an accepted message was. Its slices belong to the caller.
@@ -48,45 +73,6 @@ type Received struct {
 	Proposal *ProposalView
 }
 
-// CommitView is what a commit does, for Config.Authorize and the caller. It
-// must not be changed.
-type CommitView struct {
-	GroupID           []byte
-	Epoch             uint64 // in which the commit was sent
-	Committer         uint32 // leaf, in the tree after the commit where External
-	External          bool   // joined by this very commit
-	Adds              []Member
-	Removes           []Member
-	Updates           []Member // leaves renewed by Update proposals, as they are after
-	ExtensionsChanged bool
-	Extensions        []Extension // of the group context after the commit
-	AuthenticatedData []byte
-	PSK               bool
-	ReInit            bool
-	HasPath           bool
-}
-
-// ProposalView is what a proposal received by reference asks for.
-type ProposalView struct {
-	Type     uint16 // RFC 9420 §17.4
-	Sender   uint32 // leaf of the sender
-	External bool   // the sender is no member
-	Member   Member // to be added, updated (its new leaf) or removed
-	// AuthenticatedData travelled in clear beside the proposal, signed.
-	AuthenticatedData []byte
-}
-
-// Proposal types (RFC 9420 §17.4).
-const (
-	ProposalAdd                    uint16 = 1
-	ProposalUpdate                 uint16 = 2
-	ProposalRemove                 uint16 = 3
-	ProposalPSK                    uint16 = 4
-	ProposalReInit                 uint16 = 5
-	ProposalExternalInit           uint16 = 6
-	ProposalGroupContextExtensions uint16 = 7
-)
-
 // CommitOptions is what a commit is to do. The zero value makes a commit that
 // renews the committer's own path and takes in the proposals received.
 type CommitOptions struct {
@@ -108,15 +94,6 @@ type Staged struct {
 	GroupInfo []byte      // MLSMessage(GroupInfo) of the next epoch, with the tree
 	View      *CommitView // what the commit does
 }
-
-// Wire formats (RFC 9420 §17.2).
-const (
-	WirePublicMessage  uint16 = 1
-	WirePrivateMessage uint16 = 2
-	WireWelcome        uint16 = 3
-	WireGroupInfo      uint16 = 4
-	WireKeyPackage     uint16 = 5
-)
 
 // Head is what can be read of a message without keys; nothing of it is
 // verified.

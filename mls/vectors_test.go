@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
@@ -53,19 +55,19 @@ func recode(name string, in []byte) ([]byte, error) {
 		}
 		return t.Bytes(), nil
 	case "group_secrets":
-		g, err := readGroupSecrets(in)
+		g, err := message.ReadGroupSecrets(in)
 		if err != nil {
 			return nil, err
 		}
-		return g.encode(), nil
+		return g.Encode(), nil
 	case "commit":
-		readCommit(r).write(&w)
+		message.ReadCommit(r).Write(&w)
 	default:
 		p, err := readProposalBody(name, in)
 		if err != nil {
 			return nil, err
 		}
-		p.write(&w)
+		p.Write(&w)
 		return w.Out()[2:], nil
 	}
 	return w.Out(), r.Close()
@@ -73,7 +75,7 @@ func recode(name string, in []byte) ([]byte, error) {
 
 // readProposalBody reads one kind of proposal, which the file has without its
 // type.
-func readProposalBody(name string, in []byte) (proposal, error) {
+func readProposalBody(name string, in []byte) (message.Proposal, error) {
 	kinds := map[string]uint16{
 		"add_proposal": ProposalAdd, "update_proposal": ProposalUpdate, "remove_proposal": ProposalRemove,
 		"pre_shared_key_proposal": ProposalPSK, "re_init_proposal": ProposalReInit,
@@ -82,49 +84,49 @@ func readProposalBody(name string, in []byte) (proposal, error) {
 	}
 	kind, ok := kinds[name]
 	if !ok {
-		return proposal{}, errors.New("no structure of this name is known")
+		return message.Proposal{}, errors.New("no structure of this name is known")
 	}
 	r := codec.NewReader(append([]byte{byte(kind >> 8), byte(kind)}, in...))
-	p := readProposal(r)
+	p := message.ReadProposal(r)
 	return p, r.Close()
 }
 
 func recodeMessage(in []byte) ([]byte, error) {
 	r := codec.NewReader(in)
-	wire := readHeader(r)
-	w := header(wire)
+	wire := message.ReadHeader(r)
+	w := message.Header(wire)
 	switch wire {
 	case WirePublicMessage:
-		m, tag, err := readPublic(r)
+		m, tag, err := message.ReadPublic(r)
 		if err != nil {
 			return nil, err
 		}
-		m.encode() // instead of the bytes that were read
-		w.Fixed(m.raw)
-		m.writeAuth(w)
-		if m.sender.kind == senderMember {
+		m.Encode() // instead of the bytes that were read
+		w.Fixed(m.Raw)
+		m.WriteAuth(w)
+		if m.Sender.Kind == message.SenderMember {
 			w.Bytes(tag)
 		}
 	case WirePrivateMessage:
-		h, err := readPrivate(r)
+		h, err := message.ReadPrivate(r)
 		if err != nil {
 			return nil, err
 		}
-		w.Bytes(h.groupID)
-		w.U64(h.epoch)
-		w.U8(uint8(h.kind))
-		w.Bytes(h.aad)
-		w.Bytes(h.senderData)
-		w.Bytes(h.ciphertext)
+		w.Bytes(h.GroupID)
+		w.U64(h.Epoch)
+		w.U8(uint8(h.Kind))
+		w.Bytes(h.AAD)
+		w.Bytes(h.SenderData)
+		w.Bytes(h.Ciphertext)
 	case WireWelcome:
-		readWelcome(r).write(w)
+		message.ReadWelcome(r).Write(w)
 	case WireGroupInfo:
-		g := readGroupInfo(r)
-		w.Fixed(g.context.Bytes())
-		g.extensions.Write(w)
-		w.Bytes(g.tag)
-		w.U32(g.signer)
-		w.Bytes(g.signature)
+		g := message.ReadGroupInfo(r)
+		w.Fixed(g.Context.Bytes())
+		g.Extensions.Write(w)
+		w.Bytes(g.Tag)
+		w.U32(g.Signer)
+		w.Bytes(g.Signature)
 	case WireKeyPackage:
 		if kp := tree.ReadKeyPackage(r); r.Err() == nil {
 			kp.Write(w)
@@ -192,7 +194,7 @@ func (row *protectionRow) group(t *testing.T, s *suite.Suite, me uint32) *Group 
 	if _, err := nodes.Add(leaf); err != nil {
 		t.Fatal(err)
 	}
-	st := newEpochState(s, c, nodes, nil)
+	st := public.NewState(s, c, nodes, nil)
 	secrets := &schedule.Secrets{SenderData: bytes.Clone(row.SenderData), Membership: bytes.Clone(row.Membership)}
 	return &Group{
 		cfg: Config{Signer: key}.withDefaults(),
@@ -208,17 +210,17 @@ func (row *protectionRow) checkPublic(t *testing.T, s *suite.Suite, want, msg []
 	receiver := row.group(t, s, 0)
 	sameBytes(t, "public content", row.openPublic(t, receiver, msg), want)
 	sender := row.group(t, s, 1)
-	m := &signed{wire: WirePublicMessage, content: sender.content(Commit, []byte("aad"))}
-	m.tag = make([]byte, s.HashLen())
+	m := &message.Signed{Wire: WirePublicMessage, Content: sender.content(Commit, []byte("aad"))}
+	m.Tag = make([]byte, s.HashLen())
 	r := codec.NewReader(want)
 	if bytes.Equal(want, row.Proposal) {
-		m.kind = Proposal
+		m.Kind = Proposal
 	}
-	m.readBody(r)
+	m.ReadBody(r)
 	if err := errors.Join(r.Close(), sender.sign(m)); err != nil {
 		t.Fatal(err)
 	}
-	out := m.publicMessage(s, row.Membership, sender.st.encoded)
+	out := m.PublicMessage(s, row.Membership, sender.st.Encoded)
 	sameBytes(t, "public content made here", row.openPublic(t, receiver, out), want)
 }
 
@@ -226,29 +228,29 @@ func (row *protectionRow) checkPublic(t *testing.T, s *suite.Suite, want, msg []
 func (row *protectionRow) openPublic(t *testing.T, g *Group, msg []byte) []byte {
 	t.Helper()
 	r := codec.NewReader(msg)
-	readHeader(r)
-	m, tag, err := readPublic(r)
+	message.ReadHeader(r)
+	m, tag, err := message.ReadPublic(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !g.st.suite.VerifyMAC(row.Membership, m.membershipInput(g.st.encoded), tag) {
+	if !g.st.Suite.VerifyMAC(row.Membership, m.MembershipInput(g.st.Encoded), tag) {
 		t.Error("membership tag does not verify")
 	}
-	if err := g.st.verify(&g.cfg, m); err != nil {
+	if err := g.st.Verify(g.cfg.options(), m); err != nil {
 		t.Error(err)
 	}
 	return body(m)
 }
 
-func body(m *signed) []byte {
+func body(m *message.Signed) []byte {
 	var w codec.Writer
-	switch m.kind {
+	switch m.Kind {
 	case Application:
-		return m.data
+		return m.Data
 	case Proposal:
-		m.proposal.write(&w)
+		m.Proposal.Write(&w)
 	case Commit:
-		m.commit.write(&w)
+		m.Commit.Write(&w)
 	}
 	return w.Out()
 }
@@ -258,41 +260,41 @@ func (row *protectionRow) checkPrivate(t *testing.T, s *suite.Suite, kind Kind, 
 	sameBytes(t, "private content", row.openPrivate(t, row.group(t, s, 0), msg), want)
 
 	sender := row.group(t, s, 1)
-	m := &signed{wire: WirePrivateMessage, content: sender.content(kind, []byte("aad"))}
-	if m.kind == Commit {
-		m.tag = make([]byte, s.HashLen())
+	m := &message.Signed{Wire: WirePrivateMessage, Content: sender.content(kind, []byte("aad"))}
+	if m.Kind == Commit {
+		m.Tag = make([]byte, s.HashLen())
 	}
 	var w codec.Writer
 	if kind == Application {
-		m.data = want
+		m.Data = want
 		w.Bytes(want)
 	} else {
-		m.readBody(codec.NewReader(want))
+		m.ReadBody(codec.NewReader(want))
 		w.Fixed(want)
 	}
 	if err := sender.sign(m); err != nil {
 		t.Fatal(err)
 	}
-	m.writeAuth(&w)
+	m.WriteAuth(&w)
 	out := row.protect(t, sender, m, w.Out())
 	sameBytes(t, "private content made here", row.openPrivate(t, row.group(t, s, 0), out), want)
 }
 
-func (row *protectionRow) protect(t *testing.T, g *Group, m *signed, body []byte) []byte {
+func (row *protectionRow) protect(t *testing.T, g *Group, m *message.Signed, body []byte) []byte {
 	t.Helper()
 	ratchet := schedule.Handshake
-	if m.kind == Application {
+	if m.Kind == Application {
 		ratchet = schedule.Application
 	}
 	step, err := g.keys.Next(g.me, ratchet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan(len(row.GroupID), len(m.aad), len(body), 0)
+	p, err := message.Plan(len(row.GroupID), len(m.AAD), len(body), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := g.sealPrivate(nil, &step.Key, m.kind, m.aad, body, p)
+	out, err := g.sealPrivate(nil, &step.Key, m.Kind, m.AAD, body, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,8 +304,8 @@ func (row *protectionRow) protect(t *testing.T, g *Group, m *signed, body []byte
 func (row *protectionRow) openPrivate(t *testing.T, g *Group, msg []byte) []byte {
 	t.Helper()
 	r := codec.NewReader(msg)
-	readHeader(r)
-	h, err := readPrivate(r)
+	message.ReadHeader(r)
+	h, err := message.ReadPrivate(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,12 +322,12 @@ func (row *protectionRow) openPrivate(t *testing.T, g *Group, msg []byte) []byte
 func (row *protectionRow) checkNoPublicApplication(t *testing.T, s *suite.Suite) {
 	t.Helper()
 	sender, receiver := row.group(t, s, 1), row.group(t, s, 0)
-	m := &signed{wire: WirePublicMessage, content: sender.content(Application, nil)}
-	m.data = row.Application
+	m := &message.Signed{Wire: WirePublicMessage, Content: sender.content(Application, nil)}
+	m.Data = row.Application
 	if err := sender.sign(m); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := receiver.Process(m.publicMessage(s, row.Membership, sender.st.encoded)); !errors.Is(err, ErrInvalid) {
+	if _, err := receiver.Process(m.PublicMessage(s, row.Membership, sender.st.Encoded)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("application data in a public message: %v", err)
 	}
 }
@@ -352,23 +354,23 @@ func TestWelcomeVectors(t *testing.T) {
 		if !WelcomeFor(row.Welcome, kp.Ref()) {
 			t.Error("the Welcome is not for the key package")
 		}
-		m, err := parseWelcome(row.Welcome)
+		m, err := message.ParseWelcome(row.Welcome)
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := m.open(kp.Ref(), row.InitPriv, s)
+		in, err := openSecrets(m, kp.Ref(), row.InitPriv, s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := m.openInfo(s, in.joiner, nil)
+		info, err := openInfo(m, s, in.Joiner, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.VerifyWithLabel(row.SignerPub, "GroupInfoTBS", info.unsigned, info.signature); err != nil {
+		if err := s.VerifyWithLabel(row.SignerPub, "GroupInfoTBS", info.Unsigned, info.Signature); err != nil {
 			t.Error(err)
 		}
-		_, secrets := schedule.FromJoiner(s, in.joiner, nil, info.context.Bytes())
-		if !schedule.CheckConfirmation(s, secrets.Confirmation, info.context.Transcript, info.tag) {
+		_, secrets := schedule.FromJoiner(s, in.Joiner, nil, info.Context.Bytes())
+		if !schedule.CheckConfirmation(s, secrets.Confirmation, info.Context.Transcript, info.Tag) {
 			t.Error("confirmation tag does not verify")
 		}
 		return true

@@ -1,0 +1,262 @@
+package public
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"primum/mls/internal/codec"
+	"primum/mls/internal/message"
+	"primum/mls/internal/schedule"
+	"primum/mls/internal/suite"
+	"primum/mls/internal/tree"
+)
+
+// maxProposalsOutside bounds the proposals that an epoch keeps of all who are
+// no members together.
+const maxProposalsOutside = 64
+
+// State is what everybody who follows the handshakes knows of an epoch.
+// It holds no secret. All but proposals is fixed while the epoch lasts.
+type State struct {
+	Suite     *suite.Suite
+	Context   *schedule.Context
+	Encoded   []byte // the context's encoding
+	Tree      *tree.Tree
+	Interim   []byte // interim transcript hash
+	Tag       []byte // confirmation tag of the epoch
+	Proposals []Cached
+
+	public []byte // encoding of all but the proposals, made when first needed
+}
+
+// Cached is a proposal that a commit may refer to.
+type Cached struct {
+	Ref  []byte
+	Sent Sent
+}
+
+// NewState completes a state from its parts.
+func NewState(s *suite.Suite, c *schedule.Context, t *tree.Tree, tag []byte) *State {
+	return &State{
+		Suite:   s,
+		Context: c,
+		Encoded: c.Bytes(),
+		Tree:    t,
+		Interim: schedule.Interim(s, c.Transcript, tag),
+		Tag:     bytes.Clone(tag),
+	}
+}
+
+// Rules are what leaves must fulfil in this epoch.
+func (st *State) Rules() tree.Rules {
+	return tree.Rules{Suite: st.Suite, GroupID: st.Context.GroupID, Extensions: st.Context.Extensions}
+}
+
+// Members lists the occupied leaves in their order.
+func (st *State) Members() []Member {
+	out := make([]Member, 0, st.Tree.Count())
+	for i, l := range st.Tree.Members() {
+		out = append(out, memberOf(i, l))
+	}
+	return out
+}
+
+// CheckPlace refuses a message of another group or epoch.
+func (st *State) CheckPlace(groupID []byte, epoch uint64) error {
+	if !bytes.Equal(groupID, st.Context.GroupID) {
+		return fmt.Errorf("check message: %w", ErrWrongGroup)
+	}
+	if epoch != st.Context.Epoch {
+		return fmt.Errorf("check message: it is of epoch %d, the group is in %d: %w", epoch, st.Context.Epoch, ErrEpoch)
+	}
+	return nil
+}
+
+// Verify checks the signature of a message of this epoch with the key of its
+// sender (RFC 9420 §6.1) and that such a sender may send such a thing.
+func (st *State) Verify(o Options, m *message.Signed) error {
+	key, err := st.senderKey(o, m)
+	if err != nil {
+		return err
+	}
+	if err := st.Suite.VerifyWithLabel(key, "FramedContentTBS", m.TBS(st.Encoded), m.Signature); err != nil {
+		return fmt.Errorf("check message of leaf %d: %w: %w", m.Sender.Index, ErrAuthentication, err)
+	}
+	return nil
+}
+
+func (st *State) senderKey(o Options, m *message.Signed) ([]byte, error) {
+	switch m.Sender.Kind {
+	case message.SenderMember:
+		if leaf := st.Tree.Leaf(m.Sender.Index); leaf != nil {
+			return leaf.SignatureKey, nil
+		}
+		return nil, Invalid("check message: leaf %d is blank", m.Sender.Index)
+	case message.SenderNewMemberCommit:
+		if !o.AllowExternalCommits {
+			return nil, fmt.Errorf("check message: external commit: %w", ErrNotAllowed)
+		}
+		if m.Kind != message.KindCommit || m.Commit.Path == nil {
+			return nil, Invalid("check message: a new member sends no commit with a path")
+		}
+		return m.Commit.Path.Leaf.SignatureKey, nil
+	}
+	if !o.AllowExternalSenders {
+		return nil, fmt.Errorf("check message: proposal from outside: %w", ErrNotAllowed)
+	}
+	if m.Kind != message.KindProposal {
+		return nil, Invalid("check message: a sender outside sends no proposal")
+	}
+	if m.Sender.Kind == message.SenderNewMemberProposal {
+		if m.Proposal.Kind != message.ProposalAdd {
+			return nil, Invalid("check message: a new member proposes type %d", m.Proposal.Kind)
+		}
+		return m.Proposal.KeyPackage.Leaf.SignatureKey, nil
+	}
+	return st.externalKey(m)
+}
+
+// externalKey finds the key of an external sender (RFC 9420 §12.1.8).
+func (st *State) externalKey(m *message.Signed) ([]byte, error) {
+	if m.Proposal.Kind == message.ProposalUpdate || m.Proposal.Kind == message.ProposalExternalInit {
+		return nil, fmt.Errorf("check message: an external sender proposes type %d: %w", m.Proposal.Kind, message.ErrMalformed)
+	}
+	data, _ := st.Context.Extensions.Find(tree.ExtExternalSenders)
+	r := codec.NewReader(data)
+	v := r.Vector()
+	for i := uint32(0); !v.Empty(); i++ {
+		key := v.Bytes()
+		tree.ReadCredential(v)
+		if v.Err() == nil && i == m.Sender.Index {
+			return key, nil
+		}
+	}
+	return nil, Invalid("check message: there is no external sender %d", m.Sender.Index)
+}
+
+// Keep caches a verified proposal (RFC 9420 §12.1).
+func (st *State) Keep(o Options, m *message.Signed) error {
+	ref := m.Ref(st.Suite)
+	external := m.Sender.Kind != message.SenderMember
+	limit, n := cmp.Or(o.MaxProposals, DefaultMaxProposals), 0
+	if external {
+		limit = maxProposalsOutside
+	}
+	for _, p := range st.Proposals {
+		if bytes.Equal(p.Ref, ref) {
+			return fmt.Errorf("keep proposal: %w", ErrReplay)
+		}
+		if p.Sent.external == external && (external || p.Sent.Sender == m.Sender.Index) {
+			n++
+		}
+	}
+	if n >= limit {
+		return Invalid("keep proposal: leaf %d has proposed %d times in this epoch", m.Sender.Index, n)
+	}
+	sent := Sent{Proposal: *m.Proposal, external: external, Sender: m.Sender.Index}
+	st.Proposals = append(slices.Clip(st.Proposals), Cached{Ref: ref, Sent: sent})
+	return nil
+}
+
+// CheckProposal verifies a proposal on its own, so that none is kept that would
+// spoil a commit (RFC 9420 §12.1).
+func (st *State) CheckProposal(o Options, m *message.Signed) (*ProposalView, error) {
+	sent := Sent{Proposal: *m.Proposal, external: m.Sender.Kind != message.SenderMember, Sender: m.Sender.Index}
+	list := []Sent{sent}
+	if old, there := st.sameClient(m.Proposal); there {
+		// A commit may remove the client's old leaf along with this Add.
+		list = append(list, Sent{Proposal: message.Proposal{Kind: message.ProposalRemove, Removed: old}})
+	}
+	const nobody = 1<<32 - 1 // a committer that no proposal concerns
+	a, err := Apply(o, st.Tree, st.Rules(), nobody, false, list)
+	if err != nil {
+		return nil, err
+	}
+	view := &ProposalView{
+		Type: m.Proposal.Kind, Sender: sent.Sender, External: sent.external,
+		AuthenticatedData: bytes.Clone(m.AAD),
+	}
+	for _, members := range [][]Member{a.removes, a.updates, a.adds} {
+		for _, member := range members {
+			view.Member = member
+		}
+	}
+	return view, nil
+}
+
+// sameClient finds the leaf that has the signature key of an Add.
+func (st *State) sameClient(p *message.Proposal) (leaf uint32, there bool) {
+	if p.Kind != message.ProposalAdd {
+		return 0, false
+	}
+	for i, l := range st.Tree.Members() {
+		if bytes.Equal(l.SignatureKey, p.KeyPackage.Leaf.SignatureKey) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (st *State) find(ref []byte) (*Sent, bool) {
+	for i := range st.Proposals {
+		if bytes.Equal(st.Proposals[i].Ref, ref) {
+			return &st.Proposals[i].Sent, true
+		}
+	}
+	return nil, false
+}
+
+// Write appends the state.
+func (st *State) Write(w *codec.Writer) {
+	if st.public == nil {
+		var p codec.Writer
+		p.Bytes(st.Encoded)
+		p.Bytes(st.Tag)
+		p.Bytes(st.Tree.Bytes())
+		st.public = p.Out()
+	}
+	w.Fixed(st.public)
+	w.Vector(func(w *codec.Writer) {
+		for i := range st.Proposals {
+			p := &st.Proposals[i]
+			w.Bytes(p.Ref)
+			w.Optional(p.Sent.external)
+			w.U32(p.Sent.Sender)
+			p.Sent.Write(w)
+		}
+	})
+}
+
+// ReadState reads what write wrote into memory of its own.
+func ReadState(r *codec.Reader) (*State, error) {
+	cr := codec.NewReader(r.Bytes())
+	c := schedule.ReadContext(cr)
+	tag, nodes := r.Bytes(), r.Bytes()
+	v := r.Vector()
+	if err := errors.Join(cr.Close(), r.Err()); err != nil {
+		return nil, err
+	}
+	s, err := suite.ByID(c.Suite)
+	if err != nil {
+		return nil, err
+	}
+	t, err := tree.Parse(s, bytes.Clone(nodes))
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(t.Hash(), c.TreeHash) {
+		return nil, errors.New("tree does not fit its hash")
+	}
+	st := NewState(s, c, t, tag)
+	for !v.Empty() {
+		p := Cached{Ref: bytes.Clone(v.Bytes())}
+		p.Sent.external, p.Sent.Sender = v.Optional(), v.U32()
+		p.Sent.Proposal = message.ReadProposal(v)
+		st.Proposals = append(st.Proposals, p)
+	}
+	r.Join(v)
+	return st, r.Err()
+}
