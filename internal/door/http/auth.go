@@ -201,8 +201,8 @@ func plainly(err, kind error) string {
 }
 
 // admitAddress limits requests per client address.
-func (d *Door) admitAddress(r *http.Request) error {
-	if wait, ok := d.perAddress.take(d.addressOf(r)); !ok {
+func (d *Door) admitAddress(r *http.Request, limit *limiter) error {
+	if wait, ok := limit.take(d.addressOf(r)); !ok {
 		return tooMany(wait, "requests from your address")
 	}
 	return nil

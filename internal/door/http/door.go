@@ -65,7 +65,7 @@ type Door struct {
 	tickets *tickets
 	live    *live
 
-	perAddress, perAccount, perDomain, signUps, claims *limiter
+	perAddress, perAccount, perDomain, signUps, claims, stops *limiter
 
 	countsMu   sync.Mutex
 	lastCounts Counts    // guarded by countsMu
@@ -79,7 +79,7 @@ func New(cfg Config) (*Door, error) {
 		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
 		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
-		claims: newLimiter(cfg.Limits.Claims, cfg.Clock),
+		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -118,7 +118,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // nothing answers for every path and method that no route has.
 func (d *Door) nothing(w http.ResponseWriter, r *http.Request) {
-	if err := d.admitAddress(r); err != nil {
+	if err := d.admitAddress(r, d.perAddress); err != nil {
 		writeProblem(w, d.explain(err))
 		return
 	}
@@ -137,7 +137,7 @@ func (d *Door) Run(ctx context.Context) {
 		}
 		d.sweepSockets()
 		d.tickets.sweep(d.cfg.Clock.Now())
-		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims} {
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.stops} {
 			l.sweep()
 		}
 	}

@@ -16,6 +16,7 @@ type Rate struct {
 // Limits of a door. A zero Rate does not limit.
 type Limits struct {
 	Address    Rate // requests of one client address (IPv6: its /64)
+	Stop       Rate // withdrawals and suspensions of one client address: apart, so that nothing else uses them up
 	Account    Rate // signed requests of one account or anchor
 	Domain     Rate // signed requests of one other node
 	Sign       Rate // new accounts, from one address
@@ -29,6 +30,7 @@ type Limits struct {
 func DefaultLimits(loopback bool) Limits {
 	l := Limits{
 		Address:    Rate{PerSecond: 50, Burst: 400},
+		Stop:       Rate{PerSecond: 50, Burst: 2000},
 		Account:    Rate{PerSecond: 50, Burst: 400},
 		Domain:     Rate{PerSecond: 20, Burst: 200},
 		Sign:       Rate{PerSecond: 1.0 / 60, Burst: 10},
@@ -37,7 +39,7 @@ func DefaultLimits(loopback bool) Limits {
 		PerAddress: 256,
 	}
 	if loopback {
-		l.Address, l.Sign, l.Account, l.Domain, l.Claims, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
+		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
 	}
 	return l
 }

@@ -29,6 +29,7 @@ type route struct {
 	method, path string
 	id, summary  string
 	signers      signers
+	stops        bool // ends something: it outranks the usual limits
 	query        []string
 	in           any    // example of the JSON body, nil for none
 	inType       string // media type of a raw body
@@ -187,7 +188,11 @@ func (d *Door) serve(rt route, w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) run(rt route, c *call) (any, error) {
-	if err := d.admitAddress(c.r); err != nil {
+	limit := d.perAddress
+	if rt.stops {
+		limit = d.stops
+	}
+	if err := d.admitAddress(c.r, limit); err != nil {
 		return nil, err
 	}
 	if err := c.readBody(rt); err != nil {

@@ -24,7 +24,7 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/accounts", id: "open-account", summary: "Open an account", in: wire.NewAccount{}, max: 2 * wire.MaxDocument, handle: d.postAccount},
 		{method: get, path: "/v1/identity/{user}", id: "get-identity", summary: "An account's identity document", outType: wire.JOSE, handle: d.getIdentity},
 		{method: put, path: "/v1/identity/{user}", id: "put-identity", summary: "Publish the next identity document; it signs itself", inType: wire.JOSE, max: wire.MaxDocument, handle: d.putIdentity},
-		{method: put, path: "/v1/suspension/{user}", id: "suspend", summary: "Stop all giving until a newer identity document; it signs itself", inType: wire.JOSE, max: wire.MaxDocument, handle: d.putSuspension},
+		{method: put, path: "/v1/suspension/{user}", id: "suspend", summary: "Stop all giving until a newer identity document; it signs itself", stops: true, inType: wire.JOSE, max: wire.MaxDocument, handle: d.putSuspension},
 
 		{method: post, path: "/v1/key-packages", id: "publish-key-packages", summary: "Add to the calling client's stock", signers: byOwn, in: wire.KeyPackages{}, max: wire.MaxBody, out: wire.KeyPackageCount{}, handle: d.postKeyPackages},
 		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
@@ -35,7 +35,7 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/outbox", id: "send", summary: "Have a sealed document delivered", signers: byOwn, in: wire.Sealed{}, max: wire.MaxDocument, status: http.StatusAccepted, handle: d.postOutbox},
 
 		{method: post, path: "/v1/envelopes", id: "file-envelope", summary: "File the envelope of a grant", signers: byOwn, in: wire.NewEnvelope{}, max: 3 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postEnvelope},
-		{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing},
+		{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", stops: true, in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing},
 		{method: post, path: "/v1/refusals", id: "refuse", summary: "Remember that a request was refused", signers: byOwn, in: wire.NewRefusal{}, max: smallMax, handle: d.postRefusal},
 		{method: get, path: "/v1/grants", id: "list-grants", summary: "Grants given or received", signers: byClient, query: []string{"after"}, out: []wire.GrantStatus{}, handle: d.getGrants},
 

@@ -16,6 +16,7 @@ import (
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/clock"
+	httpdoor "primum/internal/door/http"
 	"primum/internal/node"
 	"primum/internal/wire"
 	"primum/mls"
@@ -462,4 +463,27 @@ func TestRestoredNodeWaitsForTheActiveSet(t *testing.T) {
 	}
 	st.h.want(204, active(st.homeLeaf))
 	st.h.want(200, st.append("alive again"))
+}
+
+// TestWithdrawingOutranksLimits: when everything else of an address is used
+// up, it can still withdraw.
+func TestWithdrawingOutranksLimits(t *testing.T) {
+	t.Parallel()
+	c := clock.NewManual(begin())
+	st := &story{t: t, s: startWorld(t, c, "s.localhost"), h: startWorld(t, c, "h.localhost", tight(func(l *httpdoor.Limits) {
+		l.Address = httpdoor.Rate{PerSecond: 0.001, Burst: 40}
+	}))}
+	st.owner, st.friend = st.h.join("owner"), st.s.join("friend")
+	st.homeLeaf, st.leaf = newKey(t), newKey(t)
+	_, _ = rand.Read(st.home[:])
+	_, _ = rand.Read(st.circle[:])
+	st.claim()
+	st.give()
+	st.h.want(200, st.file())
+	for st.h.do(request{method: "GET", path: "/healthz"}).status == 200 {
+	}
+	st.h.refused(wire.ProbTooMany, st.file())
+	if rc := into[wire.Receipt](t, st.h.want(200, st.withdraw())); rc.State != string(grant.Withdrawn) {
+		t.Errorf("receipt %+v", rc)
+	}
 }
