@@ -129,6 +129,9 @@ func (r *Relay) application(v *view, head mls.Head, a Append, done func(Done, er
 	if err := v.ended(now); err != nil {
 		return err
 	}
+	if err := v.begun(now); err != nil {
+		return err
+	}
 	if head.Epoch != v.Epoch {
 		return stale(v.Epoch)
 	}

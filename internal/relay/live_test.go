@@ -287,9 +287,9 @@ func TestValidity(t *testing.T) {
 	if !next.Equal(until) {
 		t.Fatalf("the next end is %v", next)
 	}
-	w.clock.Set(from)
 	m := w.party(grantee)
-	l.add(m)
+	l.add(m) // so that values flow from the first moment on
+	w.clock.Set(from.Add(-5 * time.Minute))
 	r, _ := l.subscribe(m, 2)
 	l.send(l.anchor, "3")
 	w.clock.Set(until)

@@ -57,18 +57,28 @@ func (v *view) seat(c Caller) (seat, error) {
 // isAnchor tells whether a caller is the circle's only committer.
 func (v *view) isAnchor(c Caller) bool { return string(c.Key) == string(v.AnchorKey) }
 
-// ended refuses what comes too late or too early.
+// ended refuses what comes too late.
 func (v *view) ended(now time.Time) error {
 	if f := v.EndedAt(now); f != nil {
 		return fencedAs(f)
 	}
-	if now.Before(v.From) {
-		return &wire.Refusal{
-			Name: wire.ProbNotYet, Retry: v.From.Sub(now), At: v.From,
-			Detail: "the grant begins at " + v.From.UTC().Format(time.RFC3339),
-		}
-	}
 	return nil
+}
+
+// skew is how much an owner's clock may be ahead of the node's, as for signed
+// requests (RFC 9421): who gives "from now on" isn't made to wait.
+const skew = 5 * time.Minute
+
+// begun refuses values that come too early. Handshakes may come before, so
+// that values flow from the first moment on.
+func (v *view) begun(now time.Time) error {
+	if !now.Before(v.From.Add(-skew)) {
+		return nil
+	}
+	return &wire.Refusal{
+		Name: wire.ProbNotYet, Retry: v.From.Sub(now), At: v.From,
+		Detail: "the grant begins at " + v.From.UTC().Format(time.RFC3339),
+	}
 }
 
 // readable refuses reading of what has ended, then without a leaf.

@@ -232,11 +232,6 @@ func (c *Circles) NextExpiry(ctx context.Context) (time.Time, error) {
 	return at(n), err
 }
 
-// FencedAs lists circles under one reason, in no order.
-func (c *Circles) FencedAs(ctx context.Context, reason string, limit int) ([]wire.CircleID, error) {
-	return many(ctx, c.f, "fenced circles", scanCircleID, `SELECT circle FROM circles WHERE fence = ? LIMIT ?`, reason, limit)
-}
-
 func scanCircleID(r row) (id wire.CircleID, err error) {
 	var b []byte
 	err = r.Scan(&b)

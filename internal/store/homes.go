@@ -101,11 +101,6 @@ func (h *Homes) Get(ctx context.Context, circle wire.CircleID) (Home, error) {
 	return one(ctx, h.f, "home circle", scanHome, `SELECT `+homeColumns+` FROM homes WHERE circle = ?`, circle[:])
 }
 
-// ByOwner lists an account's homes, ended ones too, oldest first.
-func (h *Homes) ByOwner(ctx context.Context, owner string) ([]Home, error) {
-	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE owner = ? ORDER BY opened, number`, owner)
-}
-
 // ByThing lists a thing's homes by the number of their claims.
 func (h *Homes) ByThing(ctx context.Context, thingKey []byte) ([]Home, error) {
 	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE thing_key = ? ORDER BY number`, thingKey)

@@ -35,7 +35,6 @@ func homes(t *testing.T, o Opener) {
 	got := must[store.Home](t)(e.Homes.Get(ctx, first.Circle))
 	equal(t, "end of the first", got.Ended, second.Opened)
 	equal(t, "owner", got.Owner, owner)
-	equal(t, "homes of the owner", len(must[[]store.Home](t)(e.Homes.ByOwner(ctx, owner))), 2)
 	all := must[[]store.Home](t)(e.Homes.ByThing(ctx, []byte("thing")))
 	equal(t, "homes of the thing", len(all), 2)
 	equal(t, "the newest", all[1].Circle, second.Circle)
@@ -97,4 +96,37 @@ func grantsTogether(t *testing.T, o Opener) {
 	equal(t, "grants of the grantee", of(friend, "0001", 10), 1)
 	equal(t, "one page", of(friend, "", 1), 1)
 	equal(t, "grants of nobody", of("nobody@x.example", "", 10), 0)
+}
+
+func grantLists(t *testing.T, o Opener) {
+	e, ctx := open(t, o), t.Context()
+	equal(t, "next of none", must[time.Time](t)(e.Grants.NextOver(ctx, "Given")), time.Time{})
+	home := newID()
+	for id, days := range map[string]time.Duration{"0001": 3, "0002": 1, "0003": 2} {
+		g := newGrant(id)
+		g.Until = now().Add(days * 24 * time.Hour)
+		if id != "0003" {
+			g.Home = home
+		}
+		ok(t, e.Grants.Apply(ctx, store.Change{New: g, Event: event("Given")}))
+	}
+	ids := func(grants []store.Grant, err error) (all string) {
+		t.Helper()
+		ok(t, err)
+		for _, g := range grants {
+			all += g.ID + " "
+		}
+		return all
+	}
+	day := 24 * time.Hour
+	equal(t, "next", must[time.Time](t)(e.Grants.NextOver(ctx, "Given")), now().Add(day))
+	equal(t, "over too early", ids(e.Grants.Over(ctx, "Given", now().Add(day-time.Second), 10)), "")
+	equal(t, "over", ids(e.Grants.Over(ctx, "Given", now().Add(2*day), 10)), "0002 0003 ")
+	equal(t, "over, one step", ids(e.Grants.Over(ctx, "Given", now().Add(2*day), 1)), "0002 ")
+	equal(t, "of the home", ids(e.Grants.OfHome(ctx, home, "Given")), "0001 0002 ")
+	change := store.Change{ID: "0002", Expect: "Given", Event: event("Withdrawn"), AskAgain: now().Add(90 * day)}
+	ok(t, e.Grants.Apply(ctx, change))
+	equal(t, "of the home", ids(e.Grants.OfHome(ctx, home, "Given")), "0001 ")
+	equal(t, "over", ids(e.Grants.Over(ctx, "Given", now().Add(2*day), 10)), "0003 ")
+	equal(t, "ask again", must[time.Time](t)(e.Refusals.Until(ctx, owner, friend, now())), now().Add(90*day))
 }

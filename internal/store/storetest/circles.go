@@ -418,3 +418,18 @@ func backup(t *testing.T, o Opener) {
 	equal(t, "tracker", string(tracked.Tracker), "tracker 5")
 	equal(t, "seats", fmt.Sprint(tracked.Since), fmt.Sprintf("map[0:%d 3:%d]", 1<<32+1, 1<<32+1))
 }
+
+// follow: a store that was never restored follows nobody.
+func follow(t *testing.T, o Opener) {
+	e, ctx := open(t, o), t.Context()
+	c := circle(t, e)
+	add(t, e, message(c.ID, 0, "value"))
+	ok(t, e.Circles.Follow(ctx, c.ID, 5, []byte("tracker 5"), []uint32{0}, now()))
+	equal(t, "epoch", must[store.Circle](t)(e.Circles.Get(ctx, c.ID)).Epoch, 0)
+	is(t, e.Circles.Follow(ctx, newID(), 5, nil, nil, now()), store.ErrNotFound)
+	is(t, e.Circles.Lift(ctx, newID()), store.ErrNotFound)
+	circles, frames, err := e.Circles.Totals(ctx)
+	ok(t, err)
+	equal(t, "circles", circles, 1)
+	equal(t, "frames", frames, 1)
+}

@@ -82,7 +82,6 @@ type Outbox interface {
 type Homes interface {
 	Put(ctx context.Context, home store.Home) ([]store.Home, error)
 	Get(ctx context.Context, circle wire.CircleID) (store.Home, error)
-	ByOwner(ctx context.Context, owner string) ([]store.Home, error)
 	ByThing(ctx context.Context, thingKey []byte) ([]store.Home, error)
 }
 
@@ -92,7 +91,15 @@ type Grants interface {
 	Get(ctx context.Context, id string) (store.Grant, error)
 	ByCircle(ctx context.Context, circle wire.CircleID) (store.Grant, error)
 	Of(ctx context.Context, account, after string, limit int) ([]store.Grant, error)
+	GrantLists
+}
+
+// GrantLists is what the book goes through.
+type GrantLists interface {
 	Events(ctx context.Context, id string) ([]store.GrantEvent, error)
+	Over(ctx context.Context, state string, now time.Time, limit int) ([]store.Grant, error)
+	NextOver(ctx context.Context, state string) (time.Time, error)
+	OfHome(ctx context.Context, home wire.CircleID, state string) ([]store.Grant, error)
 }
 
 // Refusals remember who may not ask again yet.
@@ -125,12 +132,19 @@ type Circles interface {
 type Reader interface {
 	Read(ctx context.Context, id wire.CircleID, after uint64, maxFrames, maxBytes int) (store.Circle, []store.Frame, error)
 	Tracker(ctx context.Context, id wire.CircleID) (store.Tracked, error)
+	Get(ctx context.Context, id wire.CircleID) (store.Circle, error)
+	Totals(ctx context.Context) (circles, frames int64, err error)
 }
 
 // Ender is the part of the log that ends circles.
 type Ender interface {
 	Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (store.Circle, error)
 	Lift(ctx context.Context, id wire.CircleID) error
+	Clocked
+}
+
+// Clocked is the part of the log that a clock drives.
+type Clocked interface {
 	Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error)
 	NextExpiry(ctx context.Context) (time.Time, error)
 	Trim(ctx context.Context, now time.Time, limit int) (int, error)
@@ -141,12 +155,12 @@ func Run(t *testing.T, o Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"accounts": accounts, "invitations": invitations, "identities": identities, "suspensions": suspensions,
 		"key packages": keyPackages, "inbox": inbox, "outbox": outbox, "homes": homes,
-		"grants": grants, "grants apply all or nothing": grantsTogether, "refusals": refusals, "peers": peers,
+		"grants": grants, "grants apply all or nothing": grantsTogether, "grants by clock and home": grantLists, "refusals": refusals, "peers": peers,
 		"circle opens once": circleOpens, "append compares": appendCompares, "commit releases welcome": commitReleases,
 		"updates once an hour": updates, "key package of no epoch": keyPackageFrame, "quota": quota,
 		"fence": fence, "expiry": expiry, "trim": trim, "read pages": readPages, "appends in order": appendsInOrder,
 		"a failed job leaves no trace in its batch": failedJobs,
-		"reopen": reopen, "backup and restore": backup, "closed": closed,
+		"follow": follow, "reopen": reopen, "backup and restore": backup, "closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, o) })
 	}

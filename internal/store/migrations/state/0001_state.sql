@@ -90,7 +90,6 @@ CREATE TABLE homes (
     ended            INTEGER,
     UNIQUE (thing_key, number)
 );
-CREATE INDEX homes_owner ON homes (owner);
 
 CREATE TABLE grants (
     id            TEXT PRIMARY KEY,
