@@ -228,6 +228,7 @@ func (a *Adapter) elsewhere(config map[string]any) bool {
 
 type device struct {
 	key, title, text string
+	name             string // of the device block; empty without one
 	ids              []string
 }
 
@@ -251,6 +252,7 @@ func (a *Adapter) device(where place, config map[string]any) (d device) {
 			d.ids = append(d.ids, id, id[strings.LastIndexByte(id, '_')+1:])
 		}
 		d.title, _ = block["name"].(string)
+		d.name = d.title
 		maker, _ := block["manufacturer"].(string)
 		model, _ := block["model"].(string)
 		d.text = strings.TrimSpace(clip(maker) + " " + clip(model))
@@ -287,7 +289,7 @@ func entityName(where place, d device, config map[string]any) string {
 		return ""
 	}
 	title, _ := name.(string)
-	title = strings.TrimSpace(strings.TrimPrefix(title, d.title))
+	title = strings.TrimSpace(strings.TrimPrefix(title, d.name))
 	class, _ := config["device_class"].(string)
 	for _, candidate := range []string{title, class, where.objectID} {
 		if s := strings.ReplaceAll(thing.Slug(candidate), "-", "_"); s != "" {
