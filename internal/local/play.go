@@ -121,7 +121,7 @@ func (w *world) give(ctx context.Context, owner *client.Client) (string, error) 
 	id, err := owner.Give(ctx, circle.GiveParams{
 		Home: target.Circle, Grantee: grantee.Compact(), Purpose: purpose, Until: time.Now().Add(lasting),
 		Share: []circle.SharedAffordance{{
-			Source: circle.Source{Thing: target.Thing, Name: target.Name}, Title: target.Title,
+			Source: circle.Source{Thing: target.Thing, Name: target.Name}, Title: "water",
 			Ops:       []string{"observeproperty", "readproperty"},
 			Precision: circle.Precision{Every: grant.Duration(every), Stat: grant.Mean},
 		}},

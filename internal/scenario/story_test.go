@@ -43,18 +43,21 @@ func TestStory(t *testing.T) {
 	hourly := answerRequest(t, w, owner, adviser)
 
 	// 4. The friend sees one-minute means of what the meter says each second.
-	seen := watch(t, friend, flow)
-	w.toNextMinute()
-	w.speak(t, home, e, 60, func(i int) float64 { return float64(i) })
-	want := w.clock.Now()
-	for v := next(t, seen); ; v = next(t, seen) {
-		if v.At.Equal(want) {
-			if n, ok := v.Number(); !ok || n != 29.5 {
-				t.Fatalf("mean of 0…59 was seen as %s", v.Value)
-			}
-			break
-		}
+	seen, stop := watch(t, friend, flow)
+	w.minute(t, home, e, seen, 0)
+
+	// … and, after an absence, what came meanwhile, then what comes.
+	stop()
+	if err := friend.Close(); err != nil {
+		t.Fatal(err)
 	}
+	w.toNextMinute()
+	w.speak(t, home, e, 60, func(i int) float64 { return float64(i + 100) })
+	missed := w.clock.Now()
+	friend = w.open(t, friend.Address())
+	seen, _ = watch(t, friend, flow)
+	expectMean(t, seen, missed, 129.5)
+	w.minute(t, home, e, seen, 200)
 
 	// 5. The lamp, with the right and without.
 	commands(t, w, home, friend, adviser, lamp)
@@ -67,6 +70,34 @@ func TestStory(t *testing.T) {
 	askAgain(t, owner, friend)
 	if g := given(t, owner, hourly); g.State != grant.Given {
 		t.Errorf("the other grant is %s after one was withdrawn", g.State)
+	}
+}
+
+// minute lets the meter count up from a number for a minute of the grant's
+// clock; the friend sees one value, the mean.
+func (w *world) minute(t *testing.T, home *broker, e *edge.Edge, seen <-chan client.Value, from int) {
+	t.Helper()
+	w.toNextMinute()
+	w.speak(t, home, e, 60, func(i int) float64 { return float64(from + i) })
+	expectMean(t, seen, w.clock.Now(), float64(from)+29.5)
+}
+
+// expectMean reads on to the value of the window that ends at a time.
+func expectMean(t *testing.T, seen <-chan client.Value, end time.Time, want float64) {
+	t.Helper()
+	v := next(t, seen)
+	for !v.At.Equal(end) {
+		v = next(t, seen)
+	}
+	if n, ok := v.Number(); !ok || n != want {
+		t.Fatalf("the mean of the window until %v was seen as %s, want %v", end, v.Value, want)
+	}
+	select {
+	case more := <-seen:
+		if !more.At.After(end) {
+			t.Errorf("a second value came for one window: %+v", more)
+		}
+	default:
 	}
 }
 
@@ -201,7 +232,7 @@ func withdraw(t *testing.T, owner, friend *client.Client, id string, seen <-chan
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	start := time.Now()
-	info, err := owner.Withdraw(ctx, id, patience)
+	info, _, err := owner.Withdraw(ctx, id, patience)
 	if err != nil {
 		t.Fatalf("withdraw: %v", err)
 	}

@@ -24,8 +24,9 @@ const patience = 30 * time.Second
 
 // world is a clock and the nodes that live by it.
 type world struct {
-	clock *clock.Manual
-	h, s  *node.Node
+	clock  *clock.Manual
+	h, s   *node.Node
+	vaults map[string]*vault.Vault // by address
 }
 
 // newWorld starts two nodes that know nothing of each other.
@@ -33,9 +34,9 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	c := clock.NewManual(time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC))
 	return &world{
-		clock: c,
-		h:     startNode(t, "h.localhost", filepath.Join(t.TempDir(), "h"), c),
-		s:     startNode(t, "s.localhost", filepath.Join(t.TempDir(), "s"), c),
+		clock: c, vaults: map[string]*vault.Vault{},
+		h: startNode(t, "h.localhost", filepath.Join(t.TempDir(), "h"), c),
+		s: startNode(t, "s.localhost", filepath.Join(t.TempDir(), "s"), c),
 	}
 }
 
@@ -57,7 +58,14 @@ func (w *world) person(t *testing.T, n *node.Node, user string, kind identity.Ki
 	if err := (client.Node{Calls: o.Calls, Authority: a.Authority}).NewAccount(t.Context(), wire.NewAccount{Identity: v.Document()}); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Open(t.Context(), o)
+	w.vaults[a.String()] = v
+	return w.open(t, a.String())
+}
+
+// open opens the client of a person, who may have been away.
+func (w *world) open(t *testing.T, address string) *client.Client {
+	t.Helper()
+	c, err := client.Open(t.Context(), w.options(t, w.vaults[address]))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +76,7 @@ func (w *world) person(t *testing.T, n *node.Node, user string, kind identity.Ki
 
 func (w *world) options(t *testing.T, v *vault.Vault) client.Options {
 	t.Helper()
-	transport := nethttp.New(nethttp.Options{})
+	transport := nethttp.New(nethttp.Options{LAN: true}) // all hosts are here
 	o, err := v.Options(transport)
 	if err != nil {
 		t.Fatal(err)
@@ -179,9 +187,10 @@ func (w *world) give(t *testing.T, owner *client.Client, grantee, request string
 	p := circle.GiveParams{Grantee: doc.Compact(), Request: request, Purpose: purpose, Until: w.clock.Now().Add(7 * 24 * time.Hour)}
 	for _, path := range paths {
 		target := find(t, owner, path)
+		title, _, _ := strings.Cut(path, "/")
 		p.Home = target.Circle
 		p.Share = append(p.Share, circle.SharedAffordance{
-			Source: circle.Source{Thing: target.Thing, Name: target.Name}, Title: target.Title,
+			Source: circle.Source{Thing: target.Thing, Name: target.Name}, Title: title,
 			Ops: strings.Fields(ops), Precision: circle.Precision{Every: grant.Duration(every), Stat: grant.Mean},
 		})
 	}
@@ -195,8 +204,8 @@ func (w *world) give(t *testing.T, owner *client.Client, grantee, request string
 	return id
 }
 
-// watch collects what a person sees of a grant.
-func watch(t *testing.T, c *client.Client, grantID string) <-chan client.Value {
+// watch collects what a person sees of a grant, until stop.
+func watch(t *testing.T, c *client.Client, grantID string) (values <-chan client.Value, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out := make(chan client.Value, 1024)
@@ -207,8 +216,9 @@ func watch(t *testing.T, c *client.Client, grantID string) <-chan client.Value {
 			out <- v
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-done })
-	return out
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return out, stop
 }
 
 func next(t *testing.T, values <-chan client.Value) client.Value {
