@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -83,6 +85,8 @@ func BenchmarkColdCircles(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		w.must(w.store.Close())
+		debug.FreeOSMemory()
+		before := resident(b)
 		b.StartTimer()
 		begin := time.Now()
 		w.open(w.dir, relay.Limits{})
@@ -112,7 +116,24 @@ func BenchmarkColdCircles(b *testing.B) {
 		slices.Sort(took)
 		b.ReportMetric(float64(opened)/1e6, "open-ms")
 		b.ReportMetric(float64(took[98])/1e6, "p99-ms")
+		b.ReportMetric(float64(resident(b)-before)/1e6, "grown-MB")
+		b.ReportMetric(float64(resident(b))/1e6, "resident-MB")
 	}
+}
+
+// resident is the memory of this process in bytes; 0 where the system doesn't
+// tell.
+func resident(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		b.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
 
 // manyCircles fills the store with copies of one circle under other ids: the

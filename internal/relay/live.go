@@ -107,7 +107,8 @@ func (r *Relay) Subscribe(ctx context.Context, c Caller, circle wire.CircleID, a
 	return s, info, nil
 }
 
-// Stop ends the subscription without a call of End.
+// Stop ends the subscription without a call of End. A frame that is being
+// offered meanwhile may still arrive.
 func (s *Subscription) Stop() {
 	if !s.over.Swap(true) {
 		s.relay.topics.remove(s)
@@ -128,6 +129,9 @@ func (s *Subscription) end(reason string, at time.Time) {
 func (s *Subscription) Pull(ctx context.Context) (more bool, err error) {
 	s.mu.Lock()
 	cursor, idle := s.cursor, s.live || s.over.Load()
+	if s.pending {
+		cursor = pastAll
+	}
 	s.mu.Unlock()
 	if idle {
 		return false, nil

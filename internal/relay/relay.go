@@ -206,9 +206,12 @@ func (r *Relay) Info(ctx context.Context, c Caller, circle wire.CircleID) (wire.
 	return r.info(ctx, v)
 }
 
+// pastAll is a cursor behind every frame: only the circle is read.
+const pastAll = 1<<63 - 1
+
 func (r *Relay) info(ctx context.Context, v *view) (wire.CircleInfo, error) {
 	// The head moves without the view.
-	c, _, err := r.log.Read(ctx, v.ID, 1<<63-1, 1, 1)
+	c, _, err := r.log.Read(ctx, v.ID, pastAll, 1, 1)
 	if err != nil {
 		return wire.CircleInfo{}, err
 	}
