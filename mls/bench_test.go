@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"testing"
+	"time"
 )
 
 // twoMembers is a group of two in memory.
@@ -47,6 +48,24 @@ func BenchmarkMessage(b *testing.B) {
 			f.exchange(b, plain)
 		}
 	})
+}
+
+// BenchmarkMessageOverBare takes turns between a message and its bare
+// cryptography, so that a busy machine slows both, and reports the ratio of
+// their times. The bar is 1.6.
+func BenchmarkMessageOverBare(b *testing.B) {
+	plain := make([]byte, 256)
+	from, to := twoMembers(b)
+	f := newBare(b)
+	var messages, bare time.Duration
+	for b.Loop() {
+		start := time.Now()
+		exchange(b, from, to, plain)
+		middle := time.Now()
+		f.exchange(b, plain)
+		messages, bare = messages+middle.Sub(start), bare+time.Since(middle)
+	}
+	b.ReportMetric(float64(messages)/float64(bare), "ratio")
 }
 
 func exchange(t testing.TB, from, to *Group, plain []byte) {
