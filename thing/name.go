@@ -63,7 +63,7 @@ func CheckName(s string) error {
 	}
 	for i, r := range s {
 		if !nameRune(r, i == 0) {
-			return fmt.Errorf("a name has %q at byte %d; allowed are lower-case letters, digits and -_.", r, i)
+			return fmt.Errorf("a name has %q at byte %d; allowed are lower-case letters, digits, dash, underline and dot", r, i)
 		}
 	}
 	return nil

@@ -56,10 +56,11 @@ type brokerSide struct {
 	adapters []*lockedAdapter
 	house    *house
 	now      func() time.Time
+	changed  chan struct{} // capacity 1: other topics are wanted
 }
 
 func openBroker(c Config, h *house) (*brokerSide, error) {
-	b := &brokerSide{house: h, now: c.Clock.Now}
+	b := &brokerSide{house: h, now: c.Clock.Now, changed: make(chan struct{}, 1)}
 	var elsewhere, never []string
 	if c.Zigbee2MQTT != Off {
 		z := zigbee2mqtt.New(c.Zigbee2MQTT)
@@ -97,12 +98,32 @@ func (b *brokerSide) receive(m mqtt.Message) {
 		b.house.take(a, r)
 	}
 	if changed {
-		if err := b.subscribe(); err != nil {
-			b.house.mu.Lock()
-			b.house.problem(err.Error())
-			b.house.mu.Unlock()
+		select {
+		case b.changed <- struct{}{}:
+		default: // many announcements, one new subscription
 		}
 	}
+}
+
+// run keeps the connection and its subscriptions until the context ends.
+func (b *brokerSide) run(ctx context.Context) error {
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-b.changed:
+			}
+			if err := b.subscribe(); err != nil {
+				b.house.mu.Lock()
+				b.house.problem(err.Error())
+				b.house.mu.Unlock()
+			}
+		}
+	})
+	return b.conn.Run(ctx)
 }
 
 func (b *brokerSide) subscribe() error {

@@ -184,7 +184,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	start(func(ctx context.Context) error { e.history.Run(ctx); return nil })
 	start(e.loop)
 	if e.broker != nil {
-		start(e.broker.conn.Run)
+		start(e.broker.run)
 	}
 	if h := e.config.Simulated; h != nil {
 		start(func(ctx context.Context) error {

@@ -3,6 +3,7 @@ package homeassistant
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -92,44 +93,64 @@ func (a *Adapter) announced(topic string, raw []byte) (r thing.Report) {
 		return r // garbage does not remove what is there
 	}
 	seen := map[string]bool{}
+	var added []*part
+	renew := false
 	for _, p := range parts {
 		seen[p.key] = true
-		if old := a.parts[p.key]; old != nil && old.hash == p.hash {
+		old := a.parts[p.key]
+		switch {
+		case old != nil && old.hash == p.hash:
 			continue
-		}
-		if a.parts[p.key] == nil && len(a.parts) >= maxParts {
+		case old == nil && len(a.parts) >= maxParts:
 			r.Troubles = append(r.Troubles, thing.Trouble{Place: topic, Reason: fmt.Sprintf("more than %d entities; this one was not used", maxParts)})
 			continue
 		}
+		renew = renew || old != nil
 		a.parts[p.key] = p
+		added = append(added, p)
 		r.Found = append(r.Found, p.found())
 	}
 	for _, key := range a.configs[topic] {
 		if !seen[key] {
 			delete(a.parts, key)
 			r.Gone = append(r.Gone, key)
+			renew = true
 		}
 	}
-	if len(r.Found)+len(r.Gone) > 0 {
-		a.index(topic, parts)
+	a.remember(topic, parts)
+	if renew {
+		a.reindex()
+	} else {
+		a.index(added)
 	}
 	return r
 }
 
-// index renews what is looked up by topic after a change.
-func (a *Adapter) index(topic string, parts []*part) {
-	a.configs[topic] = nil
+// remember keeps which parts a discovery topic announces.
+func (a *Adapter) remember(topic string, parts []*part) {
+	var keys []string
 	for _, p := range parts {
-		if a.parts[p.key] == p || a.parts[p.key] != nil {
-			a.configs[topic] = append(a.configs[topic], p.key)
+		if a.parts[p.key] != nil {
+			keys = append(keys, p.key)
 		}
 	}
-	if len(a.configs[topic]) == 0 {
+	if len(keys) == 0 {
 		delete(a.configs, topic)
+		return
 	}
+	a.configs[topic] = keys
+}
+
+// reindex renews what is looked up by topic, after a change or removal.
+func (a *Adapter) reindex() {
 	clear(a.byTopic)
 	clear(a.territory)
-	for key, p := range a.parts {
+	a.index(slices.Collect(maps.Values(a.parts)))
+}
+
+// index enters parts where they are looked up by topic.
+func (a *Adapter) index(parts []*part) {
+	for _, p := range parts {
 		for _, b := range p.entity.bound {
 			if b.stateTopic == "" {
 				continue
@@ -137,7 +158,7 @@ func (a *Adapter) index(topic string, parts []*part) {
 			if a.byTopic[b.stateTopic] == nil {
 				a.byTopic[b.stateTopic] = map[string]bool{}
 			}
-			a.byTopic[b.stateTopic][key] = true
+			a.byTopic[b.stateTopic][p.key] = true
 			a.claim(b.stateTopic, p.device)
 		}
 	}

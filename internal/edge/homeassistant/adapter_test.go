@@ -62,8 +62,12 @@ func TestAbbreviatedWithBaseTopic(t *testing.T) {
 		value   any
 		payload string
 	}{
-		{"zone_1", "OFF", "0"}, {"zone_1_brightness", 50.0, "50"},
-		{"zone_1", "0", ""}, {"zone_1_brightness", 101.0, ""}, {"zone_1_brightness", "50", ""}, {"x", "ON", ""},
+		{"zone_1", "OFF", "0"},
+		{"zone_1_brightness", 50.0, "50"},
+		{"zone_1", "0", ""},
+		{"zone_1_brightness", 101.0, ""},
+		{"zone_1_brightness", "50", ""},
+		{"x", "ON", ""},
 	} {
 		send, err := a.Write(f.Key, c.name, c.value)
 		if c.payload == "" && err == nil || c.payload != "" && string(send.Payload) != c.payload {

@@ -144,8 +144,10 @@ func notify(e *entity) {
 
 func lock(e *entity) {
 	states := []choice{
-		{"locked", e.or("state_locked", "LOCKED")}, {"unlocked", e.or("state_unlocked", "UNLOCKED")},
-		{"locking", e.or("state_locking", "LOCKING")}, {"unlocking", e.or("state_unlocking", "UNLOCKING")},
+		{"locked", e.or("state_locked", "LOCKED")},
+		{"unlocked", e.or("state_unlocked", "UNLOCKED")},
+		{"locking", e.or("state_locking", "LOCKING")},
+		{"unlocking", e.or("state_unlocking", "UNLOCKING")},
 		{"jammed", e.or("state_jammed", "JAMMED")},
 	}
 	e.add(property{
@@ -162,8 +164,10 @@ func lock(e *entity) {
 // cover is also valve: the members are the same.
 func cover(e *entity) {
 	states := []choice{
-		{"open", e.or("state_open", "open")}, {"opening", e.or("state_opening", "opening")},
-		{"closed", e.or("state_closed", "closed")}, {"closing", e.or("state_closing", "closing")},
+		{"open", e.or("state_open", "open")},
+		{"opening", e.or("state_opening", "opening")},
+		{"closed", e.or("state_closed", "closed")},
+		{"closing", e.or("state_closing", "closing")},
 		{"stopped", e.or("state_stopped", "stopped")},
 	}
 	e.add(property{
@@ -213,8 +217,10 @@ func vacuum(e *entity) {
 		e.addMember("state_topic", m.name, thing.Schema{Type: m.kind, Unit: thing.Unit(m.unit)}, nil)
 	}
 	for _, a := range []struct{ name, title, payload string }{
-		{"start", "Start", e.or("payload_start", "start")}, {"pause", "Pause", e.or("payload_pause", "pause")},
-		{"stop", "Stop", e.or("payload_stop", "stop")}, {"dock", "Return to base", e.or("payload_return_to_base", "return_to_base")},
+		{"start", "Start", e.or("payload_start", "start")},
+		{"pause", "Pause", e.or("payload_pause", "pause")},
+		{"stop", "Stop", e.or("payload_stop", "stop")},
+		{"dock", "Return to base", e.or("payload_return_to_base", "return_to_base")},
 		{"locate", "Locate", e.or("payload_locate", "locate")},
 	} {
 		e.action(a.name, a.title, "command_topic", a.payload)

@@ -98,8 +98,10 @@ func climate(e *entity) {
 		schema: thing.Schema{Type: "number", Unit: "%", Minimum: e.number("min_humidity"), Maximum: e.number("max_humidity")},
 	})
 	for _, m := range []struct{ name, list, value string }{
-		{"mode", "modes", "mode_state_template"}, {"fan_mode", "fan_modes", "fan_mode_state_template"},
-		{"swing_mode", "swing_modes", "swing_mode_state_template"}, {"preset_mode", "preset_modes", "preset_mode_value_template"},
+		{"mode", "modes", "mode_state_template"},
+		{"fan_mode", "fan_modes", "fan_mode_state_template"},
+		{"swing_mode", "swing_modes", "swing_mode_state_template"},
+		{"preset_mode", "preset_modes", "preset_mode_value_template"},
 	} {
 		e.add(property{
 			name: m.name, state: m.name + "_state_topic", value: m.value,

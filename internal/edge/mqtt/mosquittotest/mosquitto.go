@@ -22,7 +22,6 @@ type Broker struct {
 	binary string
 	dir    string
 	cmd    *exec.Cmd
-	ready  chan struct{}
 }
 
 // Options are lines of mosquitto.conf beside the listener's. Without
