@@ -398,6 +398,7 @@ func (d *driver) offline(l *nodeLink) {
 func (d *driver) refused(l *nodeLink, c wire.CircleID, p *wire.Problem) {
 	d.mu.Lock()
 	r := l.circles[c]
+	reading := r != nil && !r.joining
 	if r != nil {
 		r.refused = p
 	}
@@ -405,7 +406,7 @@ func (d *driver) refused(l *nodeLink, c wire.CircleID, p *wire.Problem) {
 	if p.Named(wire.ProbClockSkew) && p.Now != nil {
 		_ = d.actor.NodeTime(*p.Now) // it only says that nothing is sealed
 	}
-	if r != nil && !r.joining && p.Named(wire.ProbFenced) {
+	if reading && p.Named(wire.ProbFenced) {
 		d.ended(c, p.Detail, p.Now)
 	}
 }
