@@ -599,3 +599,31 @@ func TestKnownSuites(t *testing.T) {
 		t.Errorf("suite 0: %v", err)
 	}
 }
+
+// TestLastRemoval: a committer may end with itself alone, and start again.
+func TestLastRemoval(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 11, 5)
+	by := l.at(0)
+	staged, err := by.g.Commit(CommitOptions{Remove: []uint32{1, 2, 3, 4}})
+	l.must(err)
+	for leaf := uint32(1); leaf < 5; leaf++ {
+		if got, err := l.at(leaf).g.Process(staged.Commit); err != nil || !got.Evicted {
+			t.Errorf("leaf %d: %+v, %v", leaf, got, err)
+		}
+	}
+	l.must(by.g.Merge())
+	by.g = again(t, by.cfg, by.g)
+	if n := len(by.g.Members()); n != 1 {
+		t.Fatalf("%d members are left", n)
+	}
+	seal(t, by.g, "nobody hears")
+	who := l.party()
+	kp, priv := l.keyPackage(who)
+	staged, err = by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
+	l.must(err)
+	l.must(by.g.Merge())
+	g, err := Join(who.cfg, staged.Welcome, kp, priv, nil)
+	l.must(err)
+	opens(t, g, seal(t, by.g, "hello"), "hello")
+}
