@@ -235,9 +235,8 @@ func (d *door) finish(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "claim-refused", err.Error())
 		return
 	}
-	d.mu.Lock()
-	d.begun = time.Time{}
-	d.mu.Unlock()
+	// The door stays open for the second half: whose answer was lost gets the
+	// same Welcome again.
 	answer200(w, wire.DoorWelcome{Welcome: welcome.Welcome})
 }
 

@@ -115,11 +115,19 @@ func TestClaimThroughTheDoor(t *testing.T) {
 	if status, body := call(t, "POST", base+wire.DoorFinish, wire.DoorSigned{Countersignature: "good"}); status != 200 || !strings.Contains(body, "welcome") {
 		t.Errorf("finish: %d %s", status, body)
 	}
+	if status, _ := call(t, "POST", base+wire.DoorFinish, wire.DoorSigned{Countersignature: "good"}); status != 200 {
+		t.Errorf("finish again, because the answer was lost: %d", status)
+	}
+	e.ShowClaim() // Enter, on an edge that has an owner
+	c.Advance(codeLife + time.Second)
+	if status, _ := call(t, "POST", base+wire.DoorFinish, wire.DoorSigned{Countersignature: "good"}); status != 409 {
+		t.Errorf("finish much later: %d", status)
+	}
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if text := terminal.String(); !strings.Contains(text, "primum claim '"+base+"#k=") || !strings.Contains(text, "▀") || !strings.Contains(text, "within 120 seconds") {
+	if text := terminal.String(); !strings.Contains(text, "primum claim '"+base+"#k=") || !strings.Contains(text, "▀") || strings.Count(text, "within 120 seconds") != 2 || !strings.Contains(text, "belongs to owner@h.example, who alone can claim it again") {
 		t.Errorf("terminal: %s", text)
 	}
 	if err := e.Close(); err != nil {

@@ -178,7 +178,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	if err := e.door.listen(); err != nil {
 		return err
 	}
-	e.ShowClaim()
+	e.greet()
 	close(e.ready)
 	start(e.door.serve)
 	start(func(ctx context.Context) error { e.history.Run(ctx); return nil })

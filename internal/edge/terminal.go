@@ -18,15 +18,24 @@ func (e *Edge) ClaimURL() string {
 	return base + "#k=" + wire.Fingerprint(e.claims.ThingKey())
 }
 
+// greet is what the terminal shows at the start: how to claim an edge that
+// nobody owns, or whose it is.
+func (e *Edge) greet() {
+	if c, owned := e.feed.Claimed(); owned {
+		if e.ClaimURL() != "" {
+			e.say("This edge belongs to " + c.Owner + ". Press Enter to let its owner claim it again.")
+		}
+		return
+	}
+	e.ShowClaim()
+}
+
 // ShowClaim prints the QR, the claim command and a new one-time code on the
-// terminal. `primum edge` calls it at each Enter; Run calls it at the start.
+// terminal. `primum edge` calls it at each Enter. An edge that has an owner is
+// claimed again (after a restore) by that owner only.
 func (e *Edge) ShowClaim() {
 	url := e.ClaimURL()
 	if e.config.Terminal == nil || url == "" {
-		return
-	}
-	if c, owned := e.feed.Claimed(); owned {
-		e.say("This edge belongs to " + c.Owner + ". Press Enter to let its owner claim it again.")
 		return
 	}
 	code, err := e.NewCode()
@@ -34,15 +43,20 @@ func (e *Edge) ShowClaim() {
 		e.say("No code could be made: " + err.Error())
 		return
 	}
-	e.say(claimText(url, code))
+	c, _ := e.feed.Claimed()
+	e.say(claimText(url, code, c.Owner))
 }
 
-func claimText(url, code string) string {
+func claimText(url, code, owner string) string {
 	var b strings.Builder
 	if q, err := qr.Encode(url, qr.L); err == nil {
 		halfBlocks(&b, q)
 	}
-	fmt.Fprintf(&b, "\nNobody owns this edge yet. On the owner's machine, in this network, run\n\n  primum claim '%s'\n\n", url)
+	whose := "Nobody owns this edge yet. On the owner's machine"
+	if owner != "" {
+		whose = "This edge belongs to " + owner + ", who alone can claim it again. On their machine"
+	}
+	fmt.Fprintf(&b, "\n%s, in this network, run\n\n  primum claim '%s'\n\n", whose, url)
 	fmt.Fprintf(&b, "and type this code within %d seconds: %s\n(press Enter here for another one)\n", int(codeLife.Seconds()), code)
 	return b.String()
 }
