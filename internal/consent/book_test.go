@@ -461,3 +461,21 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+// TestRecoveredAccount: the recovery key signs a document with another
+// identity key; the account goes on giving and withdrawing.
+func TestRecoveredAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := w.give()
+	w.file(g)
+	w.idKey, w.signer = newKey(t), w.recovery
+	w.publish("phone")
+	_, err := w.book.Close(t.Context(), w.closing(g, "laptop"))
+	w.refused(err, wire.ProbBadSignature)
+	_, err = w.book.Close(t.Context(), w.closing(g, "phone"))
+	w.must(err)
+	w.signer = nil
+	w.publish("phone") // the new identity key signs the one after
+	w.file(w.give(func(p *grant.Params) { p.Client, p.Signer = "phone", w.clients["phone"] }))
+}

@@ -37,10 +37,12 @@ type world struct {
 	nodeKey ed25519.PrivateKey
 	changed []string // accounts; the tests that look at it are single-threaded
 
-	owner   *identity.Verified
-	idKey   ed25519.PrivateKey
-	clients map[string]ed25519.PrivateKey
-	friend  grant.Grantee
+	owner *identity.Verified
+	idKey ed25519.PrivateKey
+	// recovery outranks idKey; signer, if set, signs the next document.
+	recovery, signer ed25519.PrivateKey
+	clients          map[string]ed25519.PrivateKey
+	friend           grant.Grantee
 }
 
 func newKey(t testing.TB) ed25519.PrivateKey {
@@ -56,7 +58,7 @@ func public(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), clock: clock.NewManual(start()), nodeKey: newKey(t), idKey: newKey(t)}
+	w := &world{t: t, dir: t.TempDir(), clock: clock.NewManual(start()), nodeKey: newKey(t), idKey: newKey(t), recovery: newKey(t)}
 	w.clients = map[string]ed25519.PrivateKey{"laptop": newKey(t), "phone": newKey(t)}
 	w.open(w.dir)
 	t.Cleanup(func() { _ = w.store.Close() })
@@ -118,7 +120,7 @@ func hexID() string { return hex.EncodeToString(random(16)) }
 // publish makes the owner's next identity document, with these clients.
 func (w *world) publish(clients ...string) {
 	w.t.Helper()
-	recovery := newKey(w.t)
+	recovery := w.recovery
 	d := identity.Document{
 		ID: w.id(), Address: w.address("owner@" + authority), Kind: identity.Person, IdentityKey: jws.Bytes(public(w.idKey)),
 		RecoveryKey: jws.Bytes(public(recovery)), Version: 1, Issued: w.clock.Now(), Expires: w.clock.Now().Add(30 * 24 * time.Hour),
@@ -137,7 +139,11 @@ func (w *world) publish(clients ...string) {
 			Name: name, Key: jws.Bytes(public(w.clients[name])), InboxKey: inbox.Public(), Suites: []uint16{1}, Added: start(),
 		})
 	}
-	compact, err := identity.Sign(d, w.idKey)
+	signer := w.idKey
+	if w.signer != nil {
+		signer, d.IdentityKey = w.signer, jws.Bytes(public(w.idKey))
+	}
+	compact, err := identity.Sign(d, signer)
 	w.must(err)
 	if w.owner == nil {
 		w.owner, err = identity.First(compact)

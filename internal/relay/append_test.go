@@ -400,3 +400,46 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestCircleFullAndWelcomes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, relay.Limits{})
+	l := w.circle(0)
+	try := func(name string, welcome []byte, add int) {
+		t.Helper()
+		var o mls.CommitOptions
+		for range add {
+			o.Add = append(o.Add, w.keyPackage(w.party(grantee)))
+		}
+		staged, err := l.anchor.group.Commit(o)
+		w.must(err)
+		defer l.anchor.group.Discard()
+		if welcome == nil {
+			welcome = staged.Welcome
+		}
+		_, err = w.relay.Append(t.Context(), relay.Append{Circle: l.id, Caller: l.anchor.Caller, Message: staged.Commit, Welcome: welcome})
+		w.refused(err, name)
+	}
+	try(wire.ProbCircleFull, nil, wire.MaxClients+1)
+	try(wire.ProbTooLarge, make([]byte, wire.MaxHandshake+1), 1)
+	try(wire.ProbMalformed, []byte("no Welcome"), 1)
+	try(wire.ProbMalformed, w.keyPackage(w.party(grantee)).Bytes(), 1)
+	if info, err := w.relay.Info(t.Context(), l.anchor.Caller, l.id); err != nil || info.Head != 0 || info.Epoch != 0 {
+		t.Fatalf("a refused commit left %+v: %v", info, err)
+	}
+	// 64 members are no too many, also in a GroupInfo; 65 are.
+	var o mls.CommitOptions
+	for range wire.MaxClients {
+		o.Add = append(o.Add, w.keyPackage(w.party(grantee)))
+	}
+	_, _, err := l.commit(o)
+	w.must(err)
+	crowd := w.found()
+	o.Add = append(o.Add, w.keyPackage(w.party(grantee)))
+	if _, err := crowd.anchor.group.Commit(o); err != nil {
+		t.Fatal(err)
+	}
+	w.must(crowd.anchor.group.Merge())
+	_, err = w.relay.Open(t.Context(), w.opening(crowd))
+	w.refused(err, wire.ProbCircleFull)
+}

@@ -69,10 +69,16 @@ func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting in
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, fmt.Errorf("restore backup: %w", err)
 	}
+	var copied []string
 	for _, name := range []string{StateFile, LogFile} {
-		if err := copyFile(filepath.Join(backup, name), filepath.Join(dir, name)); err != nil {
+		to := filepath.Join(dir, name)
+		if err := copyFile(filepath.Join(backup, name), to); err != nil {
+			for _, path := range copied { // so that it can be tried again
+				_ = os.Remove(path)
+			}
 			return 0, fmt.Errorf("restore backup: %w", err)
 		}
+		copied = append(copied, to)
 	}
 	s, err := Open(ctx, dir, Options{})
 	if err != nil {
@@ -100,7 +106,10 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		_ = os.Remove(to)
+	}
+	return err
 }
 
 func syncPath(path string) error {
