@@ -169,7 +169,6 @@ func (h *house) readings(list []thing.Reading) (samples []circle.Sample, answers
 			continue
 		}
 		c := h.count(part.Thing)
-		c.values++
 		c.seen = r.At
 		s := circle.Sample{Thing: h.registry.Things[part.Thing].Name, Name: part.Names[r.Affordance], At: r.At, Value: value}
 		if p := part.Description.Properties[r.Affordance]; p != nil {
@@ -243,10 +242,16 @@ func (h *house) announceAgain() {
 	h.out.announce(things)
 }
 
-// tell passes on what was found under the lock.
+// tell passes on what was found under the lock. A value counts once it was
+// passed on.
 func (h *house) tell(samples []circle.Sample, answers []answer) {
 	if len(samples) > 0 {
 		h.out.value(samples)
+		h.mu.Lock()
+		for _, s := range samples {
+			h.count(h.registry.byName(s.Thing)).values++
+		}
+		h.mu.Unlock()
 	}
 	for _, a := range answers {
 		h.out.answer(a.ref, a.value, a.problem)
