@@ -42,6 +42,9 @@ type Options struct {
 	LAN Transport
 	// Pace is the clock of pauses between attempts; real when nil.
 	Pace clock.Clock
+	// Link hears nil when a node is connected, and why when it is not; may be
+	// nil. It is called often while a node is away.
+	Link func(authority string, err error)
 }
 
 // Client is one client of a person or service at work: it is connected to its
@@ -227,6 +230,9 @@ func (c *Client) linkState(authority string, err error) {
 	c.links[authority], c.seen[authority] = err, true
 	c.mu.Unlock()
 	c.notify()
+	if c.o.Link != nil {
+		c.o.Link(authority, err)
+	}
 }
 
 // notify wakes everybody who waits for something to change.

@@ -286,6 +286,17 @@ func (l *Link) Want(w Want) {
 	l.Nudge()
 }
 
+// Again subscribes a wanted circle anew after a pause, which grows with every
+// call in a session: the node has ended the subscription.
+func (l *Link) Again(c wire.CircleID) {
+	l.mu.Lock()
+	if w := l.wants[c]; w != nil {
+		w.on, w.retry = false, l.o.Pace.Now().Add(w.pauses.next())
+	}
+	l.mu.Unlock()
+	l.Nudge()
+}
+
 // Wants tells whether a circle is wanted.
 func (l *Link) Wants(c wire.CircleID) bool {
 	l.mu.Lock()

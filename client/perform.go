@@ -70,7 +70,7 @@ func (d *driver) performOne(ctx context.Context, e circle.Effect) {
 		d.log().Error("answer to effect not kept", "kind", e.Kind, "why", answerErr)
 	}
 	d.settle(e, r, err)
-	if err == nil && e.Kind == circle.EffectOpenHome {
+	if err == nil && (e.Kind == circle.EffectOpenHome || e.Kind == circle.EffectPresentActive) {
 		d.hurry(d.authority(e))
 	}
 }

@@ -33,7 +33,7 @@ func (d *driver) control(ctx context.Context, l *nodeLink, e Event) {
 		d.subscribed(l, e.Subscribed)
 	case e.Control.Type == wire.CtlEnd:
 		if c, err := wire.ParseCircleID(e.Control.Circle); err == nil {
-			d.ended(c, e.Control.Reason, e.Control.At)
+			d.endOf(l, c, e.Control)
 		}
 	case e.Control.Type == wire.CtlInbox && e.Control.Item != nil && d.inbox != nil:
 		d.inbox.item(ctx, *e.Control.Item)
@@ -41,6 +41,33 @@ func (d *driver) control(ctx context.Context, l *nodeLink, e Event) {
 		l.Retry() // a circle that we wait to join may be open now
 	}
 	signal(d.wake)
+}
+
+// isEnd tells the reasons for which a node delivers nothing more; any other
+// one says why it can't deliver now.
+func isEnd(reason string) bool {
+	switch reason {
+	case "withdrawn", "revoked", "superseded", "replaced", "expired", "restored", "removed":
+		return true
+	}
+	return false
+}
+
+// endOf hears that the node has ended a subscription. Where the actor still
+// wants to read, it is asked for again, later and later.
+func (d *driver) endOf(l *nodeLink, c wire.CircleID, e *wire.Control) {
+	d.mu.Lock()
+	if r := l.circles[c]; r != nil {
+		r.live = false
+	}
+	d.mu.Unlock()
+	if isEnd(e.Reason) {
+		d.ended(c, e.Reason, e.At)
+	} else {
+		d.log().Info("subscription ended", "circle", c, "why", e.Reason)
+		d.actor.Offline(circle.ID(c))
+	}
+	l.Again(c)
 }
 
 func (d *driver) subscribed(l *nodeLink, ok *wire.Control) {

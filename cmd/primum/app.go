@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -69,6 +70,7 @@ type app struct {
 	verbose bool
 	home    string
 	args    []string
+	stays   atomic.Bool   // watch, receive: it says when a node is lost
 	running bool          // a command has begun: errors before are about its usage
 	lines   *bufio.Reader // of in, once something was read
 	shared  *opened       // the identity at work in this process, for a command that came over the control socket

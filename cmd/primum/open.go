@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,12 +108,33 @@ func (a *app) work(ctx context.Context, v *vault.Vault) (*opened, error) {
 		return nil, err
 	}
 	options.Calls.Clock, options.Calls.Rand, options.Calls.Log = a.clock, a.rand, a.log()
+	options.Link = a.linkSaid()
 	options.LAN = nethttp.New(nethttp.Options{LAN: true, Timeout: 10 * time.Second})
 	c, err := client.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	return &opened{Client: c, vault: v, done: func() error { return errors.Join(c.Close(), v.Close()) }}, nil
+}
+
+// linkSaid says, for commands that stay on, when a node is lost and when it is
+// back; once each.
+func (a *app) linkSaid() func(string, error) {
+	var mu sync.Mutex
+	away := make(map[string]bool)
+	return func(node string, err error) {
+		mu.Lock()
+		was := away[node]
+		away[node] = err != nil
+		mu.Unlock()
+		switch {
+		case !a.stays.Load() || was == (err != nil):
+		case err != nil:
+			a.hint("link.lost", "Node", node)
+		default:
+			a.hint("link.back", "Node", node)
+		}
+	}
 }
 
 // close gives the identity back; it keeps the error that came first.

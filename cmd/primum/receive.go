@@ -44,6 +44,7 @@ func receiveCommand(a *app) *cobra.Command {
 
 func (a *app) receive(cmd *cobra.Command, what string, f receiveFlags) (err error) {
 	ctx := cmd.Context()
+	a.stays.Store(true)
 	o, err := a.open(ctx, cmd)
 	if err != nil {
 		return err

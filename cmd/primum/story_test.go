@@ -63,6 +63,7 @@ func (s *syncBuffer) waitMore(t *testing.T) {
 type world struct {
 	owner, friend         *machine
 	ownerName, friendName string
+	house                 *machine
 	edge                  *background
 }
 
@@ -79,8 +80,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{owner: newMachine(t), friend: newMachine(t), ownerName: "owner@" + h, friendName: "friend@" + s}
 	w.owner.ok("me", "init", w.ownerName, "--recovery", filepath.Join(t.TempDir(), "r.age"))
 	w.friend.ok("me", "init", w.friendName, "--recovery", filepath.Join(t.TempDir(), "r.age"))
-	house := newMachine(t)
-	w.edge = house.start("edge", "--simulate", "--listen", "127.0.0.1:0")
+	w.house = newMachine(t)
+	w.edge = w.house.start("edge", "--simulate", "--listen", "127.0.0.1:0")
 	url := w.edge.err.find(t, `primum claim '([^']+)'`)
 	code := w.edge.err.find(t, `this code within \d+ seconds: (\S+)`)
 	if out := w.owner.ok("claim", url, "--code", code); !strings.Contains(out, "The edge is yours") {
@@ -173,4 +174,99 @@ func TestStoryRequest(t *testing.T) {
 	w.friend.ok("request", w.path(t, "volume"), w.ownerName, "--for", "7d", "--purpose", "billing")
 	w.owner.want(exitDone, "may not ask again before", "refuse", w.friendName, "--yes")
 	w.owner.want(exitFailed, "no request", "refuse", w.friendName, "--yes")
+}
+
+// Who was away gets the values since the grant began, and the end in words.
+func TestStoryAbsence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.path(t, "flow")
+	neighbour := newMachine(t)
+	name := strings.Replace(w.friendName, "friend", "neighbour", 1)
+	neighbour.ok("me", "init", name, "--recovery", filepath.Join(t.TempDir(), "r.age"))
+	w.owner.ok("share", flow, w.friendName, "--every", "1s", "--for", "7d", "--yes")
+	w.owner.ok("share", flow, name, "--every", "1s", "--for", "7d", "--yes")
+	// While the neighbour watches three values, the friend is away.
+	there := jsonLines(t, neighbour.ok("watch", flow, "--json", "--count", "3"))
+	away := jsonLines(t, w.friend.ok("watch", flow, "--json", "--count", "1"))
+	if first, last := away[0]["at"].(string), there[len(there)-1]["at"].(string); first > last {
+		t.Errorf("the first value after the absence is of %s, later than %s", first, last)
+	}
+	w.owner.want(exitDone, "", "withdraw", flow, "--from", name)
+	receipt := w.owner.ok("withdraw", flow)
+	for _, words := range []string{"lock one", "delivers nothing more", "lock two", "seals nothing more", "They keep what they saw before."} {
+		if !strings.Contains(receipt, words) {
+			t.Errorf("the receipt does not say %q:\n%s", words, receipt)
+		}
+	}
+	out := w.friend.run("watch", flow, "--json")
+	if out.code != exitDone || !strings.Contains(out.err, "its owner has ended the grant") {
+		t.Errorf("watch after an absence: exit %d\n%s%s", out.code, out.out, out.err)
+	}
+	w.owner.want(exitFailed, "nothing of that name", "withdraw", flow)
+}
+
+// Without the thing's own word the second lock is never shown.
+func TestStoryUnconfirmed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.path(t, "flow")
+	w.owner.ok("share", flow, w.friendName, "--every", "1s", "--for", "7d", "--yes")
+	w.edge.stop()
+	e := w.owner.run("withdraw", flow)
+	if e.code != exitUnreachable || !strings.Contains(e.out, "lock one") || !strings.Contains(e.out, "not confirmed by your thing") {
+		t.Errorf("exit %d\n%s%s", e.code, e.out, e.err)
+	}
+	if strings.Contains(e.out, "has erased the circle") {
+		t.Errorf("a confirmation was shown:\n%s", e.out)
+	}
+	if out := w.owner.ok("grants", "--all"); !strings.Contains(out, "not confirmed by your thing") {
+		t.Errorf("grants: %s", out)
+	}
+	w.house.start("edge", "--simulate", "--listen", "127.0.0.1:0")
+	confirmed := false
+	for range 20 { // the thing comes back in its own time
+		if line := jsonLines(t, w.owner.ok("grants", "--all", "--json"))[0]; line["confirmed"] == true {
+			confirmed = true
+			break
+		}
+	}
+	if !confirmed {
+		t.Error("the thing came back and the withdrawal is still unconfirmed")
+	}
+}
+
+// A second client joins and is dropped; identities are compared and renewed.
+func TestStoryClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.path(t, "flow")
+	file := filepath.Join(t.TempDir(), "id.age")
+	w.owner.ok("me", "export", file)
+	laptop := newMachine(t)
+	laptop.ok("me", "import", file, "--client", "laptop")
+	w.owner.ok("me", "renew")
+	laptop.want(exitDone, "laptop", "me", "clients")
+	seen := false
+	for range 20 {
+		if out := laptop.run("things"); strings.Contains(out.out, flow) {
+			seen = true
+			break
+		}
+		w.owner.ok("things") // the old client tells the new one about its homes
+	}
+	if !seen {
+		t.Error("the second client never saw the things")
+	}
+	w.owner.ok("me", "clients", "drop", "laptop")
+	if out := w.owner.ok("me", "clients"); strings.Contains(out, "laptop") {
+		t.Errorf("clients: %s", out)
+	}
+	w.owner.want(exitUsage, "with --yes", "me", "compare", w.friendName)
+	w.owner.want(exitDone, "six words", "me", "compare", w.friendName, "--yes")
+	w.owner.tty, w.owner.typed = true, "n\n"
+	e := w.owner.want(exitFailed, "nothing was done", "share", flow, w.friendName, "--for", "1d")
+	if !strings.Contains(e.out, w.friendName+", compared") {
+		t.Errorf("the comparison is not shown:\n%s", e.out)
+	}
 }

@@ -30,6 +30,7 @@ func watchCommand(a *app) *cobra.Command {
 
 func (a *app) watch(cmd *cobra.Command, what string, f watchFlags) (err error) {
 	ctx := cmd.Context()
+	a.stays.Store(true)
 	o, err := a.open(ctx, cmd)
 	if err != nil {
 		return err
