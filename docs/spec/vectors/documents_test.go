@@ -129,10 +129,14 @@ func (m *maker) grant(owner, grantee *identity.Verified) grant.Signed {
 		Valid:   grant.Interval{Until: now().Add(7 * 24 * time.Hour)},
 		Purpose: grant.Purpose{Class: "dpv:OptimisationForConsumer", Label: "energy advice"}, Service: "Advice", Country: "DE",
 		Shares: []grant.Share{
-			{Thing: "meter", Title: "meter", Actions: []string{grant.OpObserve, grant.OpRead}, Affordances: []string{"power"},
-				Precision: grant.Precision{Every: grant.Duration(time.Minute), Stat: grant.Mean, Round: 10}},
-			{Thing: "car", Actions: []string{grant.OpObserve}, Affordances: []string{"position"},
-				Precision: grant.Precision{Change: true, Place: &place, Delay: grant.Duration(time.Hour)}},
+			{
+				Thing: "meter", Title: "meter", Actions: []string{grant.OpObserve, grant.OpRead}, Affordances: []string{"power"},
+				Precision: grant.Precision{Every: grant.Duration(time.Minute), Stat: grant.Mean, Round: 10},
+			},
+			{
+				Thing: "car", Actions: []string{grant.OpObserve}, Affordances: []string{"position"},
+				Precision: grant.Precision{Change: true, Place: &place, Delay: grant.Duration(time.Hour)},
+			},
 			{Thing: "lamp", Actions: []string{grant.OpWrite}, Affordances: []string{"state"}},
 		},
 		Conditionality: &grant.Conditionality{CoreFunctionWithoutGrant: true, Benefit: "a free report"},
@@ -178,8 +182,10 @@ func (m *maker) asking(owner, grantee *identity.Verified) {
 	q := grant.Request{
 		ID: m.id(), From: grantee.Address(), Client: "cli", Name: "Friend", To: owner.Address(), Service: "Advice",
 		Purpose: grant.Purpose{Class: "dpv:OptimisationForConsumer"},
-		Wants: []grant.Want{{Quantity: "power", Unit: "W", Actions: []string{grant.OpObserve},
-			Precision: grant.Precision{Every: grant.Duration(15 * time.Minute), Stat: grant.Mean}}},
+		Wants: []grant.Want{{
+			Quantity: "power", Unit: "W", Actions: []string{grant.OpObserve},
+			Precision: grant.Precision{Every: grant.Duration(15 * time.Minute), Stat: grant.Mean},
+		}},
 		For: 30 * grant.Day, Retention: 30 * grant.Day, DeletesWithin: grant.Day,
 		Notice: grant.NewNotice("en", "Your power, every quarter of an hour,\nto advise you."), Issued: now(), Expires: now().Add(7 * 24 * time.Hour),
 	}

@@ -35,15 +35,21 @@ func makeRequests(t *testing.T) []request {
 	t.Helper()
 	node := identity.NodeKeyID("h.example", "k1")
 	all := []request{
-		{Name: "client", Method: "POST", TargetURI: "https://h.example/v1/refusals",
-			Body: `{"from":"friend@s.example","until":"2027-02-20T14:00:00Z"}`, KeyID: "acct:owner@h.example#phone", Key: ed25519Key("owner phone")},
+		{
+			Name: "client", Method: "POST", TargetURI: "https://h.example/v1/refusals",
+			Body: `{"from":"friend@s.example","until":"2027-02-20T14:00:00Z"}`, KeyID: "acct:owner@h.example#phone", Key: ed25519Key("owner phone"),
+		},
 		{Name: "empty-body", Method: "GET", TargetURI: "https://h.example/v1/inbox?after=0", KeyID: "acct:owner@h.example#phone", Key: ed25519Key("owner phone")},
-		{Name: "any-script", Method: "GET", TargetURI: "https://h.example/v1/grants", KeyID: identity.ClientKeyID(address(t, "Łukasz@h.example"), "cli"),
-			Key: ed25519Key("lukasz cli")},
+		{
+			Name: "any-script", Method: "GET", TargetURI: "https://h.example/v1/grants", KeyID: identity.ClientKeyID(address(t, "Łukasz@h.example"), "cli"),
+			Key: ed25519Key("lukasz cli"),
+		},
 		{Name: "anchor", Method: "POST", TargetURI: "https://h.example/v1/live", KeyID: identity.CircleKeyID(circleID("home")), Key: ed25519Key("anchor home leaf")},
 		{Name: "node", Method: "POST", TargetURI: "https://s.example/v1/key-packages/claim/friend", Body: "{}", KeyID: node, Key: ed25519Key("node h.example")},
-		{Name: "localhost", Method: "POST", TargetURI: "http://s.localhost:8402/v1/key-packages/claim/friend", Body: "{}",
-			KeyID: identity.NodeKeyID("h.localhost:8401", "k1"), Key: ed25519Key("node h.localhost")},
+		{
+			Name: "localhost", Method: "POST", TargetURI: "http://s.localhost:8402/v1/key-packages/claim/friend", Body: "{}",
+			KeyID: identity.NodeKeyID("h.localhost:8401", "k1"), Key: ed25519Key("node h.localhost"),
+		},
 	}
 	for i := range all {
 		r := &all[i]
@@ -103,8 +109,10 @@ func TestInbox(t *testing.T) {
 	plain := must[[]byte](t)(json.Marshal(map[string]string{"t": "request", "request": r.docs["request"].Compact}))
 	f := inboxFile{
 		About: "a request sealed to an inbox: open only; Sealed.copies[0] opens with the recipient's key, info and aad",
-		Recipient: key{Name: "owner phone inbox", Kind: "X25519", Seed: seedOf("owner phone inbox"),
-			Public: inboxKey(t, "owner phone inbox").Public()},
+		Recipient: key{
+			Name: "owner phone inbox", Kind: "X25519", Seed: seedOf("owner phone inbox"),
+			Public: inboxKey(t, "owner phone inbox").Public(),
+		},
 		Client: "phone", Info: "primum inbox", AAD: hex.EncodeToString([]byte("friend@s.example\x00owner@h.example\x00phone")), Plain: string(plain),
 	}
 	f.Sealed = sealedBefore(t, f, plain)
