@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,22 +23,46 @@ type adapter interface {
 	Receive(topic string, payload []byte, at time.Time) thing.Report
 }
 
-// lockedAdapter lets commands and messages use an adapter from two goroutines.
+// lockedAdapter lets commands and messages use an adapter from two goroutines,
+// and puts the broker's name into its keys: the same topic on another broker is
+// another device.
 type lockedAdapter struct {
+	broker string
+
 	mu      sync.Mutex
-	adapter adapter
+	adapter adapter // under mu
+}
+
+func (a *lockedAdapter) key(own string) string {
+	if own == "" {
+		return ""
+	}
+	return a.broker + " " + own
 }
 
 func (a *lockedAdapter) Write(key, affordance string, value any) (thing.Send, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.adapter.Write(key, affordance, value)
+	return a.adapter.Write(strings.TrimPrefix(key, a.broker+" "), affordance, value)
 }
 
 func (a *lockedAdapter) receive(topic string, payload []byte, at time.Time) thing.Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.adapter.Receive(topic, payload, at)
+	r := a.adapter.Receive(topic, payload, at)
+	for i := range r.Found {
+		r.Found[i].Key, r.Found[i].Thing = a.key(r.Found[i].Key), a.key(r.Found[i].Thing)
+	}
+	for i := range r.Gone {
+		r.Gone[i] = a.key(r.Gone[i])
+	}
+	for i := range r.Readings {
+		r.Readings[i].Key = a.key(r.Readings[i].Key)
+	}
+	for i := range r.Troubles {
+		r.Troubles[i].Key = a.key(r.Troubles[i].Key)
+	}
+	return r
 }
 
 func (a *lockedAdapter) filters() []string {
@@ -61,18 +86,22 @@ type brokerSide struct {
 
 func openBroker(c Config, h *house) (*brokerSide, error) {
 	b := &brokerSide{house: h, now: c.Clock.Now, changed: make(chan struct{}, 1)}
+	name := c.BrokerName
+	if name == "" {
+		name = c.Broker.String()
+	}
 	var elsewhere, never []string
 	if c.Zigbee2MQTT != Off {
 		z := zigbee2mqtt.New(c.Zigbee2MQTT)
 		elsewhere, never = append(elsewhere, z.Base()), append(never, z.Base()+"/bridge/logging")
-		b.adapters = append(b.adapters, &lockedAdapter{adapter: z})
+		b.adapters = append(b.adapters, &lockedAdapter{broker: name, adapter: z})
 	}
 	if c.HomeAssistant != Off {
 		o := homeassistant.Options{Prefix: c.HomeAssistant, Elsewhere: append(elsewhere, ownBase), Never: never}
-		b.adapters = append(b.adapters, &lockedAdapter{adapter: homeassistant.New(o)})
+		b.adapters = append(b.adapters, &lockedAdapter{broker: name, adapter: homeassistant.New(o)})
 	}
 	if c.Statestream != "" && c.Statestream != Off {
-		b.adapters = append(b.adapters, &lockedAdapter{adapter: statestream.New(c.Statestream)})
+		b.adapters = append(b.adapters, &lockedAdapter{broker: name, adapter: statestream.New(c.Statestream)})
 	}
 	o := *c.Broker
 	o.Never = append(slices.Clone(o.Never), never...)
@@ -117,9 +146,7 @@ func (b *brokerSide) run(ctx context.Context) error {
 			case <-b.changed:
 			}
 			if err := b.subscribe(); err != nil {
-				b.house.mu.Lock()
-				b.house.problem(err.Error())
-				b.house.mu.Unlock()
+				b.house.note(err.Error())
 			}
 		}
 	})

@@ -136,3 +136,34 @@ func TestBackupAndRestoreOfARealAnchor(t *testing.T) {
 		t.Error("the restored edge has another key: labels and pins would be void")
 	}
 }
+
+func FuzzUnpack(f *testing.F) {
+	w := func(entries ...string) []byte {
+		var b bytes.Buffer
+		t := tar.NewWriter(&b)
+		for i := 0; i+1 < len(entries); i += 2 {
+			if err := writeEntry(t, entries[i], []byte(entries[i+1])); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := t.Close(); err != nil {
+			f.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	f.Add(w(backupFormat, backupVersion, backupAnchor, "a", registryFile, "{}", historyFile, "h"))
+	f.Add(w(backupFormat, backupVersion, "../x", "a"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		_, _ = unpack(dir, bytes.NewReader(b))
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.Name() != registryFile && e.Name() != historyFile {
+				t.Fatalf("wrote %q", e.Name())
+			}
+		}
+	})
+}

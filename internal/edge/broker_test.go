@@ -2,11 +2,14 @@ package edge
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -65,8 +68,8 @@ func TestHouseOnARealBroker(t *testing.T) {
 	publish(t, devices, "zigbee2mqtt/bridge/devices", houseDevices, true)
 	publish(t, devices, "zigbee2mqtt/bridge/logging", strings.Repeat("x", 100_000), true)
 	publish(t, devices, "zigbee2mqtt/kitchen/lamp", `{"state":"OFF","brightness":10}`, true)
-	a := newAnchor(t)
-	e := run(t, Config{Broker: &mqtt.Options{URL: b.URL()}, Settle: 50 * time.Millisecond}, a)
+	a, terminal := newAnchor(t), &words{}
+	e := run(t, Config{Broker: &mqtt.Options{URL: b.URL()}, Settle: 50 * time.Millisecond, Terminal: terminal}, a)
 	a.await(t, "things and the retained state", func() bool { return len(a.things) == 2 && len(a.fed) == 2 })
 	if got := ids(a.things); !slices.Equal(got, []string{"kitchen-lamp", "water"}) {
 		t.Errorf("things %v", got)
@@ -113,9 +116,32 @@ func TestHouseOnARealBroker(t *testing.T) {
 			t.Fatal("no value after the broker's restart")
 		}
 	}
+	for _, want := range []string{"Connected to the broker " + b.URL() + " by MQTT 5.", "The broker " + b.URL() + " is not reachable: the broker closed the connection; next try in 1s."} {
+		if !strings.Contains(terminal.String(), want) {
+			t.Errorf("the terminal does not say %q: %s", want, terminal)
+		}
+	}
 	if o := e.Overview(); o.Broker == nil || !o.Broker.Connected || o.Broker.Version != "5" {
 		t.Errorf("broker %+v", o.Broker)
 	}
+}
+
+// words is a terminal that can be read while it is written.
+type words struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
 }
 
 func TestCaptureOnARealBroker(t *testing.T) {
@@ -171,5 +197,43 @@ func TestOwnAnnouncementsAreNotReadBack(t *testing.T) {
 	a.await(t, "the one own thing", func() bool { return len(a.things) > 0 })
 	if got := ids(a.things); !slices.Equal(got, []string{"own"}) {
 		t.Errorf("things %v", got)
+	}
+}
+
+// TestSameTopicOnAnotherBroker: a pin is to broker and topic; another broker
+// can't pass its devices off as those that were accepted.
+func TestSameTopicOnAnotherBroker(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "edge")
+	for _, want := range [][]string{{"kitchen-lamp", "water"}, {"kitchen-lamp-2", "water-2"}} {
+		b := mosquittotest.Start(t, mosquittotest.Options{})
+		devices, _ := listen(t, b)
+		publish(t, devices, "zigbee2mqtt/bridge/devices", houseDevices, true)
+		t.Run(want[0], func(t *testing.T) {
+			a := newAnchor(t)
+			run(t, Config{Dir: dir, Broker: &mqtt.Options{URL: b.URL()}, Settle: 50 * time.Millisecond}, a)
+			a.await(t, "things", func() bool { return len(a.things) == 2 })
+			if got := ids(a.things); !slices.Equal(got, want) {
+				t.Errorf("things %v, want %v", got, want)
+			}
+		})
+	}
+	first := &mqtt.Options{URL: "mqtt://127.0.0.1:1"} // the named one is meant, wherever it is
+	known, err := openRegistry(filepath.Join(dir, registryFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(known.byName("water"), " ")
+	e, err := openWith(Config{Dir: dir, Broker: first, BrokerName: name}, newAnchor(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	e.broker.receive(mqtt.Message{Topic: "zigbee2mqtt/bridge/devices", Payload: []byte(houseDevices)})
+	e.house.settled(time.Now().Add(time.Hour))
+	for _, s := range e.Overview().Things {
+		if s.Gone != strings.HasSuffix(s.Name, "-2") {
+			t.Errorf("%s: gone %v", s.Name, s.Gone)
+		}
 	}
 }

@@ -23,6 +23,10 @@ type Drive func(ctx context.Context, a *circle.Anchor, take func(circle.Event) e
 type Config struct {
 	Dir    string        // state folder, made 0700 and locked
 	Broker *mqtt.Options // nil: no broker
+	// BrokerName is what descriptions are pinned to, beside the topic; empty:
+	// the broker's address. Give the old address here when a broker has moved,
+	// else its devices are taken for new ones.
+	BrokerName string
 	// Base topics of the adapters: "" is the usual one, Off is none. Statestream
 	// has no usual one: "" is none.
 	Zigbee2MQTT   string // "zigbee2mqtt"

@@ -107,9 +107,16 @@ func affordanceJSON(d *thing.Description, name string) []byte {
 }
 
 // short bounds text of a stranger in what is shown.
-func short(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
+func short(s string) string { return cut(s, 60) }
+
+// sentence bounds a problem in words.
+func sentence(s string) string { return cut(s, 240) }
+
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
 		return string(r[:most]) + "…"
 	}
 	return s

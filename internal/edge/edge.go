@@ -12,6 +12,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -185,6 +186,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	start(e.loop)
 	if e.broker != nil {
 		start(e.broker.run)
+		start(e.sayBroker)
 	}
 	if h := e.config.Simulated; h != nil {
 		start(func(ctx context.Context) error {
@@ -203,6 +205,26 @@ func (e *Edge) Run(ctx context.Context) error {
 		return fmt.Errorf("run edge: %w", err)
 	}
 	return nil
+}
+
+// sayBroker says on the terminal when the broker comes and goes.
+func (e *Edge) sayBroker(ctx context.Context) error {
+	for first, was := true, false; ; {
+		changed := e.broker.conn.Changed()
+		switch s := e.broker.conn.Status(); {
+		case s.Connected && !was:
+			e.say("Connected to the broker " + s.Broker + " by MQTT " + s.Version + ".")
+			first, was = false, true
+		case !s.Connected && !s.Since.IsZero() && (was || first):
+			e.say("The broker " + s.Broker + " is not reachable: " + s.Problem + ". It is tried until it is.")
+			first, was = false, false
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
 }
 
 // loop looks at the house's deadlines, the outage buffer and the counts.
@@ -346,6 +368,7 @@ func (e *Edge) event(ctx context.Context, ev circle.Event) error {
 		e.ShowClaim()
 	case circle.EventProblem, circle.EventDeclined, circle.EventPaused:
 		log.Warn("circle", "event", ev.Kind, "reason", ev.Reason, "text", ev.Text)
+		e.house.note(strings.TrimSpace(fmt.Sprintf("%s: %s %s", ev.Kind, ev.Reason, ev.Text)))
 	default:
 		log.Info("circle", "event", ev.Kind, "reason", ev.Reason)
 	}

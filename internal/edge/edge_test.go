@@ -432,7 +432,7 @@ func TestRefusedValuesAreCountedAndShown(t *testing.T) {
 	for i := range 100 {
 		b.take(fakeSource{}, thing.Report{Troubles: []thing.Trouble{{Place: fmt.Sprint("topic ", i), Reason: strings.Repeat("x", 10_000)}}})
 	}
-	if o := b.overview(); len(o.Problems) != maxProblems || len(o.Problems[0]) > 100 {
+	if o := b.overview(); len(o.Problems) != maxProblems || len(o.Problems[0]) > 300 {
 		t.Errorf("%d problems of %d bytes", len(o.Problems), len(o.Problems[0]))
 	}
 }

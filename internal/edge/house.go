@@ -131,16 +131,23 @@ func (h *house) trouble(t thing.Trouble) {
 	if where == "" {
 		where = t.Place
 	}
-	c.problem = where + ": " + t.Reason
+	c.problem = sentence(where + ": " + t.Reason)
 	h.log.Debug("value not forwarded", "thing", h.registry.Things[part.Thing].Name, "affordance", where)
 }
 
 func (h *house) problem(text string) {
-	h.problems = append(h.problems, short(text))
+	h.problems = append(h.problems, sentence(text))
 	if n := len(h.problems); n > maxProblems {
 		h.problems = slices.Clone(h.problems[n-maxProblems:])
 	}
-	h.log.Warn("announcement not used", "problem", short(text))
+	h.log.Warn("problem", "text", sentence(text))
+}
+
+// note lists a problem from elsewhere.
+func (h *house) note(text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.problem(text)
 }
 
 func (h *house) count(thingKey string) *counts {
@@ -340,7 +347,7 @@ func (h *house) annotate(d *thing.Description, key string) {
 	}
 	d.Context = json.RawMessage(`["` + thing.Context + `",{"primum":"urn:primum:"}]`)
 	d.Extra = map[string]json.RawMessage{}
-	for name, v := range map[string]any{"primum:refused": c.refused, "primum:problem": short(c.problem)} {
+	for name, v := range map[string]any{"primum:refused": c.refused, "primum:problem": sentence(c.problem)} {
 		if b, err := json.Marshal(v); err == nil {
 			d.Extra[name] = b
 		}

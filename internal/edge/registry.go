@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,10 @@ import (
 // edge's lock guards it.
 type registry struct {
 	path   string
-	Things map[string]*knownThing `json:"things"` // by Found.Thing
-	Parts  map[string]*knownPart  `json:"parts"`  // by Found.Key
+	names  map[string]string          // thing keys by name
+	parts  map[string]map[string]bool // part keys by thing key
+	Things map[string]*knownThing     `json:"things"` // by Found.Thing
+	Parts  map[string]*knownPart      `json:"parts"`  // by Found.Key
 }
 
 type knownThing struct {
@@ -54,6 +57,13 @@ func openRegistry(path string) (*registry, error) {
 	if r.Parts == nil {
 		r.Parts = map[string]*knownPart{}
 	}
+	r.names, r.parts = map[string]string{}, map[string]map[string]bool{}
+	for key, t := range r.Things {
+		r.names[t.Name] = key
+	}
+	for key, p := range r.Parts {
+		r.join(p.Thing, key)
+	}
 	return r, nil
 }
 
@@ -71,7 +81,8 @@ func (r *registry) save() error {
 // accept pins an announcement, giving names where there are none yet.
 func (r *registry) accept(f thing.Found, now time.Time) *knownPart {
 	if r.Things[f.Thing] == nil {
-		r.Things[f.Thing] = &knownThing{Name: r.freeName(f.Wish)}
+		name := r.freeName(f.Wish)
+		r.Things[f.Thing], r.names[name] = &knownThing{Name: name}, f.Thing
 	}
 	p := &knownPart{Thing: f.Thing, Description: f.Description, Topics: f.Topics, Names: map[string]string{}, Accepted: now}
 	old := r.Parts[f.Key]
@@ -88,15 +99,19 @@ func (r *registry) accept(f thing.Found, now time.Time) *knownPart {
 			taken[p.Names[name]] = true
 		}
 	}
+	if old != nil {
+		delete(r.parts[old.Thing], f.Key)
+	}
 	r.Parts[f.Key] = p
+	r.join(f.Thing, f.Key)
 	return p
 }
 
 func (r *registry) takenNames(thingKey, exceptPart string) map[string]bool {
 	taken := map[string]bool{}
-	for key, p := range r.Parts {
-		if p.Thing == thingKey && key != exceptPart {
-			for _, name := range p.Names {
+	for key := range r.parts[thingKey] {
+		if key != exceptPart {
+			for _, name := range r.Parts[key].Names {
 				taken[name] = true
 			}
 		}
@@ -122,25 +137,19 @@ func free(name, gap string, taken func(string) bool) string {
 	return try
 }
 
-// byName finds the key of a thing.
-func (r *registry) byName(name string) string {
-	for key, t := range r.Things {
-		if t.Name == name {
-			return key
-		}
-	}
-	return ""
-}
+// byName finds the key of a thing, "" where there is none of that name.
+func (r *registry) byName(name string) string { return r.names[name] }
 
 // partsOf lists the keys of a thing's parts, sorted.
-func (r *registry) partsOf(thingKey string) (keys []string) {
-	for key, p := range r.Parts {
-		if p.Thing == thingKey {
-			keys = append(keys, key)
-		}
+func (r *registry) partsOf(thingKey string) []string {
+	return slices.Sorted(maps.Keys(r.parts[thingKey]))
+}
+
+func (r *registry) join(thingKey, part string) {
+	if r.parts[thingKey] == nil {
+		r.parts[thingKey] = map[string]bool{}
 	}
-	slices.Sort(keys)
-	return keys
+	r.parts[thingKey][part] = true
 }
 
 // merged is the description of a thing made of its parts, with the names that
