@@ -1,6 +1,7 @@
 package circle
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +62,8 @@ func (p jsonPart) encode() ([]byte, error) { return json.Marshal(p.v) }
 type baseState struct {
 	Outbox     []Effect `json:"outbox"`
 	NextEffect uint64   `json:"nextEffect"`
-	NextEvent  uint64   `json:"nextEvent"`
+	// EventIDs is where the ids of events go on after a restart.
+	EventIDs uint64 `json:"eventIds"`
 }
 
 // actor is what Anchor, Member and Owner have in common. It is safe for
@@ -80,7 +83,8 @@ type actor struct {
 	soft   map[string]bool // changed, but a crash may lose it
 	softAt time.Time
 	base   baseState
-	events []Event
+	events []queuedEvent
+	lastID uint64 // of an event
 	rooms  map[ID]*room
 
 	wishes  map[string]*Effect // effects that follow from state: not stored
@@ -142,16 +146,19 @@ func (a *actor) step(what string) error {
 
 // restore builds the memory anew from files.
 func (a *actor) restore(files map[string][]byte) error {
-	a.parts = map[string]part{partBase: jsonPart{&a.base}, partEvents: jsonPart{&a.events}}
+	a.parts = map[string]part{partBase: jsonPart{&a.base}, partEvents: eventsOf{a, partEvents}}
 	a.dirty, a.soft = map[string]bool{}, map[string]bool{}
 	a.base, a.events = baseState{}, nil
 	a.rooms, a.wishes, a.tries = map[ID]*room{}, map[string]*Effect{}, map[string]*try{}
 	if err := decodePart(files, partBase, &a.base); err != nil {
 		return err
 	}
-	if err := decodePart(files, partEvents, &a.events); err != nil {
+	a.lastID = a.base.EventIDs
+	var events []Event
+	if err := decodePart(files, partEvents, &events); err != nil {
 		return err
 	}
+	a.addEvents(partEvents, events)
 	for name, b := range files {
 		if len(name) != len(partCircle)+32 || name[:len(partCircle)] != partCircle {
 			continue
@@ -160,6 +167,7 @@ func (a *actor) restore(files map[string][]byte) error {
 			return fmt.Errorf(errBadState, name, err)
 		}
 	}
+	slices.SortFunc(a.events, func(x, y queuedEvent) int { return cmp.Compare(x.ID, y.ID) })
 	if err := a.role.restore(files); err != nil {
 		return err
 	}
@@ -315,13 +323,67 @@ func (a *actor) harden() {
 	clear(a.soft)
 }
 
+// queuedEvent is an event and the part that stores it: its circle's, so that a
+// message and what it says are written at once.
+type queuedEvent struct {
+	Event
+	part string
+}
+
+// eventsOf stores the events of one part.
+type eventsOf struct {
+	actor *actor
+	part  string
+}
+
+func (p eventsOf) encode() ([]byte, error) { return json.Marshal(p.list()) }
+
+func (p eventsOf) list() []Event {
+	var out []Event
+	for _, e := range p.actor.events {
+		if e.part == p.part {
+			out = append(out, e.Event)
+		}
+	}
+	return out
+}
+
+func (a *actor) addEvents(part string, events []Event) {
+	for _, e := range events {
+		a.events = append(a.events, queuedEvent{e, part})
+	}
+}
+
+// eventIDs is how many ids are taken at once from the stored count.
+const eventIDs = 4096
+
 // emit puts an event in the queue.
 func (a *actor) emit(e Event) {
-	a.base.NextEvent++
-	e.ID, e.At = a.base.NextEvent, a.now()
-	a.events = append(a.events, e)
-	a.touch(partBase)
-	a.touch(partEvents)
+	if a.lastID >= a.base.EventIDs {
+		a.base.EventIDs = a.lastID + eventIDs
+		a.touch(partBase)
+	}
+	a.lastID++
+	e.ID, e.At = a.lastID, a.now()
+	part := partEvents
+	if r := a.rooms[e.Circle]; r != nil {
+		part = r.part()
+	}
+	a.events = append(a.events, queuedEvent{e, part})
+	a.touch(part)
+}
+
+// keepEvents drops events, and has written what changed by that.
+func (a *actor) keepEvents(keep func(Event) bool) {
+	kept := a.events[:0:0]
+	for _, e := range a.events {
+		if keep(e.Event) {
+			kept = append(kept, e)
+		} else {
+			a.touch(e.part)
+		}
+	}
+	a.events = kept
 }
 
 // problem is an event for people.
@@ -483,20 +545,17 @@ func (a *actor) Events() []Event {
 	if a.closed || a.broken != nil {
 		return nil
 	}
-	return append([]Event(nil), a.events...)
+	out := make([]Event, len(a.events))
+	for i, e := range a.events {
+		out[i] = e.Event
+	}
+	return out
 }
 
 // Ack takes every event up to and including id out of the queue.
 func (a *actor) Ack(id uint64) error {
 	return a.do(func() error {
-		n := 0
-		for n < len(a.events) && a.events[n].ID <= id {
-			n++
-		}
-		if n > 0 {
-			a.events = append([]Event(nil), a.events[n:]...)
-			a.touch(partEvents)
-		}
+		a.keepEvents(func(e Event) bool { return e.ID > id })
 		return nil
 	})
 }
@@ -507,20 +566,15 @@ func (a *actor) makeRoom() bool {
 	if len(a.events) < homeEvents {
 		return true
 	}
-	kept := a.events[:0:0]
 	drop := len(a.events) - homeEvents + 1
-	for _, e := range a.events {
+	a.keepEvents(func(e Event) bool {
 		r := a.rooms[e.Circle]
 		if drop > 0 && e.Kind == EventValue && r != nil && r.Home {
 			drop--
-			continue
+			return false
 		}
-		kept = append(kept, e)
-	}
-	if len(kept) < len(a.events) {
-		a.events = kept
-		a.touch(partEvents)
-	}
+		return true
+	})
 	return len(a.events) < maxEvents
 }
 

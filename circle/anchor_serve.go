@@ -257,11 +257,7 @@ func (an *Anchor) settleCommand(ref string, c command, value json.RawMessage, pr
 func (an *Anchor) dropCommand(ref string) {
 	delete(an.st.Commands, ref)
 	an.touch(partAnchor)
-	n := len(an.events)
-	an.events = slices.DeleteFunc(an.events, func(e Event) bool { return e.Kind == EventCommand && e.Ref == ref })
-	if len(an.events) != n {
-		an.touch(partEvents)
-	}
+	an.keepEvents(func(e Event) bool { return e.Kind != EventCommand || e.Ref != ref })
 }
 
 // planCommands answers what the edge did not.
@@ -296,7 +292,7 @@ func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inn
 		return err
 	}
 	if m.Since.IsZero() {
-		return an.newest(r, src, m, g, reply)
+		return an.newest(r, src, m, g, d, reply)
 	}
 	if an.history == nil {
 		return &Problem{Kind: "no-history", Detail: "this edge keeps no history"}
@@ -321,17 +317,37 @@ func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inn
 	return nil
 }
 
-func (an *Anchor) newest(r *room, src Source, m inner, g *anchorGrant, reply *inner) error {
+func (an *Anchor) newest(r *room, src Source, m inner, g *anchorGrant, d grant.Detail, reply *inner) error {
 	v, ok := r.Values[flowKey(m, g)]
 	if g == nil {
 		v, ok = r.Values[src.Thing+"\x00"+src.Name]
 	}
 	reply.Last = true
 	if !ok || v.Value == nil {
-		return nil // nothing was measured yet
+		return an.newestKept(src, g, d, reply)
 	}
 	reply.Values, reply.Unit = []instant{newInstant(v.At, v.Value)}, v.Unit
 	return nil
+}
+
+// newestKept looks for the newest value in the history; none is no error.
+func (an *Anchor) newestKept(src Source, g *anchorGrant, d grant.Detail, reply *inner) error {
+	if an.history == nil {
+		return nil
+	}
+	q := query{src: src, rule: ruleOf(d.Precision), to: an.now()}
+	q.from = q.to.Add(-max(3*(q.rule.Every+q.rule.Delay), time.Hour))
+	if g != nil {
+		q.pauses = g.Pauses
+		if q.from.Before(g.Since) {
+			q.from = g.Since
+		}
+	}
+	values, _, err := an.page(q)
+	if err == nil && len(values) > 0 {
+		reply.Values = values[len(values)-1:]
+	}
+	return err
 }
 
 func flowKey(m inner, g *anchorGrant) string {
@@ -420,9 +436,8 @@ func (p *pager) flush(t time.Time) {
 		if p.full {
 			return
 		}
-		v := newInstant(pt.At, pt.Value)
-		p.size += len(v[0]) + len(v[1]) + 4
-		p.values = append(p.values, v)
+		p.size += len(time.RFC3339Nano) + len(pt.Value) + 6
+		p.values = append(p.values, newInstant(pt.At, pt.Value))
 		if p.size >= pageRoom || p.seen >= historyBudget {
 			p.full, p.next = true, p.after(pt.At)
 		}

@@ -19,6 +19,7 @@ type flow struct {
 	unit   string
 	rule   reduce.Rule
 	series *reduce.Series
+	upTo   time.Time // what is older was taken from the history
 }
 
 // key names the affordance inside its circle.
@@ -55,13 +56,17 @@ func (an *Anchor) feed(s Sample) (act bool) {
 	home := an.homeFlows[src]
 	if home == nil && an.home() != nil && !an.st.Restored && len(an.homeFlows) < 10_000 {
 		rule := ruleOf(an.st.Rule)
-		home = &flow{source: src, thing: s.Thing, name: s.Name, op: opOf(s), rule: rule, series: reduce.New(rule, now)}
+		home = &flow{source: src, thing: s.Thing, name: s.Name, op: opOf(s), rule: rule}
+		an.begins(home, minTime(s.At, now), nil)
 		an.homeFlows[src] = home
 		act = true
 	}
 	for _, f := range an.flowsOf(src, home) {
 		if s.Unit != "" {
 			f.unit = s.Unit
+		}
+		if s.At.Before(f.upTo) {
+			continue // the history had it
 		}
 		if f.series.Add(s.At, s.Value) && f.rule.Every <= 0 {
 			act = true
@@ -108,9 +113,39 @@ func (an *Anchor) buildFlows(g *anchorGrant, now time.Time) {
 			if g.multi() {
 				f.thing = d.Identifier
 			}
-			f.series = reduce.New(f.rule, now)
+			an.begins(f, now, g)
 			g.flows = append(g.flows, f)
 		}
+	}
+}
+
+// begins starts a flow with what the history has of the windows that are open
+// now: after a restart they go on.
+func (an *Anchor) begins(f *flow, now time.Time, g *anchorGrant) {
+	start := now
+	if f.rule.Every > 0 {
+		start, _ = grant.Window(now.Add(-f.rule.Delay), grant.Duration(f.rule.Every))
+	}
+	if g != nil {
+		from := g.Since
+		if n := len(g.Pauses); n > 0 && g.Pauses[n-1].To.After(from) {
+			from = g.Pauses[n-1].To
+		}
+		if start.Before(from) {
+			start = from
+		}
+	}
+	f.series = reduce.New(f.rule, start)
+	if an.history == nil || f.rule.Every <= 0 || !start.Before(now) {
+		return
+	}
+	samples, err := an.history.History(f.source.Thing, f.source.Name, start, now, historyChunk)
+	if err != nil {
+		an.log.Warn("read history", "thing", f.source.Thing, "error", err)
+	}
+	for _, s := range samples {
+		f.series.Add(s.At, s.Value)
+		f.unit, f.upTo = s.Unit, now
 	}
 }
 

@@ -51,26 +51,35 @@ type inner struct {
 	Reason    string          `json:"reason,omitempty"`
 }
 
-// instant is a value of a page: [at, value].
-type instant [2]json.RawMessage
+// instant is a value of a page, written [at, value].
+type instant Reading
 
-func newInstant(at time.Time, value json.RawMessage) instant {
-	t, _ := json.Marshal(at)
-	if value == nil {
-		value = json.RawMessage("null")
+func newInstant(at time.Time, value json.RawMessage) instant { return instant{at, value} }
+
+// MarshalJSON writes null for a window without measurement.
+func (i instant) MarshalJSON() ([]byte, error) {
+	if i.Value == nil {
+		return json.Marshal([]any{i.At, nil})
 	}
-	return instant{t, value}
+	return json.Marshal([]any{i.At, i.Value})
 }
 
-// reading reads an instant; a null value is a window without measurement.
-func (i instant) reading() (r Reading, err error) {
-	if err := json.Unmarshal(i[0], &r.At); err != nil {
-		return r, errors.New("page holds a time that is none")
+// UnmarshalJSON reads exactly a time and a value.
+func (i *instant) UnmarshalJSON(b []byte) error {
+	var pair []json.RawMessage
+	if err := json.Unmarshal(b, &pair); err != nil {
+		return err
 	}
-	if !bytes.Equal(i[1], []byte("null")) {
-		r.Value = i[1]
+	if len(pair) != 2 {
+		return errors.New("a value of a page is a pair")
 	}
-	return r, nil
+	if err := json.Unmarshal(pair[0], &i.At); err != nil {
+		return errors.New("page holds a time that is none")
+	}
+	if i.Value = pair[1]; bytes.Equal(i.Value, []byte("null")) {
+		i.Value = nil
+	}
+	return nil
 }
 
 // encodeInner writes entries: one alone as an object, several as an array.
@@ -128,11 +137,6 @@ func (m *inner) check() error {
 	}
 	if len(m.ID) > 64 || len(m.Name) > 256 || len(m.Thing) > 256 || len(m.Unit) > 64 || len(m.Nonce) > 64 {
 		return errors.New("a name is too long")
-	}
-	for _, v := range m.Values {
-		if _, err := v.reading(); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -164,9 +164,7 @@ func (m *Member) pageCame(r *room, it inner, k call) {
 	}
 	e := Event{Kind: EventHistory, Circle: r.ID, Grant: r.Grant, Ref: it.ID, Thing: thing, Title: m.titleOf(r, thing), Name: it.Name, Unit: it.Unit, Last: last}
 	for _, v := range it.Values {
-		if reading, err := v.reading(); err == nil {
-			e.Values = append(e.Values, reading)
-		}
+		e.Values = append(e.Values, Reading(v))
 	}
 	m.emit(e)
 	if last {

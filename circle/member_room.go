@@ -125,6 +125,9 @@ func (m *Member) value(r *room, it inner) {
 		m.bad(r, errors.New("too many affordances"))
 		return
 	}
+	if r.Member.Seen == nil { // an empty one is not written to disk
+		r.Member.Seen = map[string]time.Time{}
+	}
 	r.Member.Seen[key], r.Member.Last = it.At, it.At
 	thing := it.Thing
 	if g := m.grantOf(r.ID); g != nil {

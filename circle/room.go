@@ -17,6 +17,7 @@ const (
 	maxEpochAge   = 24 * time.Hour
 	maxQueue      = 3_000 // messages that wait to be sent
 	maxHandshake  = 256 << 10
+	suspectTime   = 10 * time.Minute
 )
 
 // Reasons of EventStopped.
@@ -42,6 +43,7 @@ type roomState struct {
 	Stopped string         `json:"stopped,omitempty"`
 	Fenced  string         `json:"fenced,omitempty"`
 	Bad     uint64         `json:"bad"` // frames that were not opened
+	Events  []Event        `json:"events,omitempty"`
 
 	// Of an anchor.
 	Opened   bool                   `json:"opened,omitempty"` // at the node
@@ -80,6 +82,7 @@ type outgoing struct {
 // room is one circle as one participant sees it.
 type room struct {
 	roomState
+	actor  *actor
 	group  *mls.Group
 	config mls.Config
 
@@ -102,6 +105,7 @@ type room struct {
 	overflow   []string // clients that found no room
 	wakeAt     time.Time
 	proposedAt time.Time // own Update, in this process
+	suspectAt  time.Time // since when the log makes no sense
 }
 
 // inKind says what came out of the log.
@@ -136,7 +140,7 @@ func (r *room) part() string { return partCircle + r.ID.String() }
 // encode stores the circle; the group's bytes stand in memory only meanwhile.
 func (r *room) encode() ([]byte, error) {
 	st := r.roomState
-	st.Group = nil
+	st.Group, st.Events = nil, eventsOf{r.actor, r.part()}.list()
 	if r.group != nil {
 		b, err := r.group.MarshalBinary()
 		if err != nil {
@@ -148,10 +152,12 @@ func (r *room) encode() ([]byte, error) {
 }
 
 func (a *actor) restoreRoom(b []byte) error {
-	r := &room{}
+	r := &room{actor: a}
 	if err := json.Unmarshal(b, &r.roomState); err != nil {
 		return err
 	}
+	a.addEvents(r.part(), r.Events)
+	r.Events = nil
 	r.fillMaps()
 	a.rooms[r.ID] = r
 	a.parts[r.part()] = r
@@ -191,6 +197,7 @@ func (a *actor) loadGroups() error {
 
 func (a *actor) addRoom(r *room) {
 	r.fillMaps()
+	r.actor = a
 	a.rooms[r.ID] = r
 	a.put(r.part(), r)
 }
@@ -200,6 +207,12 @@ func (a *actor) eraseRoom(r *room) {
 	r.group, r.sealed, r.Seed, r.Queue, r.Pending = nil, nil, nil, nil, nil
 	delete(a.rooms, r.ID)
 	a.put(r.part(), nil)
+	for i := range a.events {
+		if a.events[i].part == r.part() {
+			a.events[i].part = partEvents
+			a.touch(partEvents)
+		}
+	}
 }
 
 func (a *actor) roomIDs() []ID {
@@ -353,6 +366,7 @@ func (a *actor) appended(r *room, _ *Effect, res *Result, ref *Refusal) {
 	switch ref.Kind {
 	case KindStaleEpoch:
 		r.stale, r.sealed = true, nil
+		a.behind(r, ref)
 		if len(r.Queue) > 0 && r.Queue[0].Raw != nil && r.Queue[0].Epoch != 0 {
 			a.dequeue(r)
 		}
@@ -365,6 +379,15 @@ func (a *actor) appended(r *room, _ *Effect, res *Result, ref *Refusal) {
 		m := a.dequeue(r)
 		a.problem(r.ID, r.Grant, ref.Kind, "the node refused a message: "+ref.Error())
 		a.role.opened(r, &incoming{kind: inOwn, own: m, reason: ref.Kind})
+	}
+}
+
+// behind: a node that was restored from a backup follows an epoch that is past;
+// the anchor opens the circle there again as it is now.
+func (a *actor) behind(r *room, ref *Refusal) {
+	if len(r.Seed) > 0 && r.Cursor>>32 > 0 && ref.Epoch < r.group.Epoch() {
+		r.Opened, r.stale = false, false
+		a.touch(r.part())
 	}
 }
 
@@ -388,6 +411,7 @@ func (a *actor) committed(r *room, e *Effect, res *Result, ref *Refusal) {
 		// Either the log is about to show this very commit, or the state was
 		// rolled back: then the log shows another one of ours.
 		a.postpone(e.ID, time.Second)
+		a.behind(r, ref)
 	case KindFenced:
 		a.fence(r, ref.Kind)
 	default:
@@ -440,6 +464,10 @@ func (a *actor) Synced(c ID, head, epoch uint64) error {
 			return fmt.Errorf("sync circle %s: %w", c, ErrUnknown)
 		}
 		r.head, r.headEpoch, r.headKnown = head, epoch, true
+		if head>>32 > r.Cursor>>32 && uint32(head) == 0 {
+			r.Cursor = head // a restored node that has nothing new yet
+			a.touch(r.part())
+		}
 		r.acked, r.taken, r.stale, r.ahead = false, false, false, false
 		if head < r.Cursor && r.group != nil {
 			a.role.opened(r, &incoming{kind: inLost, reason: stoppedFork})
@@ -465,6 +493,9 @@ func (a *actor) checkSynced(r *room) {
 		// disproves it.
 		a.problem(r.ID, r.Grant, "epoch-ahead", fmt.Sprintf("the node says epoch %d, here it is %d: nothing is sealed", r.headEpoch, epoch))
 		r.ahead = true
+		if !r.suspectAt.IsZero() {
+			a.role.opened(r, &incoming{kind: inLost, reason: stoppedFork})
+		}
 	}
 }
 
@@ -616,7 +647,7 @@ func (a *actor) processMessage(r *room, f Frame, head mls.Head) {
 		return
 	case head.Epoch > r.group.Epoch():
 		a.bad(r, mls.ErrEpoch)
-		a.role.opened(r, &incoming{kind: inLost, seq: f.Seq, reason: stoppedFork})
+		a.suspect(r)
 		return
 	case head.ContentType == mls.Proposal && !a.proposalWelcome(r, f, head):
 		a.bad(r, errors.New("proposal not asked for"))
@@ -627,13 +658,32 @@ func (a *actor) processMessage(r *room, f Frame, head mls.Head) {
 	switch {
 	case errors.Is(err, mls.ErrOwnMessage):
 		a.ownUnknown(r, f, head)
+	case errors.Is(err, mls.ErrUnauthorized):
+		// Genuine, and against the rules: this member goes no further.
+		a.bad(r, err)
+		a.role.opened(r, &incoming{kind: inLost, seq: f.Seq, reason: stoppedFork})
 	case err != nil:
 		a.bad(r, err)
 		if head.ContentType == mls.Commit {
-			a.log.Warn("commit refused", "circle", r.ID.String(), "number", f.Seq, "why", err)
+			a.suspect(r)
 		}
 	default:
+		r.suspectAt = time.Time{}
 		a.received(r, f, rx, before)
+	}
+}
+
+// suspect notes a frame as a state that can't follow the log would meet it.
+// Anybody who carries the log could have made it, so one alone means nothing:
+// only when the node confirms the epoch, or nothing else comes for a while, is
+// the state given up.
+func (a *actor) suspect(r *room) {
+	if r.suspectAt.IsZero() {
+		r.suspectAt = a.now()
+	}
+	a.wake(r.suspectAt.Add(suspectTime))
+	if a.now().Sub(r.suspectAt) >= suspectTime {
+		a.role.opened(r, &incoming{kind: inLost, reason: stoppedFork})
 	}
 }
 

@@ -89,6 +89,15 @@ func must[T any](t testing.TB) func(v T, err error) T {
 	}
 }
 
+type ed25519Key = ed25519.PrivateKey
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func newKey(t testing.TB) ed25519.PrivateKey {
 	t.Helper()
 	_, k, err := ed25519.GenerateKey(rand.Reader)
@@ -224,7 +233,7 @@ func (w *world) feed(a *Anchor, v float64) {
 // run drives all actors until nothing is left to do.
 func (w *world) run() {
 	w.t.Helper()
-	for range 400 {
+	for range 4000 {
 		busy := false
 		for _, name := range w.names {
 			if !w.offline[name] && w.turn(name) {
@@ -601,4 +610,17 @@ func (n *fakeNode) commit(e Effect) (Result, *Refusal) {
 		n.push(c, e.Welcome)
 	}
 	return Result{Seq: seq}, nil
+}
+
+// peek reads a frame's head.
+func peek(t testing.TB, msg []byte) peeked {
+	t.Helper()
+	head, err := mls.Peek(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if head.WireFormat == mls.WirePrivateMessage {
+		return peeked{wire: "private", epoch: head.Epoch}
+	}
+	return peeked{epoch: head.Epoch}
 }
