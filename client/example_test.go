@@ -25,7 +25,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	for v := range c.Watch(ctx, "water/flow") {
 		fmt.Println(v.At, string(v.Value), v.Unit)
 	}

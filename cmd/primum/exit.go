@@ -30,8 +30,7 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-func usage(err error) error   { return &failure{exitUsage, err} }
-func refused(err error) error { return &failure{exitRefused, err} }
+func usage(err error) error { return &failure{exitUsage, err} }
 
 // said makes an error of a sentence of the catalogue.
 func (a *app) said(code int, id string, pairs ...any) error {

@@ -115,26 +115,3 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
-
-// waitFor waits until the words were written.
-func (s *syncBuffer) waitFor(t *testing.T, words string) string {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		s.mu.Lock()
-		text := s.b.String()
-		if s.more == nil {
-			s.more = make(chan struct{})
-		}
-		more := s.more
-		s.mu.Unlock()
-		if strings.Contains(text, words) {
-			return text
-		}
-		select {
-		case <-more:
-		case <-deadline:
-			t.Fatalf("never said %q but:\n%s", words, text)
-		}
-	}
-}

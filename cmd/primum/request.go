@@ -16,8 +16,6 @@ import (
 
 type requestFlags struct {
 	every, stat, forHow, until, may, purpose, service, notice, unit string
-	quantity                                                        bool
-	yes                                                             bool
 }
 
 func requestCommand(a *app) *cobra.Command {

@@ -94,10 +94,10 @@ func newWorld(t *testing.T) *world {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if out := w.owner.ok("things"); !strings.Contains(out, "/flow") || !strings.Contains(out, "/state") {
+	flow, lamp := w.path(t, "flow"), w.path(t, "state")
+	if out := w.owner.ok("things"); !strings.Contains(out, flow) || !strings.Contains(out, lamp) {
 		t.Fatalf("things: %s", out)
 	}
-	flow, lamp := w.path(t, "flow"), w.path(t, "state")
 	w.friend.want(exitRefused, "you have no grant to read "+flow, "watch", flow)
 	w.friend.want(exitRefused, "you have no grant to write "+lamp, "send", lamp, "ON")
 
@@ -129,12 +129,15 @@ func TestStory(t *testing.T) {
 	w.friend.want(exitRefused, "your grant to read "+flow+" has ended (withdrawn)", "watch", flow)
 }
 
-// path finds the path of an own affordance by its end.
+// path finds the path of an own affordance by its end. Devices are found one
+// after the other: it asks until this one is there.
 func (w *world) path(t *testing.T, affordance string) string {
 	t.Helper()
-	for _, line := range jsonLines(t, w.owner.ok("things", "--json")) {
-		if p, _ := line["thing"].(string); strings.HasSuffix(p, "/"+affordance) {
-			return p
+	for range 50 {
+		for _, line := range jsonLines(t, w.owner.ok("things", "--json")) {
+			if p, _ := line["thing"].(string); strings.HasSuffix(p, "/"+affordance) {
+				return p
+			}
 		}
 	}
 	t.Fatalf("no thing offers %s", affordance)
