@@ -46,7 +46,7 @@ func Bytes(ctx context.Context, o Options, values int) (err error) {
 	if err != nil {
 		return err
 	}
-	log := filepath.Join(filepath.Dir(home), "node-h")
+	log := filepath.Join(filepath.Dir(home), "node-h", "store")
 	say(o, "the left column was opened at %s; the bytes were read from %s\n", address, filepath.Join(log, "log.db"))
 	for v := range c.WatchTarget(ctx, target) {
 		if v.State != "" || len(v.Value) == 0 {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"primum/internal/wire"
@@ -14,7 +15,11 @@ import (
 // while a node uses it or not; it changes nothing. It is for people who want
 // to see with their own eyes what a node stores. ErrNotFound.
 func Newest(ctx context.Context, dir string, circle wire.CircleID) (f Frame, err error) {
-	db, err := sql.Open("sqlite", dsn(filepath.Join(dir, LogFile), 0, true))
+	path := filepath.Join(dir, LogFile)
+	if _, err := os.Stat(path); err != nil { // opening would make it
+		return f, fmt.Errorf("open store: %w", err)
+	}
+	db, err := sql.Open("sqlite", dsn(path, 0, true))
 	if err != nil {
 		return f, fmt.Errorf("open %s: %w", dir, err)
 	}
