@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"primum/internal/edge/homeassistant"
+	"primum/internal/edge/house"
 	"primum/internal/edge/mqtt"
 	"primum/internal/edge/statestream"
 	"primum/internal/edge/zigbee2mqtt"
@@ -16,7 +17,7 @@ import (
 
 // adapter is the device side of one protocol on a broker.
 type adapter interface {
-	source
+	house.Source
 	// Filters lists the topics to subscribe to now.
 	Filters() []string
 	// Receive takes one message.
@@ -79,12 +80,12 @@ const ownBase = "primum"
 type brokerSide struct {
 	conn     *mqtt.Conn
 	adapters []*lockedAdapter
-	house    *house
+	house    *house.House
 	now      func() time.Time
 	changed  chan struct{} // capacity 1: other topics are wanted
 }
 
-func openBroker(c Config, h *house) (*brokerSide, error) {
+func openBroker(c Config, h *house.House) (*brokerSide, error) {
 	b := &brokerSide{house: h, now: c.Clock.Now, changed: make(chan struct{}, 1)}
 	name := c.BrokerName
 	if name == "" {
@@ -124,7 +125,7 @@ func (b *brokerSide) receive(m mqtt.Message) {
 	for _, a := range b.adapters {
 		r := a.receive(m.Topic, m.Payload, at)
 		changed = changed || len(r.Found)+len(r.Gone) > 0
-		b.house.take(a, r)
+		b.house.Take(a, r)
 	}
 	if changed {
 		select {
@@ -146,7 +147,7 @@ func (b *brokerSide) run(ctx context.Context) error {
 			case <-b.changed:
 			}
 			if err := b.subscribe(); err != nil {
-				b.house.note(err.Error())
+				b.house.Note(err.Error())
 			}
 		}
 	})

@@ -43,11 +43,8 @@ func (e *Edge) Backup(w io.Writer) error {
 	if err := e.history.Copy(context.Background(), copied); err != nil {
 		return fmt.Errorf("back up edge: %w", err)
 	}
-	e.house.mu.Lock()
-	err = e.house.registry.save()
-	known, errRead := durable.ReadFile(e.house.registry.path)
-	e.house.mu.Unlock()
-	if err = errors.Join(err, errRead); err != nil {
+	known, err := e.house.List()
+	if err != nil {
 		return fmt.Errorf("back up edge: %w", err)
 	}
 	t := tar.NewWriter(w)
@@ -157,7 +154,7 @@ func unpackOne(dir, name string, from io.Reader, anchor []byte) ([]byte, error) 
 		_, err = io.Copy(f, from)
 		return anchor, errors.Join(err, f.Sync(), f.Close())
 	}
-	return nil, fmt.Errorf("the backup holds a file of no known name: %q", short(name))
+	return nil, fmt.Errorf("the backup holds a file of no known name: %.60q", name)
 }
 
 // Backup writes a backup of the edge of a state folder: asks the one that runs

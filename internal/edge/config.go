@@ -8,6 +8,7 @@ import (
 
 	"primum/circle"
 	"primum/internal/clock"
+	"primum/internal/edge/house"
 	"primum/internal/edge/mqtt"
 	"primum/internal/edge/simulated"
 )
@@ -52,24 +53,8 @@ type Config struct {
 	Log    *slog.Logger // nil: none
 }
 
-// Status is a thing in the list that `primum things` shows at the edge.
-type Status struct {
-	Name        string   `json:"name"`
-	Title       string   `json:"title,omitempty"`
-	Affordances []string `json:"affordances"`
-	Values      uint64   `json:"values"`  // taken since the start
-	Refused     uint64   `json:"refused"` // not forwarded: not as described
-	// Problem is the newest one, for people.
-	Problem  string    `json:"problem,omitempty"`
-	LastSeen time.Time `json:"lastSeen,omitzero"`
-	// Unmapped lists what of the device has no affordance, and why.
-	Unmapped []string `json:"unmapped,omitempty"`
-	// Changed shows how a new description differs from the accepted one; until
-	// it is accepted (Edge.Accept) the new one is not used.
-	Changed []string `json:"changed,omitempty"`
-	History bool     `json:"history"`
-	Gone    bool     `json:"gone,omitempty"` // no longer announced
-}
+// Status is a thing in the list that `primum edge things` shows at the edge.
+type Status = house.Status
 
 // Overview is the whole list with what concerns no single thing.
 type Overview struct {

@@ -20,6 +20,7 @@ import (
 	"primum/internal/clock"
 	"primum/internal/durable"
 	"primum/internal/edge/history"
+	"primum/internal/edge/house"
 	"primum/thing"
 )
 
@@ -64,7 +65,7 @@ type Edge struct {
 	feed    feeder
 	claims  claimer
 	history *history.DB
-	house   *house
+	house   *house.House
 	broker  *brokerSide // nil: none
 	waiting *buffer
 	begun   *durable.Log // commands; the house's lock guards it
@@ -120,18 +121,17 @@ func (e *Edge) open() (err error) {
 	if e.waiting, err = openBuffer(filepath.Join(c.Dir, bufferFile), c.Rand); err != nil {
 		return err
 	}
-	known, err := openRegistry(filepath.Join(c.Dir, registryFile))
-	if err != nil {
-		return err
-	}
 	if e.feed == nil {
 		if e.anchor, err = circle.OpenAnchor(filepath.Join(c.Dir, anchorDir), circle.AnchorOptions{Clock: c.Clock, Rand: c.Rand, History: e.history, Log: c.Log}); err != nil {
 			return err
 		}
 		e.feed, e.claims = e.anchor, e.anchor
 	}
-	e.house = newHouse(c.Clock, c.Log, c.Settle, known)
-	e.house.out = out{announce: e.announce, value: e.keep, send: e.send, begin: e.begin, answer: e.answer}
+	world := house.Out{Announce: e.announce, Value: e.keep, Send: e.send, Begin: e.begin, Answer: e.answer}
+	e.house, err = house.Open(house.Options{Path: filepath.Join(c.Dir, registryFile), Settle: c.Settle, Clock: c.Clock, Log: c.Log, Out: world})
+	if err != nil {
+		return err
+	}
 	if err := e.openBegun(); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	}
 	if h := e.config.Simulated; h != nil {
 		start(func(ctx context.Context) error {
-			h.Run(ctx, func(r thing.Report) { e.house.take(h, r) })
+			h.Run(ctx, func(r thing.Report) { e.house.Take(h, r) })
 			return nil
 		})
 	}
@@ -233,7 +233,7 @@ func (e *Edge) loop(ctx context.Context) error {
 	drain, refresh := now.Add(drainEvery), now.Add(refreshEvery)
 	for {
 		wait := min(drain.Sub(now), refresh.Sub(now))
-		if next := e.house.next(); !next.IsZero() {
+		if next := e.house.Next(); !next.IsZero() {
 			wait = min(wait, next.Sub(now))
 		}
 		timer := e.config.Clock.NewTimer(max(wait, 0))
@@ -241,20 +241,20 @@ func (e *Edge) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
-		case <-e.house.wake:
+		case <-e.house.Wake():
 			timer.Stop()
 		case <-timer.C():
 		}
 		now = e.config.Clock.Now()
-		e.house.settled(now)
-		e.house.overdue(now)
+		e.house.Settled(now)
+		e.house.Overdue(now)
 		if !now.Before(drain) {
 			drain = now.Add(drainEvery)
 			e.drain(now)
 		}
 		if !now.Before(refresh) {
 			refresh = now.Add(refreshEvery)
-			e.house.refresh()
+			e.house.Refresh()
 		}
 	}
 }
@@ -322,7 +322,7 @@ func (e *Edge) send(ctx context.Context, s thing.Send) error {
 	return e.broker.send(ctx, s)
 }
 
-func (e *Edge) answer(ref string, value json.RawMessage, p *problem) {
+func (e *Edge) answer(ref string, value json.RawMessage, p *circle.Problem) {
 	e.note("answer a command", e.feed.Answer(ref, value, p))
 }
 
@@ -337,8 +337,8 @@ func (e *Edge) openBegun() (err error) {
 		if _, err := fmt.Sscanf(string(record), "%d %s", &at, &ref); err != nil {
 			return nil // nothing that could be repeated
 		}
-		if began := time.Unix(at, 0); now.Sub(began) <= beganKept {
-			e.house.done[ref] = began.Add(-time.Second) // before this run, also within its second
+		if began := time.Unix(at, 0); now.Sub(began) <= house.BegunKept {
+			e.house.Begun(ref, began)
 			keep = append(keep, append([]byte(nil), record...))
 		}
 		return nil
@@ -359,16 +359,16 @@ func (e *Edge) event(ctx context.Context, ev circle.Event) error {
 	log := e.config.Log.With("grant", ev.Grant)
 	switch ev.Kind {
 	case circle.EventCommand:
-		e.house.command(ctx, ev)
+		e.house.Command(ctx, ev)
 	case circle.EventClaimed:
 		e.say("This edge now belongs to " + ev.Account + ".")
-		e.house.announceAgain()
+		e.house.AnnounceAgain()
 	case circle.EventStopped:
 		e.say("The circles of this edge are out of step (" + ev.Reason + "). Claim it again; its owner's grants are then renewed.")
 		e.ShowClaim()
 	case circle.EventProblem, circle.EventDeclined, circle.EventPaused:
 		log.Warn("circle", "event", ev.Kind, "reason", ev.Reason, "text", ev.Text)
-		e.house.note(strings.TrimSpace(fmt.Sprintf("%s: %s %s", ev.Kind, ev.Reason, ev.Text)))
+		e.house.Note(strings.TrimSpace(fmt.Sprintf("%s: %s %s", ev.Kind, ev.Reason, ev.Text)))
 	default:
 		log.Info("circle", "event", ev.Kind, "reason", ev.Reason)
 	}
@@ -380,7 +380,8 @@ func (e *Edge) Ready() <-chan struct{} { return e.ready }
 
 // Overview lists the things with counts and problems.
 func (e *Edge) Overview() Overview {
-	o := e.house.overview()
+	var o Overview
+	o.Things, o.Problems = e.house.Statuses()
 	for i := range o.Things {
 		if on, err := e.history.On(context.Background(), o.Things[i].Name); err == nil {
 			o.Things[i].History = on
@@ -403,14 +404,11 @@ func (e *Edge) Overview() Overview {
 }
 
 // Accept takes the changed description of a thing (Status.Changed).
-func (e *Edge) Accept(name string) error { return e.house.accept(name) }
+func (e *Edge) Accept(name string) error { return e.house.Accept(name) }
 
 // SetHistory switches the history of a thing on or off; off also erases it.
 func (e *Edge) SetHistory(name string, on bool) error {
-	e.house.mu.Lock()
-	known := e.house.registry.byName(name) != ""
-	e.house.mu.Unlock()
-	if !known {
+	if !e.house.Knows(name) {
 		return fmt.Errorf("switch history of %s: there is no such thing; see `primum edge things`", name)
 	}
 	return e.history.SetOn(context.Background(), name, on)

@@ -1,4 +1,4 @@
-package edge
+package house
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ const (
 	commandPatience = 30 * time.Second
 	// answerMargin is left of a deadline for the answer's own way.
 	answerMargin = 2 * time.Second
-	// beganKept is how long references of begun commands are remembered.
-	beganKept = 10 * time.Minute
+	// BegunKept is how long references of begun commands are remembered.
+	BegunKept = 10 * time.Minute
 )
 
 // command is one that was sent to a device and is not answered yet.
@@ -34,12 +34,12 @@ type answer struct {
 	problem *problem
 }
 
-// command executes a command event: the message goes to the device's own
+// Command executes a command event: the message goes to the device's own
 // topic; the answer is the state that the device then tells, or a problem.
 // A reference is executed at most once.
-func (h *house) command(ctx context.Context, e circle.Event) {
+func (h *House) Command(ctx context.Context, e circle.Event) {
 	refuse := func(kind, format string, args ...any) {
-		h.out.answer(e.Ref, nil, &problem{Kind: kind, Detail: fmt.Sprintf(format, args...)})
+		h.out.Answer(e.Ref, nil, &problem{Kind: kind, Detail: fmt.Sprintf(format, args...)})
 	}
 	h.mu.Lock()
 	if at, begun := h.done[e.Ref]; begun {
@@ -51,7 +51,7 @@ func (h *house) command(ctx context.Context, e circle.Event) {
 	}
 	h.forget()
 	h.done[e.Ref] = h.clock.Now()
-	if err := h.out.begin(e.Ref, h.clock.Now()); err != nil {
+	if err := h.out.Begin(e.Ref, h.clock.Now()); err != nil {
 		h.mu.Unlock()
 		refuse("storage", "the edge can't write its disk: %v", err)
 		return
@@ -66,7 +66,7 @@ func (h *house) command(ctx context.Context, e circle.Event) {
 		refuse("not-possible", "%v", err)
 		return
 	}
-	if err := h.out.send(ctx, send); err != nil {
+	if err := h.out.Send(ctx, send); err != nil {
 		h.mu.Lock()
 		delete(h.commands, e.Ref)
 		h.mu.Unlock()
@@ -74,14 +74,14 @@ func (h *house) command(ctx context.Context, e circle.Event) {
 		return
 	}
 	if c == nil {
-		h.out.answer(e.Ref, nil, nil) // nothing tells what became of it
+		h.out.Answer(e.Ref, nil, nil) // nothing tells what became of it
 	}
 }
 
 // forget drops old references. The lock is held.
-func (h *house) forget() {
+func (h *House) forget() {
 	for ref, at := range h.done {
-		if h.clock.Now().Sub(at) > beganKept {
+		if h.clock.Now().Sub(at) > BegunKept {
 			delete(h.done, ref)
 		}
 	}
@@ -89,7 +89,7 @@ func (h *house) forget() {
 
 // prepare finds the device and makes its message; the command is nil where the
 // device tells nothing back. The lock is held.
-func (h *house) prepare(e circle.Event) (send thing.Send, c *command, err error) {
+func (h *House) prepare(e circle.Event) (send thing.Send, c *command, err error) {
 	part, name, err := h.find(e.Thing, e.Name)
 	if err != nil {
 		return send, nil, err
@@ -121,7 +121,7 @@ func (h *house) prepare(e circle.Event) (send thing.Send, c *command, err error)
 }
 
 // find finds the part and its own name of an affordance. The lock is held.
-func (h *house) find(thingName, affordance string) (part, name string, err error) {
+func (h *House) find(thingName, affordance string) (part, name string, err error) {
 	key := h.registry.byName(thingName)
 	for _, part := range h.registry.partsOf(key) {
 		for own, given := range h.registry.Parts[part].Names {
@@ -152,7 +152,7 @@ func commandValue(e circle.Event) (any, error) {
 
 // answered finds the commands that a reading answers: the value that was
 // wanted. Another value is kept for the deadline. The lock is held.
-func (h *house) answered(part, affordance string, value json.RawMessage) (answers []answer) {
+func (h *House) answered(part, affordance string, value json.RawMessage) (answers []answer) {
 	for ref, c := range h.commands {
 		if c.part != part || c.affordance != affordance {
 			continue
@@ -185,9 +185,9 @@ func sameJSON(a, b []byte) bool {
 	return errP == nil && errQ == nil && bytes.Equal(p, q)
 }
 
-// overdue answers the commands whose deadline has come: with what the device
+// Overdue answers the commands whose deadline has come: with what the device
 // said meanwhile, else with a timeout.
-func (h *house) overdue(now time.Time) {
+func (h *House) Overdue(now time.Time) {
 	h.mu.Lock()
 	var answers []answer
 	for ref, c := range h.commands {
@@ -203,6 +203,6 @@ func (h *house) overdue(now time.Time) {
 	}
 	h.mu.Unlock()
 	for _, a := range answers {
-		h.out.answer(a.ref, a.value, a.problem)
+		h.out.Answer(a.ref, a.value, a.problem)
 	}
 }

@@ -1,4 +1,8 @@
-package edge
+// Package house knows the devices of an edge: what they are called, which of
+// their announcements were accepted, what they said that was not usable, and
+// which commands wait for their answer. Announcements are pinned to broker and
+// topic: a changed one is shown as a difference and must be accepted.
+package house
 
 import (
 	"context"
@@ -18,30 +22,61 @@ import (
 // maxProblems bounds the list of problems that concern no single thing.
 const maxProblems = 20
 
-// source is an adapter with the way its messages go.
-type source interface {
+// Status is a thing in the list that `primum edge things` shows.
+type Status struct {
+	Name        string   `json:"name"`
+	Title       string   `json:"title,omitempty"`
+	Affordances []string `json:"affordances"`
+	Values      uint64   `json:"values"`  // taken since the start
+	Refused     uint64   `json:"refused"` // not forwarded: not as described
+	// Problem is the newest one, for people.
+	Problem  string    `json:"problem,omitempty"`
+	LastSeen time.Time `json:"lastSeen,omitzero"`
+	// Unmapped lists what of the device has no affordance, and why.
+	Unmapped []string `json:"unmapped,omitempty"`
+	// Changed shows how a new description differs from the accepted one; until
+	// it is accepted the new one is not used.
+	Changed []string `json:"changed,omitempty"`
+	History bool     `json:"history"`
+	Gone    bool     `json:"gone,omitempty"` // no longer announced
+}
+
+// Source is where a thing's commands are made: an adapter.
+type Source interface {
 	// Write makes the message that sets or invokes an affordance.
 	Write(key, affordance string, value any) (thing.Send, error)
 }
 
-// out is what the house does with the world; the edge fills it in.
-type out struct {
-	announce func([]circle.Thing)                            // the owner's list changed
-	value    func([]circle.Sample)                           // values to keep and to feed
-	send     func(context.Context, thing.Send) error         // to the broker
-	begin    func(ref string, at time.Time) error            // a command is begun: remember it on disk
-	answer   func(ref string, v json.RawMessage, p *problem) // of a command
+// Out is what the house does with the world. Only Begin is called under its
+// lock.
+type Out struct {
+	Announce func([]circle.Thing)                            // the owner's list changed
+	Value    func([]circle.Sample)                           // values to keep and to feed
+	Send     func(context.Context, thing.Send) error         // to the device
+	Answer   func(ref string, v json.RawMessage, p *problem) // of a command
+	// Begin remembers on disk that a command is begun; it is called under the
+	// lock, and its error ends the command.
+	Begin func(ref string, at time.Time) error
 }
 
 type problem = circle.Problem
 
-// house is all that the edge knows of its devices. Its methods may be called
+// Options of a house.
+type Options struct {
+	Path   string        // of the list of things
+	Settle time.Duration // quiet before announcements are looked at
+	Clock  clock.Clock
+	Log    *slog.Logger
+	Out    Out
+}
+
+// House is all that the edge knows of its devices. Its methods may be called
 // from any goroutine; one lock guards everything in it.
-type house struct {
+type House struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	settle time.Duration
-	out    out
+	out    Out
 	opened time.Time // older entries of done are of an earlier run
 
 	mu       sync.Mutex
@@ -60,7 +95,7 @@ type house struct {
 
 type pendingPart struct {
 	found  thing.Found
-	source source
+	source Source
 }
 
 // livePart is an announced part beside the accepted one.
@@ -76,16 +111,46 @@ type counts struct {
 	seen            time.Time
 }
 
-func newHouse(c clock.Clock, log *slog.Logger, settle time.Duration, r *registry) *house {
-	return &house{
-		clock: c, log: log, settle: settle, registry: r, opened: c.Now(),
+// Open reads the list of things, or begins one.
+func Open(o Options) (*House, error) {
+	r, err := openRegistry(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &House{
+		clock: o.Clock, log: o.Log, settle: o.Settle, out: o.Out, registry: r, opened: o.Clock.Now(),
 		live: map[string]*livePart{}, pending: map[string]pendingPart{}, counts: map[string]*counts{},
 		early: map[string]thing.Reading{}, commands: map[string]*command{}, done: map[string]time.Time{}, wake: make(chan struct{}, 1),
-	}
+	}, nil
 }
 
-// take works a report of a source in.
-func (h *house) take(s source, r thing.Report) {
+// Wake has a value when Next may have changed.
+func (h *House) Wake() <-chan struct{} { return h.wake }
+
+// Knows says whether there is a thing of a name.
+func (h *House) Knows(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.registry.byName(name) != ""
+}
+
+// List is the list of things as it is stored: names and accepted descriptions.
+func (h *House) List() ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return json.Marshal(h.registry)
+}
+
+// Begun tells of a command that an earlier run of the edge began: it is not
+// executed again.
+func (h *House) Begun(ref string, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.done[ref] = at.Add(-time.Second) // before this run, also within its second
+}
+
+// Take works a report of a source in.
+func (h *House) Take(s Source, r thing.Report) {
 	h.mu.Lock()
 	for _, f := range r.Found {
 		h.pending[f.Key] = pendingPart{f, s}
@@ -106,20 +171,20 @@ func (h *house) take(s source, r thing.Report) {
 	}
 	h.mu.Unlock()
 	if things != nil {
-		h.out.announce(things)
+		h.out.Announce(things)
 	}
 	h.tell(samples, answers)
 }
 
 // alarm makes the loop look at its deadlines anew. The lock is held.
-func (h *house) alarm() {
+func (h *House) alarm() {
 	select {
 	case h.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (h *house) trouble(t thing.Trouble) {
+func (h *House) trouble(t thing.Trouble) {
 	part := h.registry.Parts[t.Key]
 	if part == nil {
 		h.problem(t.Place + ": " + t.Reason)
@@ -135,7 +200,7 @@ func (h *house) trouble(t thing.Trouble) {
 	h.log.Debug("value not forwarded", "thing", h.registry.Things[part.Thing].Name, "affordance", where)
 }
 
-func (h *house) problem(text string) {
+func (h *House) problem(text string) {
 	h.problems = append(h.problems, sentence(text))
 	if n := len(h.problems); n > maxProblems {
 		h.problems = slices.Clone(h.problems[n-maxProblems:])
@@ -143,14 +208,14 @@ func (h *house) problem(text string) {
 	h.log.Warn("problem", "text", sentence(text))
 }
 
-// note lists a problem from elsewhere.
-func (h *house) note(text string) {
+// Note lists a problem from elsewhere.
+func (h *House) Note(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.problem(text)
 }
 
-func (h *house) count(thingKey string) *counts {
+func (h *House) count(thingKey string) *counts {
 	c := h.counts[thingKey]
 	if c == nil {
 		c = &counts{}
@@ -161,7 +226,7 @@ func (h *house) count(thingKey string) *counts {
 
 // readings turns what devices told into samples, and finds the commands that
 // are answered by it. The lock is held.
-func (h *house) readings(list []thing.Reading) (samples []circle.Sample, answers []answer) {
+func (h *House) readings(list []thing.Reading) (samples []circle.Sample, answers []answer) {
 	for _, r := range list {
 		part, live := h.registry.Parts[r.Key], h.live[r.Key]
 		if _, waits := h.pending[r.Key]; waits {
@@ -189,8 +254,8 @@ func (h *house) readings(list []thing.Reading) (samples []circle.Sample, answers
 	return samples, answers
 }
 
-// settled looks at the announcements when it has been quiet for long enough.
-func (h *house) settled(now time.Time) {
+// Settled looks at the announcements when it has been quiet for long enough.
+func (h *House) Settled(now time.Time) {
 	h.mu.Lock()
 	if len(h.pending) == 0 || now.Before(h.quiet) {
 		h.mu.Unlock()
@@ -220,12 +285,12 @@ func (h *house) settled(now time.Time) {
 	}
 	things := h.things()
 	h.mu.Unlock()
-	h.out.announce(things)
+	h.out.Announce(things)
 	h.tell(samples, answers)
 }
 
-// refresh tells the owner anew when values were refused since the last time.
-func (h *house) refresh() {
+// Refresh tells the owner anew when values were refused since the last time.
+func (h *House) Refresh() {
 	h.mu.Lock()
 	var refused uint64
 	for _, c := range h.counts {
@@ -237,23 +302,23 @@ func (h *house) refresh() {
 	}
 	h.mu.Unlock()
 	if things != nil {
-		h.out.announce(things)
+		h.out.Announce(things)
 	}
 }
 
-// announceAgain tells a new owner what there is.
-func (h *house) announceAgain() {
+// AnnounceAgain tells a new owner what there is.
+func (h *House) AnnounceAgain() {
 	h.mu.Lock()
 	things := h.things()
 	h.mu.Unlock()
-	h.out.announce(things)
+	h.out.Announce(things)
 }
 
 // tell passes on what was found under the lock. A value counts once it was
 // passed on.
-func (h *house) tell(samples []circle.Sample, answers []answer) {
+func (h *House) tell(samples []circle.Sample, answers []answer) {
 	if len(samples) > 0 {
-		h.out.value(samples)
+		h.out.Value(samples)
 		h.mu.Lock()
 		for _, s := range samples {
 			h.count(h.registry.byName(s.Thing)).values++
@@ -261,7 +326,7 @@ func (h *house) tell(samples []circle.Sample, answers []answer) {
 		h.mu.Unlock()
 	}
 	for _, a := range answers {
-		h.out.answer(a.ref, a.value, a.problem)
+		h.out.Answer(a.ref, a.value, a.problem)
 	}
 }
 
@@ -275,8 +340,8 @@ func compared(known *knownPart, p pendingPart) *livePart {
 	return l
 }
 
-// accept takes the changed announcements of a thing.
-func (h *house) accept(name string) error {
+// Accept takes the changed announcements of a thing.
+func (h *House) Accept(name string) error {
 	h.mu.Lock()
 	key := h.registry.byName(name)
 	if key == "" {
@@ -300,13 +365,13 @@ func (h *house) accept(name string) error {
 	err := h.registry.save()
 	things := h.things()
 	h.mu.Unlock()
-	h.out.announce(things)
+	h.out.Announce(things)
 	return err
 }
 
 // things is the list for the owner: accepted descriptions of what is announced
 // now, with counts and problems as members of their own. The lock is held.
-func (h *house) things() []circle.Thing {
+func (h *House) things() []circle.Thing {
 	var list []circle.Thing
 	for key, t := range h.registry.Things {
 		d := h.registry.merged(key, func(part string) bool { return h.live[part] != nil })
@@ -340,7 +405,7 @@ func cmpStrings(a, b string) int {
 
 // annotate puts what is wrong with a thing into the owner's copy of its
 // description. The lock is held.
-func (h *house) annotate(d *thing.Description, key string) {
+func (h *House) annotate(d *thing.Description, key string) {
 	c := h.counts[key]
 	if c == nil || c.refused == 0 {
 		return
@@ -354,11 +419,12 @@ func (h *house) annotate(d *thing.Description, key string) {
 	}
 }
 
-// overview lists everything for the edge's own terminal.
-func (h *house) overview() Overview {
+// Statuses lists the things, and the problems that concern no single one. It
+// does not know of the history.
+func (h *House) Statuses() (list []Status, problems []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	o := Overview{Problems: slices.Clone(h.problems), Things: []Status{}}
+	list = []Status{}
 	for key, t := range h.registry.Things {
 		s := Status{Name: t.Name, Affordances: []string{}, Gone: true}
 		for _, part := range h.registry.partsOf(key) {
@@ -379,15 +445,15 @@ func (h *house) overview() Overview {
 		if c := h.counts[key]; c != nil {
 			s.Values, s.Refused, s.Problem, s.LastSeen = c.values, c.refused, c.problem, c.seen
 		}
-		o.Things = append(o.Things, s)
+		list = append(list, s)
 	}
-	slices.SortFunc(o.Things, func(a, b Status) int { return cmpStrings(a.Name, b.Name) })
-	return o
+	slices.SortFunc(list, func(a, b Status) int { return cmpStrings(a.Name, b.Name) })
+	return list, slices.Clone(h.problems)
 }
 
-// next is when the house wants to be looked at again; zero: not before
+// Next is when the house wants to be looked at again; zero: not before
 // something happens.
-func (h *house) next() time.Time {
+func (h *House) Next() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var next time.Time

@@ -1,4 +1,4 @@
-package edge
+package house
 
 import (
 	"encoding/json"
