@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,13 @@ func syncUp(t *testing.T, c *client.Client) {
 // runEdge starts an edge that its config describes, until the test ends.
 func (w *world) runEdge(t *testing.T, config edge.Config) *edge.Edge {
 	t.Helper()
+	e, _ := w.runEdgeUntil(t, config)
+	return e
+}
+
+// runEdgeUntil starts an edge that can be stopped before the test ends.
+func (w *world) runEdgeUntil(t *testing.T, config edge.Config) (e *edge.Edge, stop func()) {
+	t.Helper()
 	config.Clock, config.Listen = w.clock, "127.0.0.1:0"
 	if config.Dir == "" {
 		config.Dir = filepath.Join(t.TempDir(), "edge")
@@ -112,13 +120,14 @@ func (w *world) runEdge(t *testing.T, config edge.Config) *edge.Edge {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("edge: %v", err)
 		}
 		_ = e.Close()
 	})
+	t.Cleanup(stop)
 	select {
 	case <-e.Ready():
 	case err := <-done:
@@ -127,7 +136,7 @@ func (w *world) runEdge(t *testing.T, config edge.Config) *edge.Edge {
 	case <-time.After(patience):
 		t.Fatal("the edge's door did not open")
 	}
-	return e
+	return e, stop
 }
 
 // claim makes an edge the person's.
@@ -157,7 +166,7 @@ func find(t *testing.T, c *client.Client, what string) client.Target {
 }
 
 // eventually polls a condition that other goroutines bring about.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(2 * time.Millisecond)
