@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -158,6 +160,9 @@ func (e *Edge) Close() error {
 	}
 	if e.history != nil {
 		all = append(all, e.history.Close())
+	}
+	if err := os.Remove(filepath.Join(e.config.Dir, controlFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		all = append(all, err) // nobody listens there any more
 	}
 	return errors.Join(append(all, e.lock.Close())...)
 }
