@@ -32,7 +32,7 @@ func (an *Anchor) given(home *room, client string, b grantBundle) {
 		return
 	}
 	if errors.Is(err, grant.ErrStale) || errors.Is(err, grant.ErrNotYet) {
-		g.State, g.Reason, g.Text = grantWaiting, "stale", err.Error()
+		g.State, g.Reason, g.Text = grantWaiting, reasonStale, err.Error()
 		an.keepGrant(g)
 		return
 	}
@@ -45,6 +45,9 @@ func (an *Anchor) given(home *room, client string, b grantBundle) {
 	}
 	an.keepGrant(g)
 }
+
+// reasonStale: the envelope waits for a current client's signature.
+const reasonStale = "stale"
 
 // reasonOf is one word for an error.
 func reasonOf(err error) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -258,15 +259,11 @@ func TestP6CrashAtAnyInstant(t *testing.T) {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
 			total := crashStory(t, victim, 0)
-			step := 1
-			if testing.Short() {
-				step = 7
-			}
-			for at := 1; at <= total; at += step {
-				crashStory(t, victim, at)
-				if t.Failed() {
-					t.Fatalf("with a crash of %s at change %d of %d", victim, at, total)
-				}
+			for at := 1; at <= total; at += max(1, total/crashPoints) {
+				t.Run(strconv.Itoa(at), func(t *testing.T) {
+					t.Parallel()
+					crashStory(t, victim, at)
+				})
 			}
 		})
 	}
@@ -372,6 +369,9 @@ func (c *crashWorld) verify(id string) {
 	}
 	if info.Withdrawal == nil || !info.Withdrawal.Confirmed() {
 		c.t.Errorf("the withdrawal is %+v", info.Withdrawal)
+	}
+	if len(c.spied) < 20 {
+		c.t.Errorf("only %d sealed messages were looked at", len(c.spied))
 	}
 	values := map[string]int{}
 	for _, e := range c.got(friendName+phone, EventValue) {

@@ -252,9 +252,17 @@ func minTime(a, b time.Time) time.Time {
 	return b
 }
 
+// signAgainAfter is how old an envelope is at least that is signed again.
+const signAgainAfter = time.Hour
+
 // signAgain renews the envelope of a grant that waited too long for the anchor.
 func (o *Owner) signAgain(r *room, g *ownerGrant) {
-	if !o.signsAgain(g) {
+	again := g.envelope.Issued.Add(signAgainAfter)
+	if !o.signsAgain(g) || r == nil || r.group == nil {
+		return
+	}
+	if o.now().Before(again) {
+		o.wake(again)
 		return
 	}
 	id, err := identity.NewID(o.rand, o.now())

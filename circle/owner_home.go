@@ -256,8 +256,7 @@ func (o *Owner) reported(r *room, rep grantReport) {
 			g.State = map[string]grant.State{grantOpen: grant.Given, grantPaused: grant.Paused}[rep.State]
 		}
 		e.Kind = openKind(was, g.State, opened)
-	case grantWaiting:
-		o.signAgain(r, g)
+	case grantWaiting: // plan has it signed again
 	case grantDeclined:
 		e.Kind = EventDeclined
 		o.declined(g)
@@ -338,6 +337,9 @@ func (o *Owner) plan(now time.Time) {
 		}
 		if !g.Anew.IsZero() {
 			o.giveAnew(g)
+		}
+		if g.live() && !g.Opened && g.Reason == reasonStale {
+			o.signAgain(o.rooms[g.Home], g)
 		}
 		o.planWithdrawal(g, now)
 	}

@@ -91,6 +91,8 @@ func must[T any](t testing.TB) func(v T, err error) T {
 
 type ed25519Key = ed25519.PrivateKey
 
+func publicOf2(k ed25519Key) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
+
 func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -405,8 +407,7 @@ type fakeCircle struct {
 	tracker *mls.PublicGroup
 	epoch   uint64
 	fenced  string
-	account string // whose clients may read before they are on the roster
-	anchor  []byte
+	base    uint64 // numbers go on from here after a restore
 }
 
 func (n *fakeNode) mayRead(_ string, _ *fakeCircle) bool { return !n.down }
@@ -417,9 +418,9 @@ func (n *fakeNode) headFor(reader string, c *fakeCircle) uint64 {
 		frames = n.filter(reader, c, frames)
 	}
 	if len(frames) == 0 {
-		return 0
+		return c.base
 	}
-	return frames[len(frames)-1].Seq
+	return max(frames[len(frames)-1].Seq, c.base)
 }
 
 func (n *fakeNode) read(reader string, c *fakeCircle, after uint64) []Frame {
@@ -436,7 +437,13 @@ func (n *fakeNode) read(reader string, c *fakeCircle, after uint64) []Frame {
 }
 
 func (n *fakeNode) push(c *fakeCircle, msg []byte) uint64 {
-	seq := uint64(len(c.log) + 1)
+	seq := uint64(1)
+	if n := len(c.log); n > 0 {
+		seq = c.log[n-1].Seq + 1
+	}
+	if c.base > seq {
+		seq = c.base + 1
+	}
 	c.log = append(c.log, Frame{Seq: seq, Message: msg})
 	return seq
 }
