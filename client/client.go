@@ -45,6 +45,8 @@ type Options struct {
 	// Link hears nil when a node is connected, and why when it is not; may be
 	// nil. It is called often while a node is away.
 	Link func(authority string, err error)
+	// Closed is called at the end of Close; may be nil.
+	Closed func() error
 }
 
 // Client is one client of a person or service at work: it is connected to its
@@ -85,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
 	}
-	o.Calls = o.Calls.withDefaults()
+	o.Calls = o.Calls.WithDefaults()
 	if err := durable.MakeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open client: %w", err)
 	}
@@ -153,6 +155,9 @@ func (c *Client) Close() error {
 	if c.err != nil && !errors.Is(c.err, context.Canceled) {
 		err = errors.Join(c.err, err)
 	}
+	if c.o.Closed != nil {
+		err = errors.Join(err, c.o.Closed())
+	}
 	return err
 }
 
@@ -183,11 +188,14 @@ func (c *Client) atHome(ctx context.Context) {
 // refreshOwn learns what another client of the account changed in its identity
 // document.
 func (c *Client) refreshOwn(ctx context.Context) error {
+	c.mu.Lock()
+	own := c.o.Keys.Document
+	c.mu.Unlock()
 	compact, err := FetchIdentity(ctx, c.o.Calls, c.o.Keys.Address)
-	if err != nil || compact == c.o.Keys.Document {
+	if err != nil || compact == own {
 		return err
 	}
-	mine, err := identity.First(c.o.Keys.Document)
+	mine, err := identity.First(own)
 	if err != nil {
 		return err
 	}

@@ -13,12 +13,15 @@ import (
 
 	"primum/identity"
 	"primum/internal/durable"
+	"primum/internal/jws"
 	"primum/internal/wire"
 )
 
 // FetchIdentity reads the identity document of an account directly from its
-// domain: WebFinger (RFC 7033) names it, and it is signed by its own identity
-// key and about that account. Trust in the key is the caller's matter.
+// domain: WebFinger (RFC 7033) names it. It says that it is about that account
+// and is not verified yet: whoever knows an earlier one of the account verifies
+// that it follows (identity.Follow), anybody else that it stands for itself
+// (identity.First). Directory does both, and pins.
 func FetchIdentity(ctx context.Context, c Calls, account string) (string, error) {
 	a, err := identity.ParseAddress(account)
 	if err != nil {
@@ -43,14 +46,28 @@ func FetchIdentity(ctx context.Context, c Calls, account string) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("fetch identity of %s: %w", account, err)
 	}
-	v, err := identity.First(strings.TrimSpace(string(r.Body)))
+	compact := strings.TrimSpace(string(r.Body))
+	about, err := aboutAddress(compact)
 	if err != nil {
 		return "", fmt.Errorf("fetch identity of %s: %w", account, err)
 	}
-	if v.Address() != a {
-		return "", fmt.Errorf("fetch identity of %s: the document is about %s", account, v.Address())
+	if about != a {
+		return "", fmt.Errorf("fetch identity of %s: the document is about %s", account, about)
 	}
-	return v.Compact(), nil
+	return compact, nil
+}
+
+// aboutAddress is the account that a document names, not verified.
+func aboutAddress(compact string) (identity.Address, error) {
+	u, err := jws.Parse(compact, identity.MaxSize)
+	if err != nil {
+		return identity.Address{}, err
+	}
+	var d identity.Document
+	if err := jws.DecodeStrict(u.UntrustedPayload(), &d); err != nil {
+		return identity.Address{}, err
+	}
+	return d.Address, nil
 }
 
 // Directory knows other people's identity documents: fetched from their own
@@ -65,13 +82,31 @@ type Directory struct {
 }
 
 type book struct {
-	Pins      identity.Pins     `json:"pins"`
-	Documents map[string]string `json:"documents"`
+	Pins identity.Pins `json:"pins"`
+	// Documents is the newest document of each account behind the one that it
+	// was verified against: one signed by a recovery key does not stand alone.
+	Documents map[string]followed `json:"documents"`
+}
+
+type followed struct {
+	Before string `json:"before,omitempty"` // empty where Newest stands alone
+	Newest string `json:"newest"`
+}
+
+func (f followed) verified() (*identity.Verified, error) {
+	if f.Before == "" {
+		return identity.First(f.Newest)
+	}
+	before, err := identity.First(f.Before)
+	if err != nil {
+		return nil, err
+	}
+	return identity.Follow(f.Newest, before)
 }
 
 // OpenDirectory reads the directory kept in a file, which need not exist.
 func OpenDirectory(file string, c Calls) (*Directory, error) {
-	d := &Directory{calls: c.withDefaults(), file: file}
+	d := &Directory{calls: c.WithDefaults(), file: file}
 	b, err := durable.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -83,7 +118,7 @@ func OpenDirectory(file string, c Calls) (*Directory, error) {
 		}
 	}
 	if d.book.Documents == nil {
-		d.book.Documents = make(map[string]string)
+		d.book.Documents = make(map[string]followed)
 	}
 	return d, nil
 }
@@ -107,48 +142,61 @@ func (d *Directory) Lookup(ctx context.Context, account string) (*identity.Verif
 // Known is the newest document known of an account, without asking anybody.
 func (d *Directory) Known(account string) (*identity.Verified, bool) {
 	d.mu.Lock()
-	compact := d.book.Documents[account]
+	f := d.book.Documents[account]
 	d.mu.Unlock()
-	v, err := identity.First(compact)
+	v, err := f.verified()
 	return v, err == nil
 }
 
 // Learn takes a document from any source, under the same rules as Lookup.
 func (d *Directory) Learn(compact string) (*identity.Verified, error) {
-	v, err := identity.First(compact)
+	address, err := aboutAddress(compact)
 	if err != nil {
 		return nil, err
 	}
-	name := v.Address().String()
+	name := address.String()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.book.Documents[name] == compact {
-		return v, nil
+	if f := d.book.Documents[name]; f.Newest == compact {
+		return f.verified()
 	}
-	if err := d.follow(name, v); err != nil {
-		return nil, err
+	v, f, err := d.follow(name, compact)
+	if err != nil {
+		return nil, fmt.Errorf("identity of %s: %w", name, err)
 	}
-	d.book.Documents[name] = compact
+	d.book.Documents[name] = f
 	return v, d.save()
 }
 
-func (d *Directory) follow(name string, v *identity.Verified) error {
+// follow verifies a document against the one known before, or as the first.
+func (d *Directory) follow(name, compact string) (*identity.Verified, followed, error) {
 	now := d.calls.Clock.Now()
-	known, err := identity.First(d.book.Documents[name])
+	old := d.book.Documents[name]
+	known, err := old.verified()
 	if err != nil {
-		_, err := d.book.Pins.Check(name, v.IdentityKey(), now)
-		return err
-	}
-	if _, err := identity.Follow(v.Compact(), known); err != nil {
-		if _, pinErr := d.book.Pins.Check(name, v.IdentityKey(), now); pinErr != nil {
-			return fmt.Errorf("identity of %s: %w", name, pinErr)
+		v, err := identity.First(compact)
+		if err == nil {
+			_, err = d.book.Pins.Check(name, v.IdentityKey(), now)
 		}
-		return fmt.Errorf("identity of %s: %w", name, err)
+		return v, followed{Newest: compact}, err
+	}
+	v, err := identity.Follow(compact, known)
+	if err != nil {
+		if alone, e := identity.First(compact); e == nil {
+			if _, e := d.book.Pins.Check(name, alone.IdentityKey(), now); e != nil {
+				err = e // not a mere rollback: another key
+			}
+		}
+		return nil, old, err
 	}
 	if pin, ok := d.book.Pins.Get(name); !ok || string(pin.Key) != string(v.IdentityKey()) {
 		d.book.Pins.Replace(name, v.IdentityKey(), now)
 	}
-	return nil
+	f := followed{Newest: compact}
+	if _, err := identity.First(compact); err != nil {
+		f.Before = old.Newest
+	}
+	return v, f, nil
 }
 
 func (d *Directory) save() error {

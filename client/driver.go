@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"primum/circle"
+	"primum/client/link"
 	"primum/internal/clock"
 	"primum/internal/wire"
 )
@@ -81,7 +82,7 @@ type driver struct {
 
 // nodeLink is a link with what it takes to end it.
 type nodeLink struct {
-	*Link
+	*link.Link
 	authority string
 	stop      context.CancelFunc
 	done      chan struct{}
@@ -99,7 +100,7 @@ type reading struct {
 func (d *driver) log() *slog.Logger { return d.calls.Log }
 
 func (d *driver) prepare() {
-	d.calls = d.calls.withDefaults()
+	d.calls = d.calls.WithDefaults()
 	if d.pace == nil {
 		d.pace = clock.Real()
 	}
@@ -160,15 +161,15 @@ func (d *driver) waitForWork(ctx context.Context) error {
 
 // tell hands events out, apart from the loop: whoever takes them may be slow.
 func (d *driver) tell(ctx context.Context, more <-chan struct{}) {
-	pauses := &backoff{clock: d.pace, rand: d.calls.Rand, first: 200 * time.Millisecond, last: time.Minute}
+	pauses := link.NewBackoff(d.pace, d.calls.Rand, 200*time.Millisecond, time.Minute)
 	for {
 		n, err := d.tellWaiting(ctx)
 		switch {
 		case err != nil:
 			d.log().Warn("event not taken", "why", err)
-			err = pauses.wait(ctx, 0, more)
+			err = pauses.Wait(ctx, 0, more)
 		case n > 0:
-			pauses.reset()
+			pauses.Reset()
 		default:
 			select {
 			case <-more:
@@ -271,7 +272,7 @@ func (d *driver) reconcile(l *nodeLink, circles map[wire.CircleID]circle.Subscri
 }
 
 func (d *driver) want(l *nodeLink, c wire.CircleID) {
-	w := Want{Circle: c, After: func() uint64 { return d.after(c) }}
+	w := link.Want{Circle: c, After: func() uint64 { return d.after(c) }}
 	if d.leaf != nil {
 		w.Leaf = d.leaf(circle.ID(c))
 	}
@@ -296,7 +297,7 @@ func (d *driver) link(ctx context.Context, authority string) *nodeLink {
 		return l
 	}
 	l := &nodeLink{authority: authority, done: make(chan struct{}), circles: make(map[wire.CircleID]*reading)}
-	o := LinkOptions{
+	o := link.Options{
 		Node:    Node{Calls: d.calls, Authority: authority, By: d.account},
 		Sink:    func(e []Event) { d.sink(ctx, l, e) },
 		Refused: func(c wire.CircleID, p *wire.Problem) { d.refused(l, c, p) },
@@ -309,7 +310,7 @@ func (d *driver) link(ctx context.Context, authority string) *nodeLink {
 	if d.inbox != nil && authority == d.home {
 		o.Inbox = d.inbox.after
 	}
-	l.Link = NewLink(o)
+	l.Link = link.New(o)
 	linkCtx, cancel := context.WithCancel(ctx)
 	l.stop = cancel
 	go func() {
@@ -418,5 +419,13 @@ func (d *driver) ended(c wire.CircleID, reason string, at *time.Time) {
 	}
 	if err := d.actor.Ended(circle.ID(c), reason, t); err != nil && !errors.Is(err, circle.ErrUnknown) {
 		d.log().Warn("end of circle not taken", "circle", c, "why", err)
+	}
+}
+
+// signal leaves a mark in a channel of capacity 1.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"slices"
 	"strings"
@@ -12,9 +13,12 @@ import (
 
 	"primum/circle"
 	"primum/client"
+	"primum/client/link/linktest"
 	"primum/internal/clock"
 	"primum/internal/wire"
 )
+
+func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, 32)) }
 
 // scriptedActor is an actor of one circle that records what the driver does.
 type scriptedActor struct {
@@ -130,13 +134,13 @@ func (a *scriptedActor) Ended(_ circle.ID, reason string, _ time.Time) error {
 func (a *scriptedActor) expect(t *testing.T, want ...string) {
 	t.Helper()
 	for _, w := range want {
-		if got := receive(t, a.calls, w); got != w {
+		if got := linktest.Receive(t, a.calls, w); got != w {
 			t.Fatalf("the driver did %q, want %q", got, w)
 		}
 	}
 }
 
-func drive(t *testing.T, a *scriptedActor, f *fakeNode, take func(circle.Event) error) *clock.Manual {
+func drive(t *testing.T, a *scriptedActor, f *linktest.Node, take func(circle.Event) error) *clock.Manual {
 	t.Helper()
 	pace := clock.NewManual(time.Unix(1_800_000_000, 0))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,73 +156,73 @@ func drive(t *testing.T, a *scriptedActor, f *fakeNode, take func(circle.Event) 
 	return pace
 }
 
-func acceptAnchor(t *testing.T, sock *fakeSocket, after, head uint64) {
+func acceptAnchor(t *testing.T, sock *linktest.Socket, after, head uint64) {
 	t.Helper()
-	p := sock.expectControl(t, wire.CtlProve)
-	sock.control(wire.Control{Type: wire.CtlOK, Ref: p.Ref})
-	c := sock.expectControl(t, wire.CtlSub)
+	p := sock.ExpectControl(t, wire.CtlProve)
+	sock.Control(wire.Control{Type: wire.CtlOK, Ref: p.Ref})
+	c := sock.ExpectControl(t, wire.CtlSub)
 	if c.After != after {
 		t.Errorf("subscribed after %d, want %d", c.After, after)
 	}
-	sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: head})
+	sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: head})
 }
 
 func TestDriverReceivesInOrderAndResumesAfterAGap(t *testing.T) {
 	t.Parallel()
-	a, f := newScriptedActor(), newFakeNode()
+	a, f := newScriptedActor(), linktest.New()
 	drive(t, a, f, func(circle.Event) error { return nil })
-	sock := f.socket(t)
+	sock := f.Socket(t)
 	id := wire.CircleID(a.circle)
 	acceptAnchor(t, sock, 0, 2)
-	sock.frame(wire.Frame{Circle: id, Number: 1, Message: []byte("1")})
+	sock.Deliver(wire.Frame{Circle: id, Number: 1, Message: []byte("1")})
 	a.expect(t, "synced", "frame 1")
-	sock.frame(wire.Frame{Circle: id, Number: 3, Message: []byte("3")})
+	sock.Deliver(wire.Frame{Circle: id, Number: 3, Message: []byte("3")})
 	a.expect(t, "gap", "offline")
-	if c := sock.expectControl(t, wire.CtlUnsub); c.Circle != id.String() {
+	if c := sock.ExpectControl(t, wire.CtlUnsub); c.Circle != id.String() {
 		t.Errorf("unsubscribed %s", c.Circle)
 	} else {
-		sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
+		sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
 	}
 	acceptAnchor(t, sock, 1, 3)
-	sock.frame(wire.Frame{Circle: id, Number: 2, Message: []byte("2")})
+	sock.Deliver(wire.Frame{Circle: id, Number: 2, Message: []byte("2")})
 	a.expect(t, "synced", "frame 2")
 	when := time.Unix(1_800_000_100, 0)
-	sock.control(wire.Control{Type: wire.CtlEnd, Circle: id.String(), Reason: "withdrawn", At: &when})
+	sock.Control(wire.Control{Type: wire.CtlEnd, Circle: id.String(), Reason: "withdrawn", At: &when})
 	a.expect(t, "ended withdrawn")
 }
 
 func TestDriverPerformsOverTheSocketAndAnswers(t *testing.T) {
 	t.Parallel()
-	a, f := newScriptedActor(), newFakeNode()
+	a, f := newScriptedActor(), linktest.New()
 	drive(t, a, f, func(circle.Event) error { return nil })
-	sock := f.socket(t)
+	sock := f.Socket(t)
 	acceptAnchor(t, sock, 0, 0)
 	a.expect(t, "synced")
 	a.change(func() {
 		a.effects = append(a.effects, circle.Effect{ID: "e1", Kind: circle.EffectAppend, Node: "h.localhost:8401", Circle: a.circle, Message: []byte("m")})
 	})
-	frame, err := wire.ParseFrame(sock.expect(t).data)
+	frame, err := wire.ParseFrame(sock.Expect(t).Data)
 	if err != nil || string(frame.Message) != "m" {
 		t.Fatalf("sent %+v, %v", frame, err)
 	}
-	sock.control(wire.Control{Type: wire.CtlAck, Ref: frame.Number, Seq: 1})
+	sock.Control(wire.Control{Type: wire.CtlAck, Ref: frame.Number, Seq: 1})
 	a.expect(t, "done e1")
 	a.change(func() {
 		a.effects = append(a.effects, circle.Effect{ID: "e2", Kind: circle.EffectCommit, Node: "h.localhost:8401", Circle: a.circle, Commit: []byte("c")})
 	})
-	c := sock.expectControl(t, wire.CtlCommit)
-	sock.control(wire.Control{Type: wire.CtlError, Ref: c.Ref, Problem: &wire.Problem{
+	c := sock.ExpectControl(t, wire.CtlCommit)
+	sock.Control(wire.Control{Type: wire.CtlError, Ref: c.Ref, Problem: &wire.Problem{
 		Type: wire.ProblemPrefix + wire.ProbStaleEpoch, Epoch: 7, Retry: 3, Detail: "older",
 	}})
-	if r := receive(t, a.failures, "failure"); r.Kind != circle.KindStaleEpoch || r.Epoch != 7 || r.RetryAfter != 3*time.Second {
+	if r := linktest.Receive(t, a.failures, "failure"); r.Kind != circle.KindStaleEpoch || r.Epoch != 7 || r.RetryAfter != 3*time.Second {
 		t.Errorf("refusal %+v", r)
 	}
 }
 
 func TestDriverTellsOfflineNodes(t *testing.T) {
 	t.Parallel()
-	a, f := newScriptedActor(), newFakeNode()
-	f.setDown(true)
+	a, f := newScriptedActor(), linktest.New()
+	f.SetDown(true)
 	a.effects = []circle.Effect{
 		{ID: "e1", Kind: circle.EffectAppend, Node: "h.localhost:8401", Circle: a.circle},
 		{ID: "e2", Kind: circle.EffectFetchIdentity, Account: "a@s.localhost"},
@@ -227,7 +231,7 @@ func TestDriverTellsOfflineNodes(t *testing.T) {
 	drive(t, a, f, func(circle.Event) error { return nil })
 	var kinds []string
 	for range 3 {
-		kinds = append(kinds, receive(t, a.failures, "failure").Kind)
+		kinds = append(kinds, linktest.Receive(t, a.failures, "failure").Kind)
 	}
 	slices.Sort(kinds)
 	if want := []string{circle.KindInternal, circle.KindOffline, circle.KindOffline}; !slices.Equal(kinds, want) {
@@ -239,14 +243,14 @@ func TestDriverTellsOfflineNodes(t *testing.T) {
 // room, frames wait and none is lost.
 func TestDriverWaitsForRoom(t *testing.T) {
 	t.Parallel()
-	a, f := newScriptedActor(), newFakeNode()
+	a, f := newScriptedActor(), linktest.New()
 	a.full = true
 	a.events = []circle.Event{{ID: 1, Kind: circle.EventValue}}
 	taken := make(chan error)
 	drive(t, a, f, func(circle.Event) error { return <-taken })
-	sock := f.socket(t)
+	sock := f.Socket(t)
 	acceptAnchor(t, sock, 0, 1)
-	sock.frame(wire.Frame{Circle: wire.CircleID(a.circle), Number: 1, Message: []byte("1")})
+	sock.Deliver(wire.Frame{Circle: wire.CircleID(a.circle), Number: 1, Message: []byte("1")})
 	a.expect(t, "synced", "full")
 	taken <- errors.New("the disk is full")
 	if len(a.Events()) != 1 {
@@ -259,12 +263,10 @@ func TestDriverWaitsForRoom(t *testing.T) {
 
 func TestDriverSignsForTheLeaf(t *testing.T) {
 	t.Parallel()
-	a, f := newScriptedActor(), newFakeNode()
+	a, f := newScriptedActor(), linktest.New()
 	drive(t, a, f, func(circle.Event) error { return nil })
-	f.socket(t)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, r := range f.requests {
+	f.Socket(t)
+	for _, r := range f.Requests() {
 		if strings.HasSuffix(r.URL, "/v1/live") && !strings.Contains(r.Header["Signature-Input"], `keyid="circle:`+a.circle.String()) {
 			t.Errorf("the ticket was asked with %v", r.Header)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 
-	"primum/client"
 	"primum/client/nethttp"
 	"primum/client/vault"
 )
@@ -13,17 +12,9 @@ import (
 // From a key file to values: what `primum watch` does.
 func Example() {
 	ctx := context.Background()
-	keys, err := vault.Open(vault.DefaultHome(), "friend@s.example", "my program")
+	c, err := vault.OpenClient(ctx, vault.DefaultHome(), "friend@s.example", nethttp.New(nethttp.Options{}))
 	if err != nil {
 		log.Fatal(err) // primum me init friend@s.example
-	}
-	options, err := keys.Options(nethttp.New(nethttp.Options{}))
-	if err != nil {
-		log.Fatal(err)
-	}
-	c, err := client.Open(ctx, options)
-	if err != nil {
-		log.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
 	for v := range c.Watch(ctx, "water/flow") {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"primum/circle"
+	"primum/client/link"
 	"primum/identity"
 	"primum/internal/clock"
 	"primum/internal/durable"
@@ -52,7 +53,7 @@ func OpenInbox(s wire.Sealed, to, client string, key *identity.InboxKey) ([]byte
 
 // sendInbox performs circle.EffectSendInbox.
 func (d *driver) sendInbox(ctx context.Context, n Node, e circle.Effect) error {
-	to, err := identity.First(e.Identity)
+	to, err := d.inbox.directory.Learn(e.Identity)
 	if err != nil {
 		return fmt.Errorf("send to %s: %w", e.Account, err)
 	}
@@ -139,9 +140,9 @@ func (b *inbox) catchUp(ctx context.Context, pace clock.Clock) {
 	b.mu.Lock()
 	b.synced = true
 	b.mu.Unlock()
-	pauses := &backoff{clock: pace, rand: b.node.Rand, first: time.Second, last: 5 * time.Minute}
+	pauses := link.NewBackoff(pace, b.node.Rand, time.Second, 5*time.Minute)
 	for b.retry(ctx) {
-		if pauses.wait(ctx, 0, nil) != nil {
+		if pauses.Wait(ctx, 0, nil) != nil {
 			return
 		}
 	}

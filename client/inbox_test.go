@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"primum/client"
+	"primum/client/link/linktest"
 	"primum/identity"
 	"primum/internal/wire"
 )
@@ -90,11 +91,11 @@ func serveIdentity(compact func() string) func(client.Request) (client.Response,
 		base, _, _ := strings.Cut(r.URL, "/.well-known")
 		switch {
 		case strings.Contains(r.URL, wire.WebFingerPath):
-			return jsonResponse(200, wire.JRD{Links: []wire.Link{{Rel: wire.RelIdentity, Href: base + "/v1/identity/friend"}}}), nil
+			return linktest.JSON(200, wire.JRD{Links: []wire.Link{{Rel: wire.RelIdentity, Href: base + "/v1/identity/friend"}}}), nil
 		case strings.HasSuffix(r.URL, "/v1/identity/friend"):
 			return client.Response{Status: 200, Body: []byte(compact())}, nil
 		}
-		return jsonResponse(404, wire.Problem{Type: wire.ProblemPrefix + wire.ProbNotFound, Title: "not found"}), nil
+		return linktest.JSON(404, wire.Problem{Type: wire.ProblemPrefix + wire.ProbNotFound, Title: "not found"}), nil
 	}
 }
 
@@ -103,8 +104,8 @@ func TestDirectoryPinsOnFirstUse(t *testing.T) {
 	friend := newSomebody(t, "friend@s.localhost", 1)
 	imposter := newSomebody(t, "friend@s.localhost", 2)
 	served := friend.compact
-	f := newFakeNode()
-	f.answer = serveIdentity(func() string { return served })
+	f := linktest.New()
+	f.Answer = serveIdentity(func() string { return served })
 	file := filepath.Join(t.TempDir(), "people.json")
 	d, err := client.OpenDirectory(file, client.Calls{Transport: f})
 	if err != nil {
@@ -144,8 +145,8 @@ func TestFetchIdentityRefuses(t *testing.T) {
 	friend := newSomebody(t, "friend@s.localhost", 1)
 	elsewhere := wire.JRD{Links: []wire.Link{{Rel: wire.RelIdentity, Href: "http://evil.localhost/v1/identity/friend"}}}
 	for name, answer := range map[string]func(client.Request) (client.Response, error){
-		"link to another domain": func(client.Request) (client.Response, error) { return jsonResponse(200, elsewhere), nil },
-		"no link":                func(client.Request) (client.Response, error) { return jsonResponse(200, wire.JRD{}), nil },
+		"link to another domain": func(client.Request) (client.Response, error) { return linktest.JSON(200, elsewhere), nil },
+		"no link":                func(client.Request) (client.Response, error) { return linktest.JSON(200, wire.JRD{}), nil },
 		"no JSON": func(client.Request) (client.Response, error) {
 			return client.Response{Status: 200, Body: []byte("<")}, nil
 		},
@@ -153,38 +154,102 @@ func TestFetchIdentityRefuses(t *testing.T) {
 		"another's document": serveIdentity(func() string { return newSomebody(t, "other@s.localhost", 1).compact }),
 		"changed document":   serveIdentity(func() string { return friend.compact + "A" }),
 	} {
-		f := newFakeNode()
-		f.answer = answer
-		if _, err := client.FetchIdentity(t.Context(), client.Calls{Transport: f}, "friend@s.localhost"); err == nil {
+		f := linktest.New()
+		f.Answer = answer
+		d, err := client.OpenDirectory(filepath.Join(t.TempDir(), "people.json"), client.Calls{Transport: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Lookup(t.Context(), "friend@s.localhost"); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	f := newFakeNode()
-	if _, err := client.FetchIdentity(t.Context(), client.Calls{Transport: f}, "no address"); err == nil || len(f.requests) > 0 {
-		t.Errorf("no address: %v after %d requests", err, len(f.requests))
+	f := linktest.New()
+	if _, err := client.FetchIdentity(t.Context(), client.Calls{Transport: f}, "no address"); err == nil || len(f.Requests()) > 0 {
+		t.Errorf("no address: %v after %d requests", err, len(f.Requests()))
 	}
 }
 
 func TestProblemsOfNodes(t *testing.T) {
 	t.Parallel()
-	f := newFakeNode()
-	n := testCalls(f)
+	f := linktest.New()
+	n := client.Node{Calls: client.Calls{Transport: f}, Authority: "h.localhost:8401"}
 	for name, c := range map[string]struct {
 		response    client.Response
 		unreachable bool
 		text        string
 	}{
-		"problem":          {jsonResponse(403, wire.Problem{Type: wire.ProblemPrefix + wire.ProbForbidden, Title: "Forbidden", Detail: "not yours"}), false, "not yours"},
+		"problem":          {linktest.JSON(403, wire.Problem{Type: wire.ProblemPrefix + wire.ProbForbidden, Title: "Forbidden", Detail: "not yours"}), false, "not yours"},
 		"bare status":      {client.Response{Status: 404}, false, "404"},
 		"proxy's 502":      {client.Response{Status: 502, Body: []byte("<html>")}, true, "502"},
-		"node's own 503":   {jsonResponse(503, wire.Problem{Type: wire.ProblemPrefix + wire.ProbStorage, Title: "Disk full"}), true, "Disk full"},
+		"node's own 503":   {linktest.JSON(503, wire.Problem{Type: wire.ProblemPrefix + wire.ProbStorage, Title: "Disk full"}), true, "Disk full"},
 		"redirect":         {client.Response{Status: 302}, false, "302"},
 		"problem, no type": {client.Response{Status: 400, Header: map[string]string{"content-type": "application/problem+json"}, Body: []byte("{}")}, false, "400"},
 	} {
-		f.answer = func(client.Request) (client.Response, error) { return c.response, nil }
+		f.Answer = func(client.Request) (client.Response, error) { return c.response, nil }
 		_, err := n.Grants(t.Context())
 		if err == nil || errors.Is(err, client.ErrUnreachable) != c.unreachable || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A document signed by the recovery key follows the one known, and is still
+// known after a restart; it doesn't stand alone.
+func TestDirectoryFollowsARecovery(t *testing.T) {
+	t.Parallel()
+	friend := newSomebody(t, "friend@s.localhost", 1)
+	recovery := ed25519.NewKeyFromSeed([]byte(strings.Repeat("r", 32)))
+	next, err := friend.doc.Next(testTime.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := ed25519.NewKeyFromSeed([]byte(strings.Repeat("n", 32)))
+	next.IdentityKey = []byte(fresh.Public().(ed25519.PublicKey))
+	recovered, err := identity.Sign(next, recovery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := friend.compact
+	f := linktest.New()
+	f.Answer = serveIdentity(func() string { return served })
+	file := filepath.Join(t.TempDir(), "people.json")
+	open := func() *client.Directory {
+		d, err := client.OpenDirectory(file, client.Calls{Transport: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := open()
+	if _, err := d.Lookup(t.Context(), "friend@s.localhost"); err != nil {
+		t.Fatal(err)
+	}
+	served = recovered
+	v, err := d.Lookup(t.Context(), "friend@s.localhost")
+	if err != nil || !v.IdentityKey().Equal(fresh.Public()) {
+		t.Fatalf("after the recovery: %v", err)
+	}
+	d = open()
+	if v, ok := d.Known("friend@s.localhost"); !ok || v.Version() != 2 {
+		t.Error("the recovered document was forgotten")
+	}
+	then, err := v.Next(testTime.Add(2 * time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if served, err = identity.Sign(then, fresh); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := d.Lookup(t.Context(), "friend@s.localhost"); err != nil || v.Version() != 3 {
+		t.Errorf("the version after: %v", err)
+	}
+	stranger, err := client.OpenDirectory(filepath.Join(t.TempDir(), "people.json"), client.Calls{Transport: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served = recovered
+	if _, err := stranger.Lookup(t.Context(), "friend@s.localhost"); err == nil {
+		t.Error("a document of a recovery key was taken by a stranger")
 	}
 }

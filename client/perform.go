@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"primum/circle"
+	"primum/client/link"
 	"primum/internal/wire"
 )
 
@@ -98,7 +99,7 @@ func refusalOf(err error) *circle.Refusal {
 	}
 	r := &circle.Refusal{
 		Kind: strings.TrimPrefix(p.Type, wire.ProblemPrefix), Detail: p.Detail,
-		RetryAfter: retryAfter(p), Epoch: p.Epoch,
+		RetryAfter: link.RetryAfter(p), Epoch: p.Epoch,
 	}
 	if p.Now != nil {
 		r.Now = *p.Now
@@ -176,7 +177,7 @@ func (d *driver) session(authority string, c circle.ID) *Session {
 	if !live {
 		return nil
 	}
-	return l.current()
+	return l.Current()
 }
 
 func (d *driver) append(ctx context.Context, n Node, e circle.Effect) (uint64, error) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"primum/client"
+	"primum/client/link/linktest"
 	"primum/client/nethttp"
 	"primum/identity"
 	"primum/internal/node"
@@ -111,7 +112,7 @@ func TestRealNodes(t *testing.T) {
 	if err := owner.Post(t.Context(), sealed); err != nil {
 		t.Fatal(err)
 	}
-	e := receive(t, session.Events(), "inbox item")
+	e := linktest.Receive(t, session.Events(), "inbox item")
 	if e.Control == nil || e.Control.Item == nil {
 		t.Fatalf("event %+v", e)
 	}

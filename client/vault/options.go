@@ -1,10 +1,33 @@
 package vault
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"primum/client"
 )
+
+// OpenClient opens the keys of an address under home and starts a client with
+// them. Closing the client gives the keys back.
+func OpenClient(ctx context.Context, home, address string, t client.Transport) (*client.Client, error) {
+	v, err := Open(home, address, fmt.Sprintf("%s (process %d)", filepath.Base(os.Args[0]), os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	o, err := v.Options(t)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	o.Closed = v.Close
+	c, err := client.Open(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return c, nil
+}
 
 // Options are those of client.Open for this identity: its keys, its state
 // directory, and the transport. The caller may set the rest.

@@ -20,6 +20,10 @@ type edgeFlags struct {
 	simulate     bool
 }
 
+// edgeListen is the door of an edge that nobody told another: this machine
+// only.
+const edgeListen = "127.0.0.1:8410"
+
 func edgeCommand(a *app) *cobra.Command {
 	var f edgeFlags
 	c := a.command("edge", "edge", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
@@ -29,9 +33,12 @@ func edgeCommand(a *app) *cobra.Command {
 	fl.StringVar(&f.broker.URL, "broker", "", a.words.get("flag.broker"))
 	fl.StringVar(&f.broker.Username, "broker-user", "", a.words.get("flag.broker-user"))
 	fl.StringVar(&f.passwordFile, "broker-password-file", "", a.words.get("flag.broker-password-file"))
-	fl.StringVar(&f.broker.CAFile, "broker-ca", "", a.words.get("flag.broker-ca"))
+	fl.StringVar(&f.broker.CAFile, "ca", "", a.words.get("flag.broker-ca"))
+	fl.StringVar(&f.broker.CertFile, "cert", "", a.words.get("flag.broker-cert"))
+	fl.StringVar(&f.broker.KeyFile, "key", "", a.words.get("flag.broker-key"))
+	fl.StringVar(&f.config.BrokerName, "broker-name", "", a.words.get("flag.broker-name"))
 	fl.StringVar(&f.config.Dir, "dir", "", a.words.get("flag.edge-state"))
-	fl.StringVar(&f.config.Listen, "listen", "0.0.0.0:8410", a.words.get("flag.edge-listen"))
+	fl.StringVar(&f.config.Listen, "listen", edgeListen, a.words.get("flag.edge-listen"))
 	fl.StringVar(&f.config.Advertise, "advertise", "", a.words.get("flag.advertise"))
 	fl.StringVar(&f.config.Zigbee2MQTT, "zigbee2mqtt", "", a.words.get("flag.zigbee2mqtt"))
 	fl.StringVar(&f.config.HomeAssistant, "homeassistant", "", a.words.get("flag.homeassistant"))
@@ -52,6 +59,9 @@ func (a *app) edge(cmd *cobra.Command, f edgeFlags) error {
 	}
 	defer func() { _ = e.Close() }()
 	a.say("edge.started", "Dir", cfg.Dir)
+	if cfg.Listen == edgeListen {
+		a.hint("edge.here", "Listen", "0.0.0.0:8410")
+	}
 	if a.inTTY {
 		go a.freshCodes(e)
 	}

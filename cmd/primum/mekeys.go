@@ -161,9 +161,13 @@ func (a *app) meImport(cmd *cobra.Command, file, name, passphraseFile string, re
 	if err != nil {
 		return err
 	}
-	current, err := identity.First(compact)
+	known, err := identity.First(in.Document())
 	if err != nil {
-		return err
+		return fmt.Errorf("read the file's identity document: %w", err)
+	}
+	current, err := identity.Follow(compact, known)
+	if err != nil {
+		return fmt.Errorf("take the node's identity document: %w", err)
 	}
 	v, err := vault.Import(a.home, in, current, vault.New{
 		Client: name, Passphrase: phrase, Now: a.clock.Now(), Rand: a.rand, WorkFactor: a.workFactor, Holder: cmd.CommandPath(),

@@ -1,4 +1,4 @@
-package client_test
+package link_test
 
 import (
 	"context"
@@ -7,16 +7,17 @@ import (
 	"testing"
 	"time"
 
-	"primum/client"
+	"primum/client/link"
+	"primum/client/link/linktest"
 	"primum/internal/clock"
 	"primum/internal/wire"
 )
 
 type linkUnderTest struct {
-	*client.Link
-	node   *fakeNode
+	*link.Link
+	node   *linktest.Node
 	pace   *clock.Manual
-	events chan client.Event
+	events chan link.Event
 	states chan error
 	refuse chan *wire.Problem
 }
@@ -24,13 +25,13 @@ type linkUnderTest struct {
 func startLink(t *testing.T, down bool) *linkUnderTest {
 	t.Helper()
 	l := &linkUnderTest{
-		node: newFakeNode(), pace: clock.NewManual(time.Unix(1_800_000_000, 0)),
-		events: make(chan client.Event, 100), states: make(chan error, 100), refuse: make(chan *wire.Problem, 100),
+		node: linktest.New(), pace: clock.NewManual(time.Unix(1_800_000_000, 0)),
+		events: make(chan link.Event, 100), states: make(chan error, 100), refuse: make(chan *wire.Problem, 100),
 	}
-	l.node.setDown(down)
-	l.Link = client.NewLink(client.LinkOptions{
+	l.node.SetDown(down)
+	l.Link = link.New(link.Options{
 		Node: testCalls(l.node), Pace: l.pace,
-		Sink: func(all []client.Event) {
+		Sink: func(all []link.Event) {
 			for _, e := range all {
 				l.events <- e
 			}
@@ -50,25 +51,14 @@ func startLink(t *testing.T, down bool) *linkUnderTest {
 	return l
 }
 
-func receive[T any](t *testing.T, c <-chan T, what string) T {
+func (l *linkUnderTest) accept(t *testing.T, sock *linktest.Socket, after uint64) {
 	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(10 * time.Second):
-		t.Fatalf("no %s came", what)
-		panic("unreachable")
-	}
-}
-
-func (l *linkUnderTest) accept(t *testing.T, sock *fakeSocket, after uint64) {
-	t.Helper()
-	c := sock.expectControl(t, wire.CtlSub)
+	c := sock.ExpectControl(t, wire.CtlSub)
 	if c.After != after {
 		t.Errorf("subscribed after %d, want %d", c.After, after)
 	}
-	sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: after})
-	if e := receive(t, l.events, "subscription"); e.Subscribed == nil {
+	sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: after})
+	if e := linktest.Receive(t, l.events, "subscription"); e.Subscribed == nil {
 		t.Errorf("event %+v", e)
 	}
 }
@@ -78,27 +68,27 @@ func TestLinkResumesByCursor(t *testing.T) {
 	l := startLink(t, false)
 	circle := wire.CircleID{7}
 	var cursor atomic.Uint64
-	l.Want(client.Want{Circle: circle, After: cursor.Load})
-	sock := l.node.socket(t)
-	if err := receive(t, l.states, "state"); err != nil {
+	l.Want(link.Want{Circle: circle, After: cursor.Load})
+	sock := l.node.Socket(t)
+	if err := linktest.Receive(t, l.states, "state"); err != nil {
 		t.Fatal(err)
 	}
 	l.accept(t, sock, 0)
-	sock.frame(wire.Frame{Circle: circle, Number: 41})
-	if e := receive(t, l.events, "frame"); e.Frame == nil || e.Frame.Number != 41 {
+	sock.Deliver(wire.Frame{Circle: circle, Number: 41})
+	if e := linktest.Receive(t, l.events, "frame"); e.Frame == nil || e.Frame.Number != 41 {
 		t.Errorf("event %+v", e)
 	}
 	cursor.Store(41)
 	_ = sock.Close()
-	if err := receive(t, l.states, "state"); err == nil {
+	if err := linktest.Receive(t, l.states, "state"); err == nil {
 		t.Error("the loss was not told")
 	}
 	if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	l.pace.Advance(time.Second)
-	again := l.node.socket(t)
-	if err := receive(t, l.states, "state"); err != nil {
+	again := l.node.Socket(t)
+	if err := linktest.Receive(t, l.states, "state"); err != nil {
 		t.Fatal(err)
 	}
 	l.accept(t, again, 41)
@@ -115,25 +105,25 @@ func TestLinkBacksOff(t *testing.T) {
 		}
 		l.pace.Advance(time.Second)
 	}
-	if n := l.node.count("/v1/live"); n < 8 || n > 40 {
+	if n := l.node.Count("/v1/live"); n < 8 || n > 40 {
 		t.Errorf("%d attempts in ten minutes", n)
 	}
-	l.node.setDown(false)
+	l.node.SetDown(false)
 	if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	l.Hurry()
-	l.node.socket(t)
+	l.node.Socket(t)
 }
 
 func TestLinkTriesRefusedSubscriptionAgain(t *testing.T) {
 	t.Parallel()
 	l := startLink(t, false)
-	l.Want(client.Want{Circle: wire.CircleID{9}, After: func() uint64 { return 3 }})
-	sock := l.node.socket(t)
-	c := sock.expectControl(t, wire.CtlSub)
-	sock.control(wire.Control{Type: wire.CtlError, Ref: c.Ref, Problem: &wire.Problem{Type: wire.ProblemPrefix + wire.ProbNotYet}})
-	if p := receive(t, l.refuse, "refusal"); !p.Named(wire.ProbNotYet) {
+	l.Want(link.Want{Circle: wire.CircleID{9}, After: func() uint64 { return 3 }})
+	sock := l.node.Socket(t)
+	c := sock.ExpectControl(t, wire.CtlSub)
+	sock.Control(wire.Control{Type: wire.CtlError, Ref: c.Ref, Problem: &wire.Problem{Type: wire.ProblemPrefix + wire.ProbNotYet}})
+	if p := linktest.Receive(t, l.refuse, "refusal"); !p.Named(wire.ProbNotYet) {
 		t.Errorf("refused with %+v", p)
 	}
 	l.Retry() // the node said that something changed
@@ -144,11 +134,11 @@ func TestLinkDropUnsubscribes(t *testing.T) {
 	t.Parallel()
 	l := startLink(t, false)
 	circle := wire.CircleID{9}
-	l.Want(client.Want{Circle: circle, After: func() uint64 { return 0 }})
-	sock := l.node.socket(t)
+	l.Want(link.Want{Circle: circle, After: func() uint64 { return 0 }})
+	sock := l.node.Socket(t)
 	l.accept(t, sock, 0)
 	l.Drop(circle)
-	if c := sock.expectControl(t, wire.CtlUnsub); c.Circle != circle.String() {
+	if c := sock.ExpectControl(t, wire.CtlUnsub); c.Circle != circle.String() {
 		t.Errorf("unsubscribed %s", c.Circle)
 	}
 	if l.Wants(circle) {
@@ -159,9 +149,9 @@ func TestLinkDropUnsubscribes(t *testing.T) {
 func TestLinkProvesLeafBeforeSubscribing(t *testing.T) {
 	t.Parallel()
 	l := startLink(t, false)
-	l.Want(client.Want{Circle: wire.CircleID{5}, Leaf: testKey(), After: func() uint64 { return 0 }})
-	sock := l.node.socket(t)
-	c := sock.expectControl(t, wire.CtlProve)
-	sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
+	l.Want(link.Want{Circle: wire.CircleID{5}, Leaf: testKey(), After: func() uint64 { return 0 }})
+	sock := l.node.Socket(t)
+	c := sock.ExpectControl(t, wire.CtlProve)
+	sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
 	l.accept(t, sock, 0)
 }

@@ -1,4 +1,4 @@
-package client
+package link
 
 import (
 	"context"
@@ -9,18 +9,25 @@ import (
 	"primum/internal/clock"
 )
 
-// backoff grows from first to last by half each time; each wait is cut by a
+// Backoff grows from first to last by half each time; each wait is cut by a
 // random part of up to a half, so that many clients do not come back at once.
-type backoff struct {
+type Backoff struct {
 	clock       clock.Clock
 	rand        io.Reader
 	first, last time.Duration
 	now         time.Duration
 }
 
-func (b *backoff) reset() { b.now = 0 }
+// NewBackoff makes one that stands at its beginning.
+func NewBackoff(c clock.Clock, random io.Reader, first, last time.Duration) *Backoff {
+	return &Backoff{clock: c, rand: random, first: first, last: last}
+}
 
-func (b *backoff) next() time.Duration {
+// Reset begins anew.
+func (b *Backoff) Reset() { b.now = 0 }
+
+// Next is the next pause.
+func (b *Backoff) Next() time.Duration {
 	switch {
 	case b.now == 0:
 		b.now = b.first
@@ -35,9 +42,9 @@ func (b *backoff) next() time.Duration {
 	return half + time.Duration(uint64(half)*uint64(binary.BigEndian.Uint32(r[:]))>>32)
 }
 
-// wait waits for the next interval, at least atLeast, or until wake.
-func (b *backoff) wait(ctx context.Context, atLeast time.Duration, wake <-chan struct{}) error {
-	t := b.clock.NewTimer(max(b.next(), atLeast))
+// Wait waits for the next interval, at least atLeast, or until wake.
+func (b *Backoff) Wait(ctx context.Context, atLeast time.Duration, wake <-chan struct{}) error {
+	t := b.clock.NewTimer(max(b.Next(), atLeast))
 	defer t.Stop()
 	select {
 	case <-t.C():

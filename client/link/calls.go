@@ -1,4 +1,4 @@
-package client
+package link
 
 import (
 	"context"
@@ -33,7 +33,7 @@ type Calls struct {
 	Log       *slog.Logger
 }
 
-func (c Calls) withDefaults() Calls {
+func (c Calls) WithDefaults() Calls {
 	if c.Clock == nil {
 		c.Clock = clock.Real()
 	}
@@ -59,7 +59,7 @@ func BaseURL(authority string) string {
 // Send makes one signed request and returns the answer. An answer that is no
 // 2xx is a *wire.Problem, also where the node sent none.
 func (c Calls) Send(ctx context.Context, by Key, r Request) (Response, error) {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	if by.Signer != nil {
 		if err := c.sign(&r, by); err != nil {
 			return Response{}, err

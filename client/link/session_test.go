@@ -1,4 +1,4 @@
-package client_test
+package link_test
 
 import (
 	"context"
@@ -8,55 +8,56 @@ import (
 	"strings"
 	"testing"
 
-	"primum/client"
+	"primum/client/link"
+	"primum/client/link/linktest"
 	"primum/internal/wire"
 )
 
 func testKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(make([]byte, 32)) }
 
-func testCalls(f *fakeNode) client.Node {
-	return client.Node{
-		Calls:     client.Calls{Transport: f},
+func testCalls(f *linktest.Node) link.Node {
+	return link.Node{
+		Calls:     link.Calls{Transport: f},
 		Authority: "h.localhost:8401",
-		By:        client.Key{ID: "acct:a@h.localhost:8401#phone", Signer: testKey()},
+		By:        link.Key{ID: "acct:a@h.localhost:8401#phone", Signer: testKey()},
 	}
 }
 
-func connect(t *testing.T) (*client.Session, *fakeSocket, *fakeNode) {
+func connect(t *testing.T) (*link.Session, *linktest.Socket, *linktest.Node) {
 	t.Helper()
-	f := newFakeNode()
-	s, err := client.Connect(t.Context(), testCalls(f))
+	f := linktest.New()
+	s, err := link.Connect(t.Context(), testCalls(f))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	return s, f.socket(t), f
+	return s, f.Socket(t), f
 }
 
 func TestConnectOffersTicket(t *testing.T) {
 	t.Parallel()
 	_, sock, f := connect(t)
-	if sock.url != "http://h.localhost:8401/v1/live" {
-		t.Errorf("socket opened at %s", sock.url)
+	if sock.URL != "http://h.localhost:8401/v1/live" {
+		t.Errorf("socket opened at %s", sock.URL)
 	}
-	if !slices.Equal(sock.subprotocols, []string{wire.Subprotocol, wire.TicketPrefix + "t1"}) {
-		t.Errorf("subprotocols %v", sock.subprotocols)
+	if !slices.Equal(sock.Subprotocols, []string{wire.Subprotocol, wire.TicketPrefix + "t1"}) {
+		t.Errorf("subprotocols %v", sock.Subprotocols)
 	}
-	if h := f.requests[0].Header; !strings.Contains(h["Signature-Input"], `keyid="acct:a@h.localhost:8401#phone"`) {
+	if h := f.Requests()[0].Header; !strings.Contains(h["Signature-Input"], `keyid="acct:a@h.localhost:8401#phone"`) {
 		t.Errorf("ticket asked with %v", h)
 	}
 }
 
 func TestConnectRefusesNoHello(t *testing.T) {
 	t.Parallel()
-	for name, first := range map[string]fakeFrame{
-		"other control": {false, []byte(`{"t":"grants"}`)},
-		"binary":        {true, make([]byte, 30)},
-		"no JSON":       {false, []byte("hello")},
+	for name, first := range map[string]linktest.Frame{
+		"other control": {Binary: false, Data: []byte(`{"t":"grants"}`)},
+		"binary":        {Binary: true, Data: make([]byte, 30)},
+		"no JSON":       {Binary: false, Data: []byte("hello")},
 	} {
-		f := newFakeNode()
-		f.first = &first
-		if _, err := client.Connect(t.Context(), testCalls(f)); err == nil || !strings.Contains(err.Error(), "hello") {
+		f := linktest.New()
+		f.First = &first
+		if _, err := link.Connect(t.Context(), testCalls(f)); err == nil || !strings.Contains(err.Error(), "hello") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -79,18 +80,18 @@ func TestAppendWaitsForItsOwnAck(t *testing.T) {
 	}
 	var refs []uint64
 	for range 2 {
-		f, err := wire.ParseFrame(sock.expect(t).data)
+		f, err := wire.ParseFrame(sock.Expect(t).Data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		refs = append(refs, f.Number)
 	}
-	sock.control(wire.Control{Type: wire.CtlAck, Ref: refs[1], Seq: 7})
+	sock.Control(wire.Control{Type: wire.CtlAck, Ref: refs[1], Seq: 7})
 	if r := <-results; r.err != nil || r.seq != 7 {
 		t.Errorf("first answer %+v", r)
 	}
-	sock.control(wire.Control{Type: wire.CtlError, Ref: refs[0], Problem: &wire.Problem{Type: wire.ProblemPrefix + wire.ProbStaleEpoch, Title: "stale", Epoch: 4}})
-	if r := <-results; !client.IsProblem(r.err, wire.ProbStaleEpoch) {
+	sock.Control(wire.Control{Type: wire.CtlError, Ref: refs[0], Problem: &wire.Problem{Type: wire.ProblemPrefix + wire.ProbStaleEpoch, Title: "stale", Epoch: 4}})
+	if r := <-results; !link.IsProblem(r.err, wire.ProbStaleEpoch) {
 		t.Errorf("second answer %+v", r)
 	}
 }
@@ -100,9 +101,9 @@ func TestSubscribedComesBeforeItsFrames(t *testing.T) {
 	s, sock, _ := connect(t)
 	circle := wire.CircleID{2}
 	go func() {
-		c := sock.expectControl(t, wire.CtlSub)
-		sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: 9})
-		sock.frame(wire.Frame{Circle: circle, Number: 9, Message: []byte("nine")})
+		c := sock.ExpectControl(t, wire.CtlSub)
+		sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref, Head: 9})
+		sock.Deliver(wire.Frame{Circle: circle, Number: 9, Message: []byte("nine")})
 	}()
 	if _, err := s.Subscribe(t.Context(), circle, 8); err != nil {
 		t.Fatal(err)
@@ -124,12 +125,12 @@ func TestLostSocketFailsWaiters(t *testing.T) {
 		_, err := s.Append(t.Context(), wire.CircleID{}, nil)
 		done <- err
 	}()
-	sock.expect(t)
+	sock.Expect(t)
 	_ = sock.Close()
-	if err := <-done; !errors.Is(err, client.ErrUnreachable) {
+	if err := <-done; !errors.Is(err, link.ErrUnreachable) {
 		t.Errorf("append ended with %v", err)
 	}
-	if _, err := s.Append(t.Context(), wire.CircleID{}, nil); !errors.Is(err, client.ErrUnreachable) {
+	if _, err := s.Append(t.Context(), wire.CircleID{}, nil); !errors.Is(err, link.ErrUnreachable) {
 		t.Errorf("append after the end: %v", err)
 	}
 	if _, ok := <-s.Events(); ok {
@@ -142,11 +143,11 @@ func TestProveSignsChallengeAndCircle(t *testing.T) {
 	s, sock, _ := connect(t)
 	circle, key := wire.CircleID{3}, testKey()
 	go func() {
-		c := sock.expectControl(t, wire.CtlProve)
+		c := sock.ExpectControl(t, wire.CtlProve)
 		if !ed25519.Verify(key.Public().(ed25519.PublicKey), wire.ProofBytes([]byte("challenge"), circle), c.Signature) {
 			t.Error("the proof does not verify")
 		}
-		sock.control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
+		sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
 	}()
 	if err := s.Prove(t.Context(), circle, key); err != nil {
 		t.Error(err)
@@ -155,12 +156,12 @@ func TestProveSignsChallengeAndCircle(t *testing.T) {
 
 func TestMalformedFrameEndsSession(t *testing.T) {
 	t.Parallel()
-	for name, f := range map[string]fakeFrame{
-		"short binary": {true, []byte("short")},
-		"no JSON":      {false, []byte("{")},
+	for name, f := range map[string]linktest.Frame{
+		"short binary": {Binary: true, Data: []byte("short")},
+		"no JSON":      {Binary: false, Data: []byte("{")},
 	} {
 		s, sock, _ := connect(t)
-		sock.toClient <- f
+		sock.Send(f)
 		if _, ok := <-s.Events(); ok || s.Err() == nil {
 			t.Errorf("%s: session goes on", name)
 		}
@@ -176,13 +177,13 @@ func TestCancelledCallIsForgotten(t *testing.T) {
 		_, err := s.Append(ctx, wire.CircleID{}, nil)
 		done <- err
 	}()
-	f, _ := wire.ParseFrame(sock.expect(t).data)
+	f, _ := wire.ParseFrame(sock.Expect(t).Data)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("append: %v", err)
 	}
-	sock.control(wire.Control{Type: wire.CtlAck, Ref: f.Number, Seq: 1}) // late, for nobody
-	sock.control(wire.Control{Type: wire.CtlGrants})
+	sock.Control(wire.Control{Type: wire.CtlAck, Ref: f.Number, Seq: 1}) // late, for nobody
+	sock.Control(wire.Control{Type: wire.CtlGrants})
 	if e := <-s.Events(); e.Control == nil || e.Control.Type != wire.CtlGrants {
 		t.Errorf("event %+v", e)
 	}

@@ -1,4 +1,4 @@
-package client
+package link
 
 import (
 	"context"
@@ -23,9 +23,9 @@ type Want struct {
 	After func() uint64
 }
 
-// LinkOptions of a Link. All functions are called from the link's goroutine,
+// Options of a Link. All functions are called from the link's goroutine,
 // in order, and may block it.
-type LinkOptions struct {
+type Options struct {
 	Node Node
 	// Key is asked at every attempt, in place of Node.By, where not nil.
 	Key func() Key
@@ -46,7 +46,7 @@ type LinkOptions struct {
 // Link keeps one live session to a node, with growing pauses between attempts
 // (0.2 s to 60 s, with jitter), and what is wanted subscribed.
 type Link struct {
-	o    LinkOptions
+	o    Options
 	log  *slog.Logger
 	wake chan struct{} // capacity 1: wants have changed
 	now  chan struct{} // capacity 1: try to connect without further pause
@@ -62,12 +62,12 @@ type want struct {
 	Want
 	on     bool      // subscribed in this session
 	retry  time.Time // not before
-	pauses *backoff
+	pauses *Backoff
 }
 
-// NewLink makes a link; nothing happens before Run.
-func NewLink(o LinkOptions) *Link {
-	o.Node.Calls = o.Node.withDefaults()
+// New makes a link; nothing happens before Run.
+func New(o Options) *Link {
+	o.Node.Calls = o.Node.WithDefaults()
 	if o.Pace == nil {
 		o.Pace = clock.Real()
 	}
@@ -89,18 +89,18 @@ func (l *Link) Run(ctx context.Context) error {
 		if l.o.State != nil {
 			l.o.State(err)
 		}
-		if err := pauses.wait(ctx, retryAfter(err), l.now); err != nil {
+		if err := pauses.Wait(ctx, RetryAfter(err), l.now); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *Link) pauses(first, last time.Duration) *backoff {
-	return &backoff{clock: l.o.Pace, rand: l.o.Node.Rand, first: first, last: last}
+func (l *Link) pauses(first, last time.Duration) *Backoff {
+	return NewBackoff(l.o.Pace, l.o.Node.Rand, first, last)
 }
 
 // retryAfter is the pause a node asked for.
-func retryAfter(err error) time.Duration {
+func RetryAfter(err error) time.Duration {
 	var p *wire.Problem
 	if errors.As(err, &p) {
 		return min(time.Duration(p.Retry)*time.Second, time.Hour)
@@ -109,7 +109,7 @@ func retryAfter(err error) time.Duration {
 }
 
 // once is one session from ticket to loss.
-func (l *Link) once(ctx context.Context, pauses *backoff) error {
+func (l *Link) once(ctx context.Context, pauses *Backoff) error {
 	n := l.o.Node
 	if l.o.Key != nil {
 		n.By = l.o.Key()
@@ -133,7 +133,7 @@ func (l *Link) once(ctx context.Context, pauses *backoff) error {
 			return fmt.Errorf("subscribe inbox: %w", err)
 		}
 	}
-	pauses.reset()
+	pauses.Reset()
 	l.setSession(s)
 	defer l.setSession(nil)
 	if l.o.State != nil {
@@ -171,7 +171,7 @@ func (l *Link) setSession(s *Session) {
 	l.session, l.dropped = s, nil
 	for _, w := range l.wants {
 		w.on, w.retry = false, time.Time{}
-		w.pauses.reset()
+		w.pauses.Reset()
 	}
 }
 
@@ -255,7 +255,7 @@ func (l *Link) subscribe(ctx context.Context, s *Session, w *want) error {
 	if err == nil {
 		w.on = true
 	} else {
-		w.retry = l.o.Pace.Now().Add(max(w.pauses.next(), retryAfter(err)))
+		w.retry = l.o.Pace.Now().Add(max(w.pauses.Next(), RetryAfter(err)))
 	}
 	l.mu.Unlock()
 	if err != nil && l.o.Refused != nil {
@@ -291,7 +291,7 @@ func (l *Link) Want(w Want) {
 func (l *Link) Again(c wire.CircleID) {
 	l.mu.Lock()
 	if w := l.wants[c]; w != nil {
-		w.on, w.retry = false, l.o.Pace.Now().Add(w.pauses.next())
+		w.on, w.retry = false, l.o.Pace.Now().Add(w.pauses.Next())
 	}
 	l.mu.Unlock()
 	l.Nudge()
@@ -363,8 +363,8 @@ func (l *Link) Session(ctx context.Context) (*Session, error) {
 	}
 }
 
-// current is the session if one is up.
-func (l *Link) current() *Session {
+// Current is the session if one is up.
+func (l *Link) Current() *Session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.session
