@@ -16,6 +16,8 @@ const (
 	maxSpooled = 10_000
 	// rewriteAfter is how many records that say nothing more a file may have.
 	rewriteAfter = 256
+	// maxRecent bounds what a second watcher may be behind.
+	maxRecent = 256
 )
 
 // spool keeps events until somebody has seen them: a value that was opened
@@ -35,6 +37,9 @@ type stream struct {
 	waiting []circle.Event
 	// newest is the last value shown of each affordance, in memory only.
 	newest map[string]circle.Event
+	// recent are the last ones shown, in memory only: for a second watcher that
+	// is behind the first.
+	recent []circle.Event
 }
 
 // spooled is one record: an event of a stream, or marks.
@@ -107,6 +112,8 @@ func (s *spool) drop(name string, shown uint64) {
 		}
 		i++
 	}
+	st.recent = append(st.recent, st.waiting[:i]...)
+	st.recent = append(st.recent[:0:0], st.recent[max(0, len(st.recent)-maxRecent):]...)
 	s.waiting -= i
 	if st.waiting = st.waiting[i:]; len(st.waiting) == 0 {
 		st.waiting = nil
@@ -141,14 +148,30 @@ func (s *spool) append(r spooled) error {
 }
 
 // next is the oldest event of a stream that was not shown.
-func (s *spool) next(name string) (circle.Event, bool) {
+func (s *spool) next(name string) (circle.Event, bool) { return s.nextAfter(name, 0) }
+
+// nextAfter is the oldest event above id: one that waits or, for a watcher who
+// has seen id, one that another watcher has seen meanwhile.
+func (s *spool) nextAfter(name string, id uint64) (circle.Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.streams[name]
-	if st == nil || len(st.waiting) == 0 {
+	if st == nil {
 		return circle.Event{}, false
 	}
-	return st.waiting[0], true
+	if id > 0 {
+		for _, e := range st.recent {
+			if e.ID > id {
+				return e, true
+			}
+		}
+	}
+	for _, e := range st.waiting {
+		if e.ID > id {
+			return e, true
+		}
+	}
+	return circle.Event{}, false
 }
 
 // show marks everything of a stream up to id as shown.

@@ -87,6 +87,35 @@ func TestSpoolForgetsWhatWasShown(t *testing.T) {
 	}
 }
 
+// Two watchers of one stream each see every event.
+func TestSpoolHasTwoWatchers(t *testing.T) {
+	t.Parallel()
+	s := reopen(t, nil, filepath.Join(t.TempDir(), "g.log"))
+	for id := uint64(1); id <= 3; id++ {
+		if err := s.add("g", valueEvent(id, "1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var fast, slow uint64
+	e, _ := s.nextAfter("g", slow) // the slow one has the first in its hands
+	slow = e.ID
+	for e, ok := s.nextAfter("g", fast); ok; e, ok = s.nextAfter("g", fast) {
+		fast = e.ID
+		if err := s.show("g", fast); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want := uint64(2); want <= 3; want++ {
+		if e, ok := s.nextAfter("g", slow); !ok || e.ID != want {
+			t.Fatalf("the slow one gets %d, want %d", e.ID, want)
+		}
+		slow++
+	}
+	if _, ok := s.next("g"); ok || fast != 3 {
+		t.Error("a new watcher gets what was seen")
+	}
+}
+
 func TestSpoolIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newSpool()

@@ -28,8 +28,9 @@ func (c *Client) Watch(ctx context.Context, grant string) iter.Seq[Value] {
 // WatchTarget is Watch for what Find has found.
 func (c *Client) WatchTarget(ctx context.Context, t Target) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
+		var seen uint64
 		for {
-			v, err := c.nextValue(ctx, t)
+			v, err := c.nextValue(ctx, t, &seen)
 			if err != nil || !yield(v) {
 				return
 			}
@@ -46,13 +47,14 @@ func (c *Client) WatchTarget(ctx context.Context, t Target) iter.Seq[Value] {
 
 // nextValue waits for the next event of the target; what is of other
 // affordances of the same grant passes.
-func (c *Client) nextValue(ctx context.Context, t Target) (v Value, err error) {
+func (c *Client) nextValue(ctx context.Context, t Target, seen *uint64) (v Value, err error) {
 	err = c.until(ctx, func() (bool, error) {
 		for {
-			e, ok := c.spool.next(t.stream())
+			e, ok := c.spool.nextAfter(t.stream(), *seen)
 			if !ok {
 				return false, nil
 			}
+			*seen = e.ID
 			v = valueOf(e)
 			if v.State != "" || t.Name == "" || (v.Thing == t.Thing && v.Name == t.Name) {
 				return true, nil
