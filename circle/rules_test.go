@@ -93,7 +93,7 @@ func TestAGrantEndsByTheClock(t *testing.T) {
 	}
 }
 
-func TestTheEpochTurnsByAgeAndCount(t *testing.T) {
+func TestTheEpochTurnsByCount(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, every(time.Second))
 	c := s.circle()
@@ -105,10 +105,18 @@ func TestTheEpochTurnsByAgeAndCount(t *testing.T) {
 	if n := len(s.got(friendName+phone, EventValue)); n < 948 {
 		t.Errorf("%d of 950 values arrived", n)
 	}
-	h := s.edge.home().group.Epoch()
+}
+
+func TestTheEpochTurnsDaily(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, every(time.Hour))
+	h, c := s.edge.home().group.Epoch(), s.edge.rooms[s.circle()].group.Epoch()
 	s.pass(25*time.Hour, time.Hour)
 	if got := s.edge.home().group.Epoch(); got != h+1 {
 		t.Errorf("after a day the home's epoch went from %d to %d", h, got)
+	}
+	if got := s.edge.rooms[s.circle()].group.Epoch(); got != c+1 {
+		t.Errorf("after a day the grant's epoch went from %d to %d", c, got)
 	}
 }
 

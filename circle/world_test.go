@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ var worldStart = time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB) *world {
 	w := &world{
-		t: t, dir: t.TempDir(), clock: clock.NewManual(worldStart), people: map[string]*account{}, actors: map[string]subject{},
+		t: t, dir: tempDir(t), clock: clock.NewManual(worldStart), people: map[string]*account{}, actors: map[string]subject{},
 		events: map[string][]Event{}, online: map[string]map[ID]bool{}, offline: map[string]bool{}, keep: map[string]bool{},
 	}
 	w.node = &fakeNode{w: w, circles: map[ID]*fakeCircle{}, envelopes: map[string]grant.Envelope{}, inbox: map[string][]inboxItem{}, stock: map[string]*fakeStock{}}
@@ -77,6 +78,21 @@ func newWorld(t testing.TB) *world {
 		}
 	})
 	return w
+}
+
+// tempDir is a directory in memory where there is one: the tests write a lot,
+// and what a power cut leaves is not what they ask.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	if _, ok := t.(*testing.B); ok {
+		return t.TempDir() // what is measured is the disk too
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "primum-circle-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func must[T any](t testing.TB) func(v T, err error) T {
