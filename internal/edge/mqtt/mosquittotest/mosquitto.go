@@ -106,7 +106,10 @@ func (b *Broker) write(t testing.TB, o Options) {
 	t.Helper()
 	lines := []string{"listener " + strconv.Itoa(b.Port) + " 127.0.0.1"}
 	lines = append(lines, o.Listener...)
-	lines = append(lines, "persistence false", "log_dest stderr", "log_type all", "connection_messages true")
+	lines = append(lines, "persistence false", "log_dest stderr", "connection_messages true")
+	if !strings.Contains(strings.Join(o.Lines, "\n"), "log_type") {
+		lines = append(lines, "log_type all")
+	}
 	if !strings.Contains(strings.Join(o.Lines, "\n"), "allow_anonymous") {
 		lines = append(lines, "allow_anonymous true")
 	}
