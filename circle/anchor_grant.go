@@ -208,7 +208,7 @@ func (an *Anchor) withdraw(w Withdrawal, reason string) (string, error) {
 		return "", fmt.Errorf("withdraw: %w", err)
 	}
 	return grant.SignStatement(grant.Statement{
-		ID: docID, Nonce: wd.Nonce, Grant: g.ID, Circle: g.Circle.String(), Epoch: g.Epoch, At: g.Ended.Truncate(time.Second),
+		ID: docID, Nonce: wd.Nonce, Grant: g.ID, Circle: g.Circle.String(), Epoch: g.Epoch, At: g.Ended.Truncate(time.Millisecond),
 	}, ed25519.NewKeyFromSeed(an.home().Seed))
 }
 

@@ -279,6 +279,8 @@ func (o *Owner) signAgain(r *room, g *ownerGrant) {
 	}
 	g.Bundle.Envelope, g.envelope = compact, e
 	o.touch(g.part())
+	// The node may have refused the first one as too old.
+	o.send(Effect{Kind: EffectFileEnvelope, Node: r.Node, Grant: g.ID, Envelope: compact})
 	o.say(r, homeMessage{T: homeGive, Grant: &g.Bundle}, "give:"+g.ID)
 }
 

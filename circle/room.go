@@ -178,6 +178,9 @@ func (r *room) fillMaps() {
 	if r.Rejoins == nil {
 		r.Rejoins = map[string][]time.Time{}
 	}
+	if m := r.Member; m != nil && m.Seen == nil {
+		m.Seen = map[string]time.Time{}
+	}
 }
 
 // loadGroups brings the groups to life once the role knows the keys.

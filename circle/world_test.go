@@ -59,7 +59,6 @@ type world struct {
 	online  map[string]map[ID]bool
 	offline map[string]bool
 	keep    map[string]bool // events are not acknowledged
-	full    bool
 }
 
 const nodeH = "h.localhost:8401"
@@ -393,7 +392,6 @@ type fakeNode struct {
 	w         *world
 	circles   map[ID]*fakeCircle
 	envelopes map[string]grant.Envelope
-	closed    map[string]bool
 	inbox     map[string][]inboxItem // by actor
 	stock     map[string]*fakeStock  // by actor
 	down      bool

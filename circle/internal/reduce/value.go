@@ -81,9 +81,7 @@ func coarsePosition(m map[string]any, place int) {
 	lat, latName, okLat := coordinate(m, "latitude", "lat")
 	lon, lonName, okLon := coordinate(m, "longitude", "lon", "lng", "long")
 	if !okLat && !okLon {
-		if _, isGeo := m["coordinates"]; isGeo {
-			delete(m, "coordinates") // GeoJSON: of any depth, so not at all
-		}
+		delete(m, "coordinates") // GeoJSON: of any depth, so not at all
 		return
 	}
 	for k := range m {
