@@ -480,7 +480,7 @@ func (a *actor) Failed(id string, ref *Refusal) error {
 		if !ref.Now.IsZero() {
 			a.setSkew(ref.Now)
 		}
-		if ref.temporary() {
+		if ref.temporary(&found) {
 			a.postpone(id, ref.RetryAfter)
 			return nil
 		}
@@ -490,11 +490,14 @@ func (a *actor) Failed(id string, ref *Refusal) error {
 	})
 }
 
-// temporary refusals may be another answer later.
-func (r *Refusal) temporary() bool {
+// temporary refusals may be another answer later. A message or commit is kept
+// also where the node does not know the sender or the circle just now.
+func (r *Refusal) temporary(e *Effect) bool {
 	switch r.Kind {
 	case KindOffline, KindTooMany, KindNotYet, KindStorage, KindInternal, KindClockSkew:
 		return true
+	case KindForbidden, KindNotFound, "not-signed", "bad-signature", "replayed":
+		return (e.Kind == EffectAppend || e.Kind == EffectCommit) && !strings.HasPrefix(e.ID, "w-")
 	}
 	return false
 }

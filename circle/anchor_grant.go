@@ -259,7 +259,15 @@ func (an *Anchor) lastCommit(r *room) {
 		r.group.Discard()
 	}
 	at := an.commitTime(r)
-	staged, err := r.group.Commit(mls.CommitOptions{Remove: others, AuthenticatedData: atBytes(at)})
+	have, err := parseContext(r.group.Extensions())
+	var exts []mls.Extension
+	if err == nil { // no documents are active any more: that tells an end from a removal
+		exts, err = circleContext{Opening: have.Opening, Set: setHash()}.extensions()
+	}
+	var staged *mls.Staged
+	if err == nil {
+		staged, err = r.group.Commit(mls.CommitOptions{Remove: others, Extensions: exts, AuthenticatedData: atBytes(at)})
+	}
 	if err != nil {
 		an.log.Error("remove the members of an ended circle", "circle", r.ID.String(), "error", err)
 		return

@@ -205,17 +205,18 @@ func (m *Member) commitSeen(r *room, in *incoming) {
 	}
 }
 
-// removed: with all others, the circle has ended; alone, this client was
-// dropped, or was silent for too long and may ask again.
+// removed: where no document is active any more the circle has ended; else this
+// client was dropped, or was silent for too long and may ask again.
 func (m *Member) removed(r *room, in *incoming) {
-	all := len(in.view.Adds) == 0 && len(in.view.Removes) >= in.before-1
+	c, err := parseContext(in.view.Extensions)
+	ended := err == nil && c.Set == setHash()
 	_, current := m.own().ClientByKey(m.public)
 	g := m.grantOf(r.ID)
 	switch {
-	case !current:
-		m.endRoom(r, "removed")
-	case r.Home, g != nil && !all:
+	case !ended && current:
 		m.loseState(r, "removed")
+	case !ended:
+		m.endRoom(r, "removed")
 	case g != nil && !m.now().Before(g.terms.Valid.Until):
 		m.endRoom(r, "expired")
 	default:

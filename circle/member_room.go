@@ -160,6 +160,13 @@ func (m *Member) titleOf(r *room, thing string) string {
 func (m *Member) plan(now time.Time) {
 	for _, id := range m.roomIDs() {
 		r := m.rooms[id]
+		if g := m.grantOf(id); g != nil {
+			if !now.Before(g.terms.Valid.Until.Add(maxSkew)) {
+				m.endRoom(r, "expired")
+				continue
+			}
+			m.wake(g.terms.Valid.Until.Add(maxSkew))
+		}
 		m.planCalls(r, now)
 		if r.group == nil {
 			m.planRejoin(r, now)

@@ -130,7 +130,6 @@ type incoming struct {
 	data   []byte
 	view   *mls.CommitView
 	gone   bool // this member was removed
-	before int  // members before a commit
 	own    outgoing
 	reason string
 }
@@ -691,7 +690,7 @@ func (a *actor) suspect(r *room) {
 }
 
 func (a *actor) received(r *room, f Frame, rx *mls.Received, before []mls.Member) {
-	in := &incoming{seq: f.Seq, raw: f.Message, data: rx.Data, view: rx.View, gone: rx.Evicted, before: len(before)}
+	in := &incoming{seq: f.Seq, raw: f.Message, data: rx.Data, view: rx.View, gone: rx.Evicted}
 	for _, m := range before {
 		if m.Leaf == rx.Sender {
 			in.sender = m

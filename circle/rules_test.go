@@ -537,3 +537,69 @@ func TestOnlyCirclesContextsAreRead(t *testing.T) {
 		t.Error("a context without hashes was written")
 	}
 }
+
+func TestASilentLeafIsRemovedAndComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.person(ownerName, "phone")
+	friend := w.person(friendName, "phone")
+	edge := w.anchor("edge", nil)
+	check(t, edge.SetThings(usualThings()))
+	oo := w.client(ownerName, "phone")
+	home := w.claim(edge, oo)
+	w.client(friendName, "phone")
+	p := w.params(home, friend, every(24*time.Hour))
+	p.Until = w.clock.Now().Add(80 * 24 * time.Hour)
+	id := must[string](t)(oo.Give(p))
+	w.run()
+	w.offline[friendName+phone] = true
+	w.cut(friendName + phone)
+	for range 4 {
+		w.pass(8*24*time.Hour, 12*time.Hour)
+		w.publish(owner, "phone")
+		w.publish(friend, "phone")
+		check(t, oo.Identity(owner.doc.Compact()))
+		w.run()
+	}
+	r := edge.rooms[edge.grants[id].Circle]
+	if n := len(r.group.Members()); n != 1 || edge.grants[id].State != grantOpen {
+		t.Fatalf("after 32 silent days the circle has %d members and the grant is %s", n, edge.grants[id].State)
+	}
+	w.offline[friendName+phone] = false
+	w.run()
+	w.pass(time.Hour, 20*time.Minute)
+	if e := w.lastOf(friendName+phone, EventJoined); e.Reason != "rejoined" {
+		t.Errorf("the client came back as %q; %s", e.Reason, w.kinds(friendName+phone))
+	}
+	w.feed(edge, 6)
+	w.pass(24*time.Hour, 12*time.Hour)
+	if v := w.newest(friendName + phone); v != "6" {
+		t.Errorf("after it came back it reads %q", v)
+	}
+}
+
+func TestALANWithdrawalWithTheNodeDownEndsTheCircle(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, every(time.Minute))
+	s.node.down = true
+	for _, name := range s.names {
+		s.cut(name)
+	}
+	check(t, s.owner.Withdraw(s.grant))
+	statement := must[string](t)(s.edge.Withdraw(must[Withdrawal](t)(s.owner.LANWithdrawal(s.grant))))
+	check(t, s.owner.Statement(statement))
+	s.run()
+	w := s.owner.Given()[0].Withdrawal
+	if !w.Confirmed() || !w.LockOne.IsZero() {
+		t.Errorf("withdrawal %+v, want lock two without lock one", w)
+	}
+	s.node.down = false
+	s.clock.Advance(10 * time.Minute)
+	s.run()
+	if w := s.owner.Given()[0].Withdrawal; w.LockOne.IsZero() {
+		t.Error("lock one did not follow when the node was back")
+	}
+	if e := s.lastOf(friendName+phone, EventEnded); e.Reason != "withdrawn" {
+		t.Errorf("the friend is told %q", e.Reason)
+	}
+}
