@@ -35,8 +35,8 @@ test: ## install what tests need (root on Debian) and run all, raced and shuffle
 check: ## format, vet, lint, fuzz smoke, vulnerabilities; no tests
 	@tools/check
 
-bench: ## every benchmark beside its peer, as ratios
-	@tools/bench
+bench: ## the bars of speed, each beside its peer: BENCH=regexp for a part
+	@go build -C tools -o ../.local/bench ./bench && PATH="$$PATH:/usr/sbin" .local/bench
 
 soak: ## the hours-long tests
 	@PRIMUM_SOAK=1 go test -tags full -timeout 12h -run 'Soak|Crash|Kill' -v ./...

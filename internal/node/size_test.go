@@ -77,10 +77,10 @@ type child struct {
 	began     time.Time
 }
 
-func startChild(t testing.TB) *child {
+func startChild(t testing.TB, dir string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0])}
-	c.cmd.Env = append(os.Environ(), childDir+"="+filepath.Join(t.TempDir(), "node"))
+	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
 	c.cmd.Stderr = os.Stderr
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
@@ -141,20 +141,29 @@ func (c *child) client() *http.Client {
 	return &http.Client{Transport: tr}
 }
 
+// firstAnswer is the time from the start of the process to an answer.
+func (c *child) firstAnswer(hc *http.Client) time.Duration {
+	c.t.Helper()
+	resp, err := hc.Get("http://" + c.authority + "/healthz")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		c.t.Fatalf("the node answers %s", resp.Status)
+	}
+	return time.Since(c.began)
+}
+
 // TestIdleNodeIsSmall measures a node in a process of its own: resident memory
 // when idle, and its growth over 1,000 live sockets that still deliver.
 func TestIdleNodeIsSmall(t *testing.T) {
 	if raced {
 		t.Skip("memory is not measured under the race detector")
 	}
-	c := startChild(t)
+	c := startChild(t, filepath.Join(t.TempDir(), "node"))
 	hc := c.client()
-	resp, err := hc.Get("http://" + c.authority + "/healthz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	t.Logf("first answer after %v", time.Since(c.began).Round(time.Millisecond))
+	t.Logf("first answer after %v", c.firstAnswer(hc).Round(time.Millisecond))
 	idle := c.resident()
 	t.Logf("idle: %.1f MB resident", float64(idle)/1e6)
 	if idle > 40e6 {
