@@ -293,7 +293,7 @@ func (an *Anchor) planGrant(g *anchorGrant, now time.Time) {
 		return
 	}
 	r.overflow = overflow(v, g.terms.MaxClients)
-	an.planRoster(r, v, g.terms.MaxClients, []string{g.Bundle.Terms, g.Bundle.Opening, v.Compact()}, now)
+	an.planRoster(r, v, g.terms.MaxClients, hashOfSet([]string{g.envelope.TermsHash, g.envelope.OpeningHash, v.Hash()}), now)
 }
 
 // overflow names the clients for which there is no room.

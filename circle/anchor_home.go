@@ -270,15 +270,15 @@ func (an *Anchor) planHome(r *room, now time.Time) {
 	an.planThings()
 }
 
-// homeSet is the active set of documents in the home circle.
-func (an *Anchor) homeSet(v *identity.Verified) []string {
-	set := []string{an.st.Home.Claim, v.Compact()}
-	for _, id := range sortedKeys(an.grants) {
-		if g := an.grants[id]; g.live() {
-			set = append(set, g.Bundle.Envelope, g.Bundle.Terms, g.Bundle.Opening, g.Bundle.Closing)
+// homeSet is one hash of the active documents in the home circle.
+func (an *Anchor) homeSet(v *identity.Verified) string {
+	set := []string{jws.Hash(an.st.Home.Claim), v.Hash()}
+	for _, g := range an.grants {
+		if g.live() {
+			set = append(set, g.set()...)
 		}
 	}
-	return set
+	return hashOfSet(set)
 }
 
 // planStock keeps fresh circles ready for every client in the circle, and drops

@@ -77,14 +77,14 @@ func (an *Anchor) planIdentities(now time.Time) {
 
 // planRoster makes the circle's members what the identity document says, and
 // its context what the documents say, in one commit.
-func (an *Anchor) planRoster(r *room, v *identity.Verified, most int, set []string, now time.Time) {
+func (an *Anchor) planRoster(r *room, v *identity.Verified, most int, set string, now time.Time) {
 	wanted := an.wantedClients(r, v, most, now)
 	add, rejoining, missing := an.takePackages(r, v, wanted, now)
 	remove := an.removals(r, wanted, rejoining, now)
 	if len(missing) > 0 && !v.ExpiredAt(now) {
 		an.askPackages(r, v.Address().String(), missing, now)
 	}
-	c := circleContext{Set: setHash(set...)}
+	c := circleContext{Set: set}
 	have, err := parseContext(r.group.Extensions())
 	if err != nil {
 		an.log.Error("read own circle", "circle", r.ID.String(), "error", err)

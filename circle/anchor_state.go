@@ -126,7 +126,19 @@ type anchorGrant struct {
 
 	envelope grant.Envelope
 	terms    grant.Terms
+	hashes   []string // of all four documents, computed once
 	flows    []*flow
+}
+
+// set is the hashes of the documents that are active while the grant lives.
+func (g *anchorGrant) set() []string {
+	if g.hashes == nil {
+		b := g.Bundle
+		for _, compact := range []string{b.Envelope, b.Terms, b.Opening, b.Closing} {
+			g.hashes = append(g.hashes, jws.Hash(compact))
+		}
+	}
+	return g.hashes
 }
 
 // span is a stretch of time, open when To is zero.
@@ -257,10 +269,12 @@ func (an *Anchor) owner() *identity.Verified {
 }
 
 func (an *Anchor) grantOf(c ID) *anchorGrant {
-	for _, g := range an.grants {
-		if g.Circle == c && g.live() {
-			return g
-		}
+	r := an.rooms[c]
+	if r == nil {
+		return nil
+	}
+	if g := an.grants[r.Grant]; g != nil && g.live() {
+		return g
 	}
 	return nil
 }

@@ -87,12 +87,17 @@ func parseContext(exts []mls.Extension) (c circleContext, err error) {
 	return c, nil
 }
 
-// setHash is one hash of a set of documents, by their hashes, in sorted order.
+// setHash is one hash of a set of documents.
 func setHash(compacts ...string) string {
 	hashes := make([]string, 0, len(compacts))
 	for _, c := range compacts {
 		hashes = append(hashes, jws.Hash(c))
 	}
+	return hashOfSet(hashes)
+}
+
+// hashOfSet is setHash where the documents' hashes are known; it sorts them.
+func hashOfSet(hashes []string) string {
 	sort.Strings(hashes)
 	h := sha256.New()
 	for _, s := range hashes {

@@ -332,6 +332,9 @@ func (m *Member) Forget(grantID string) error {
 }
 
 func (m *Member) grantOf(c ID) *memberGrant {
+	if r := m.rooms[c]; r != nil {
+		return m.taken[r.Grant]
+	}
 	for _, g := range m.taken {
 		if g.Circle == c {
 			return g
