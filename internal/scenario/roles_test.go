@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -18,17 +17,14 @@ import (
 )
 
 // nodeRole is a node as a process of its own. It says "ready" with its address
-// once it listens, and makes a backup when told to by a signal file.
+// once it listens; started again, it listens at the same one.
 type nodeRole struct {
 	Authority string
 	Dir       string
-	Log       string // file of its log, all levels
 }
 
 type nodeReady struct {
 	Authority string
-	URL       string
-	Pid       int
 }
 
 func playNode(config []byte) error {
@@ -40,13 +36,6 @@ func playNode(config []byte) error {
 	if known, err := os.ReadFile(c.Dir + ".listen"); err == nil {
 		cfg.Listen = string(known)
 	}
-	if c.Log != "" {
-		f, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		cfg.Log = slog.New(slog.NewJSONHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
 	n, err := node.Open(context.Background(), cfg)
 	if err != nil {
 		return err
@@ -54,7 +43,7 @@ func playNode(config []byte) error {
 	if err := os.WriteFile(c.Dir+".listen", []byte(n.Addr()), 0o600); err != nil {
 		return err
 	}
-	say("ready", nodeReady{Authority: n.Authority(), URL: n.BaseURL(), Pid: os.Getpid()})
+	say("ready", nodeReady{Authority: n.Authority()})
 	return n.Serve(context.Background())
 }
 
