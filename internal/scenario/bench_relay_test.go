@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +46,7 @@ func BenchmarkRelayBesideMosquitto(b *testing.B) {
 			whole += ours.run(messages, ours.whole)
 		}
 	}
+	ours.kept(uint64(b.N * turns * messages))
 	n := float64(b.N * turns * pairs * messages)
 	b.ReportMetric(n/bare.Seconds(), "relay-msg/s")
 	b.ReportMetric(n/their.Seconds(), "mosquitto-msg/s")
@@ -64,6 +66,8 @@ type relayLoad struct {
 // arrives.
 type relayPair struct {
 	*rawCircle
+	node client.Node
+	head uint64 // number of its last handshake
 	// exchange returns when all messages are acknowledged and delivered.
 	exchange func(messages [][]byte)
 }
@@ -73,14 +77,14 @@ func newRelayLoad(b *testing.B, dir string) *relayLoad {
 	l := &relayLoad{b: b}
 	for i := range pairs {
 		a := newAccount(b, n.Authority(), fmt.Sprintf("p%d", i), clock.Real())
-		l.whole = append(l.whole, wholePair(b, newRawCircle(b, a, clock.Real())))
+		l.whole = append(l.whole, wholePair(b, a, newRawCircle(b, a, clock.Real())))
 		l.bare = append(l.bare, barePair(b, a, newRawCircle(b, a, clock.Real())))
 	}
 	return l
 }
 
 // wholePair exchanges by the sessions that programs have.
-func wholePair(b *testing.B, r *rawCircle) relayPair {
+func wholePair(b *testing.B, a *account, r *rawCircle) relayPair {
 	info, err := r.in.Subscribe(b.Context(), r.id, 0)
 	if err != nil {
 		b.Fatal(err)
@@ -94,7 +98,7 @@ func wholePair(b *testing.B, r *rawCircle) relayPair {
 			}
 		}
 	}()
-	return relayPair{r, func(messages [][]byte) {
+	return relayPair{r, a.node, head, func(messages [][]byte) {
 		waiting.Add(len(messages))
 		var senders sync.WaitGroup
 		var next atomic.Int64
@@ -121,7 +125,7 @@ func barePair(b *testing.B, a *account, r *rawCircle) relayPair {
 	out.prove(r.id, r.leaf)
 	head := in.ask(wire.Control{Type: wire.CtlSub, Circle: r.id.String()}).Head
 	in.take(int(head)) // handshakes
-	return relayPair{r, func(messages [][]byte) {
+	return relayPair{r, a.node, head, func(messages [][]byte) {
 		slots := make(chan struct{}, window)
 		var wg sync.WaitGroup
 		wg.Go(func() { in.take(len(messages)) })
@@ -152,6 +156,20 @@ func (l *relayLoad) run(messages int, by []relayPair) time.Duration {
 	}
 	wg.Wait()
 	return time.Since(begin)
+}
+
+// kept demands that the node kept so many messages per circle, whichever way
+// they came.
+func (l *relayLoad) kept(messages uint64) {
+	for _, p := range slices.Concat(l.whole, l.bare) {
+		info, err := p.node.Circle(l.b.Context(), p.id.String())
+		if err != nil {
+			l.b.Fatal(err)
+		}
+		if got := info.Head - p.head; got != messages {
+			l.b.Fatalf("the node kept %d messages of a circle, %d were acknowledged", got, messages)
+		}
+	}
 }
 
 // diskOf names the file system of a folder. A benchmark whose store does not
