@@ -153,6 +153,7 @@ func (w *world) stop() (err error) {
 	}
 	if w.register != "" {
 		err = errors.Join(err, os.RemoveAll(w.register))
+		_ = os.Remove(filepath.Dir(w.register)) // stays while another one runs
 	}
 	if w.o.Keep != "" {
 		w.say("stopped; everything is kept in %s", w.dir)

@@ -164,7 +164,7 @@ func stopLocal(t *testing.T, cmd *exec.Cmd, lines <-chan string) {
 	}
 	for _, e := range cmd.Env {
 		if dir, ok := strings.CutPrefix(e, "TMPDIR="); ok {
-			if left, _ := filepath.Glob(filepath.Join(dir, "primum-local-*", "*")); len(left) > 0 {
+			if left, _ := filepath.Glob(filepath.Join(dir, "primum-local-*")); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		}
