@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"primum/circle/internal/core"
 )
 
 // BenchmarkValue is the way of one value between two actors with their files on
@@ -20,7 +22,7 @@ func BenchmarkValue(b *testing.B) {
 	defer func() { _ = f.Close() }()
 	block := make([]byte, 4096)
 	var values, bare time.Duration
-	shown := len(s.got(friendName+phone, EventValue))
+	shown := len(s.got(friendName+phone, core.EventValue))
 	b.ReportAllocs()
 	for b.Loop() {
 		begin := time.Now()
@@ -36,7 +38,7 @@ func BenchmarkValue(b *testing.B) {
 		check(b, f.Sync())
 		values, bare = values+middle.Sub(begin), bare+time.Since(middle)
 	}
-	if n := len(s.got(friendName+phone, EventValue)) - shown; n < b.N-1 {
+	if n := len(s.got(friendName+phone, core.EventValue)) - shown; n < b.N-1 {
 		b.Fatalf("%d values were shown of %d", n, b.N)
 	}
 	n := float64(b.N)

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 	"primum/mls"
 )
@@ -35,16 +38,16 @@ type crashWorld struct {
 	*world
 	victim  string
 	crasher *crasher
-	edge    *Anchor
-	owner   *Owner
-	friend  *Owner
+	edge    *anchor.Anchor
+	owner   *ownerActor
+	friend  *ownerActor
 	spied   map[string]uint64 // sealed messages by epoch, leaf and generation
 }
 
 func (c *crashWorld) reopen() {
 	c.t.Helper()
 	old := c.actors[c.victim]
-	actorOf(old).stepped = nil
+	actorOf(old).Stepped = nil
 	c.abandon(old)
 	c.crasher.at = 0
 	c.crasher.fired = false
@@ -54,10 +57,10 @@ func (c *crashWorld) reopen() {
 // abandon lets go of the directory without writing anything more.
 func (c *crashWorld) abandon(a subject) {
 	act := actorOf(a)
-	act.mu.Lock()
-	defer act.mu.Unlock()
-	act.closed = true
-	check(c.t, act.store.Close())
+	act.Mu.Lock()
+	defer act.Mu.Unlock()
+	act.Closed = true
+	check(c.t, act.Store.Close())
 }
 
 func (c *crashWorld) open(name string) {
@@ -69,15 +72,15 @@ func (c *crashWorld) open(name string) {
 	var err error
 	switch name {
 	case "edge":
-		c.edge, err = OpenAnchor(c.path(name), AnchorOptions{Clock: c.clock, stepped: step})
+		c.edge, err = anchor.Open(c.path(name), anchor.Options{Clock: c.clock, Step: step})
 		if err == nil {
 			c.add(name, c.edge)
 		}
 	default:
 		address := name[:len(name)-len(phone)]
 		p := c.people[address]
-		var o *Owner
-		o, err = OpenOwner(c.path(name), MemberOptions{Clock: c.clock, Signer: p.clients["phone"], Identity: p.doc.Compact(), stepped: step})
+		var o *ownerActor
+		o, err = openOwner(c.path(name), member.Options{Clock: c.clock, Signer: p.clients["phone"], Identity: p.doc.Compact(), Step: step})
 		if err != nil {
 			break
 		}
@@ -187,7 +190,7 @@ func (c *crashWorld) carefulTurn(name string) bool {
 			return true
 		}
 	}
-	if o, isOwner := a.(*Owner); isOwner {
+	if o, isOwner := a.(*ownerActor); isOwner {
 		items := c.node.inbox[name]
 		for len(items) > 0 {
 			busy = true
@@ -204,7 +207,7 @@ func (c *crashWorld) carefulTurn(name string) bool {
 			return true
 		}
 		c.events[name] = append(c.events[name], e) // shown once it is acknowledged
-		if e.Kind == EventCommand {
+		if e.Kind == core.EventCommand {
 			if !ok(c.edge.Answer(e.Ref, json.RawMessage(`"done"`), nil)) {
 				return true
 			}
@@ -215,8 +218,8 @@ func (c *crashWorld) carefulTurn(name string) bool {
 
 // spy reads under which key a message was sealed: never two under one. Any
 // member of the circle can tell leaf and generation.
-func (c *crashWorld) spy(e Effect) {
-	if e.Kind != EffectAppend {
+func (c *crashWorld) spy(e core.Effect) {
+	if e.Kind != core.EffectAppend {
 		return
 	}
 	head, err := mls.Peek(e.Message)
@@ -224,11 +227,11 @@ func (c *crashWorld) spy(e Effect) {
 		return
 	}
 	for _, name := range c.names {
-		r := actorOf(c.actors[name]).rooms[e.Circle]
-		if r == nil || r.group == nil {
+		r := actorOf(c.actors[name]).Rooms[e.Circle]
+		if r == nil || r.MLS == nil {
 			continue
 		}
-		leaf, generation, err := r.group.Sender(e.Message)
+		leaf, generation, err := r.MLS.Sender(e.Message)
 		if err != nil {
 			continue
 		}
@@ -288,7 +291,7 @@ func crashStory(t *testing.T, victim string, at int) int {
 	c.try(func() error { return c.edge.SetThings(usualThings()) })
 	c.try(func() error { return c.friend.KeyPackageStock(0, false) })
 	c.live()
-	var home ID
+	var home core.ID
 	c.try(func() (err error) { home, err = c.claimOnce(); return err })
 	c.live()
 	var id string
@@ -305,7 +308,7 @@ func crashStory(t *testing.T, victim string, at int) int {
 	c.live()
 	for i := range 3 {
 		c.try(func() error {
-			return c.edge.Feed(Sample{Thing: "meter", Name: "power", At: w.clock.Now(), Value: json.RawMessage(fmt.Sprint(i))})
+			return c.edge.Feed(core.Sample{Thing: "meter", Name: "power", At: w.clock.Now(), Value: json.RawMessage(fmt.Sprint(i))})
 		})
 		w.clock.Advance(time.Minute)
 		c.live()
@@ -324,22 +327,22 @@ func crashStory(t *testing.T, victim string, at int) int {
 }
 
 // claimOnce claims the edge, or claims it again when the crash took the answer.
-func (c *crashWorld) claimOnce() (ID, error) {
+func (c *crashWorld) claimOnce() (core.ID, error) {
 	req, err := c.owner.BeginClaim(nodeH)
 	if err != nil {
-		return ID{}, err
+		return core.ID{}, err
 	}
 	offer, err := c.edge.BeginClaim(req)
 	if err != nil {
-		return ID{}, err
+		return core.ID{}, err
 	}
 	cs, err := c.owner.SignClaim(req, offer, c.edge.ThingKey())
 	if err != nil {
-		return ID{}, err
+		return core.ID{}, err
 	}
 	welcome, err := c.edge.FinishClaim(cs)
 	if err != nil {
-		return ID{}, err
+		return core.ID{}, err
 	}
 	return c.owner.JoinHome(offer, welcome)
 }
@@ -349,7 +352,7 @@ func (c *crashWorld) sendCommand() {
 	c.try(func() error {
 		for _, g := range c.friend.Grants() {
 			if g.Joined && !g.State.Terminal() {
-				_, err := c.friend.Command(CommandParams{Circle: g.Circle, Name: "power", Op: grant.OpWrite, Input: json.RawMessage("1")})
+				_, err := c.friend.Command(member.CommandParams{Circle: g.Circle, Name: "power", Op: grant.OpWrite, Input: json.RawMessage("1")})
 				return err
 			}
 		}
@@ -361,7 +364,7 @@ func (c *crashWorld) sendCommand() {
 // verify is what must hold whatever happened.
 func (c *crashWorld) verify(id string) {
 	c.t.Helper()
-	var info GrantInfo
+	var info member.GrantInfo
 	for _, g := range c.owner.Given() {
 		if g.ID == id {
 			info = g
@@ -374,7 +377,7 @@ func (c *crashWorld) verify(id string) {
 		c.t.Errorf("only %d sealed messages were looked at", len(c.spied))
 	}
 	values := map[string]int{}
-	for _, e := range c.got(friendName+phone, EventValue) {
+	for _, e := range c.got(friendName+phone, core.EventValue) {
 		values[e.ValueAt.String()]++
 	}
 	for at, n := range values {
@@ -386,7 +389,7 @@ func (c *crashWorld) verify(id string) {
 		c.t.Errorf("no value arrived; %s", c.kinds(friendName+phone))
 	}
 	commands := map[string]int{}
-	for _, e := range c.got("edge", EventCommand) {
+	for _, e := range c.got("edge", core.EventCommand) {
 		commands[e.Ref]++
 	}
 	for ref, n := range commands {
@@ -394,7 +397,7 @@ func (c *crashWorld) verify(id string) {
 			c.t.Errorf("command %s reached the edge %d times", ref, n)
 		}
 	}
-	if answers := len(c.got(friendName+phone, EventAnswer)); len(commands) > 1 && answers == 0 {
+	if answers := len(c.got(friendName+phone, core.EventAnswer)); len(commands) > 1 && answers == 0 {
 		c.t.Errorf("%d commands and no answer", len(commands))
 	}
 }

@@ -5,17 +5,20 @@ import (
 	"testing"
 	"time"
 
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 )
 
 // swallow makes the node take messages from one actor and show them to nobody.
 func (s *story) swallow(from string, since time.Time) {
-	s.node.refuse = func(actor string, e Effect) (*Result, *Refusal) {
-		if actor == from && e.Kind == EffectAppend && !s.clock.Now().Before(since) {
-			return &Result{Seq: 9999}, nil
+	s.node.refuse = func(actor string, e core.Effect) (*core.Result, *core.Refusal) {
+		if actor == from && e.Kind == core.EffectAppend && !s.clock.Now().Before(since) {
+			return &core.Result{Seq: 9999}, nil
 		}
-		if e.Kind == EffectFileClosing {
-			return &Result{At: s.clock.Now(), State: "Withdrawn"}, nil // says so and does nothing
+		if e.Kind == core.EffectFileClosing {
+			return &core.Result{At: s.clock.Now(), State: "Withdrawn"}, nil // says so and does nothing
 		}
 		return nil, nil
 	}
@@ -34,15 +37,15 @@ func TestP8DishonestNodeSwallowsTheWithdrawal(t *testing.T) {
 	if g.Withdrawal.Confirmed() || g.Withdrawal.LockOne.IsZero() {
 		t.Errorf("withdrawal %+v, want lock one only", g.Withdrawal)
 	}
-	if e := s.lastOf(ownerName+phone, EventUnconfirmed); e.Text != "not confirmed by your thing" {
+	if e := s.lastOf(ownerName+phone, core.EventUnconfirmed); e.Text != "not confirmed by your thing" {
 		t.Errorf("the owner reads %q", e.Text)
 	}
-	if len(s.got(ownerName+phone, EventLockTwo)) != 0 {
+	if len(s.got(ownerName+phone, core.EventLockTwo)) != 0 {
 		t.Error("lock two is shown")
 	}
 	// The grant lasts a week here; renew it by hand to see the lease at work.
-	if s.edge.grants[s.grant].State != grantOpen {
-		t.Fatalf("the grant is %s already", s.edge.grants[s.grant].State)
+	if s.edge.Grants[s.grant].State != core.GrantOpen {
+		t.Fatalf("the grant is %s already", s.edge.Grants[s.grant].State)
 	}
 }
 
@@ -75,11 +78,11 @@ func TestP8DishonestNodeHoardsSignsOfLife(t *testing.T) {
 			check(t, edge.Identity(friend.doc.Compact()))
 		}
 		w.pass(24*time.Hour, 12*time.Hour)
-		if state := edge.grants[id].State; day < 28 && state != grantOpen {
-			t.Fatalf("day %d: the grant is %s %s", day, state, edge.grants[id].Reason)
+		if state := edge.Grants[id].State; day < 28 && state != core.GrantOpen {
+			t.Fatalf("day %d: the grant is %s %s", day, state, edge.Grants[id].Reason)
 		}
 	}
-	if g := edge.grants[id]; g.State != grantPaused || g.Reason != "lease" {
+	if g := edge.Grants[id]; g.State != core.GrantPaused || g.Reason != "lease" {
 		t.Errorf("after 40 days of silence the grant is %s %q, want paused by the lease", g.State, g.Reason)
 	}
 	if phoneActor.Given()[0].Withdrawal.Confirmed() {
@@ -107,14 +110,14 @@ func TestP8GoOnWithoutASilentClient(t *testing.T) {
 	_ = owner
 	w.offline[ownerName+"#tablet"] = true
 	w.pass(6*24*time.Hour, 12*time.Hour)
-	if g := edge.grants[id]; g.State != grantOpen {
+	if g := edge.Grants[id]; g.State != core.GrantOpen {
 		t.Fatalf("after six days the grant is %s %s", g.State, g.Reason)
 	}
 	w.pass(2*24*time.Hour, 12*time.Hour)
-	if g := edge.grants[id]; g.State != grantPaused || g.Reason != "lease" {
+	if g := edge.Grants[id]; g.State != core.GrantPaused || g.Reason != "lease" {
 		t.Fatalf("after eight days of a short lease the grant is %s %s", g.State, g.Reason)
 	}
-	if e := w.lastOf(ownerName+phone, EventPaused); e.Grant != id {
+	if e := w.lastOf(ownerName+phone, core.EventPaused); e.Grant != id {
 		t.Errorf("the owner is told %+v", e)
 	}
 	if err := phoneActor.GoOnWithout(home, "phone"); err == nil {
@@ -122,7 +125,7 @@ func TestP8GoOnWithoutASilentClient(t *testing.T) {
 	}
 	check(t, phoneActor.GoOnWithout(home, "tablet"))
 	w.run()
-	if g := edge.grants[id]; g.State != grantOpen {
+	if g := edge.Grants[id]; g.State != core.GrantOpen {
 		t.Errorf("without the silent client the grant is %s %s", g.State, g.Reason)
 	}
 	_ = tablet
@@ -134,21 +137,21 @@ func TestP8DishonestNodeLeavesAGap(t *testing.T) {
 	s := newStory(t, every(time.Hour))
 	from := s.clock.Now()
 	s.swallow(ownerName+phone, from)
-	check(t, s.owner.SetHomePrecision(s.home, Precision{Every: grant.Duration(time.Second), Stat: grant.Last}))
+	check(t, s.owner.SetHomePrecision(s.home, core.Precision{Every: grant.Duration(time.Second), Stat: grant.Last}))
 	s.run()
 	// The node lost one message for good; the driver thinks it was taken.
-	check(t, s.owner.do(func() error {
-		s.owner.dequeue(s.owner.rooms[s.home])
+	check(t, s.owner.Do(func() error {
+		s.owner.Dequeue(s.owner.Rooms[s.home])
 		return nil
 	}))
 	s.node.refuse = nil
-	check(t, s.owner.SetHomePrecision(s.home, Precision{Every: grant.Duration(2 * time.Second), Stat: grant.Last}))
+	check(t, s.owner.SetHomePrecision(s.home, core.Precision{Every: grant.Duration(2 * time.Second), Stat: grant.Last}))
 	s.turn(ownerName + phone)
 	s.turn("edge")
-	if s.edge.st.Rule.Every == grant.Duration(2*time.Second) {
+	if s.edge.State.Rule.Every == grant.Duration(2*time.Second) {
 		t.Error("a message after a gap counted")
 	}
-	if l := s.edge.st.Lives["phone"]; !l.Gap {
+	if l := s.edge.State.Lives["phone"]; !l.Gap {
 		t.Error("the edge saw no gap")
 	}
 	check(t, s.owner.Withdraw(s.grant))
@@ -156,7 +159,7 @@ func TestP8DishonestNodeLeavesAGap(t *testing.T) {
 		s.turn(ownerName + phone)
 		s.turn("edge")
 	}
-	if g := s.edge.grants[s.grant]; g.State != grantEnded {
+	if g := s.edge.Grants[s.grant]; g.State != core.GrantEnded {
 		t.Errorf("a closing after a gap left the grant %s", g.State)
 	}
 	s.run() // the owner's client learns of the gap and rejoins
@@ -164,7 +167,7 @@ func TestP8DishonestNodeLeavesAGap(t *testing.T) {
 	if !s.owner.Given()[0].Withdrawal.Confirmed() {
 		t.Error("the statement did not arrive in the end")
 	}
-	if s.edge.st.Lives["phone"].Gap {
+	if s.edge.State.Lives["phone"].Gap {
 		t.Error("after rejoining the gap is still there")
 	}
 }
@@ -188,8 +191,8 @@ func TestP8ForeignStatementConfirmsNothing(t *testing.T) {
 	s.run()
 	check(t, s.owner.Statement(old)) // known already: no news
 	forged := must[string](t)(grant.SignStatement(grant.Statement{
-		ID: "0193a0a0-0000-7000-8000-000000000001", Nonce: s.owner.given[s.grant].Withdrawal.Nonces[0], Grant: s.grant,
-		Circle: s.owner.given[s.grant].envelope.Circle, At: s.clock.Now(),
+		ID: "0193a0a0-0000-7000-8000-000000000001", Nonce: s.owner.GivenGrants[s.grant].Withdrawal.Nonces[0], Grant: s.grant,
+		Circle: s.owner.GivenGrants[s.grant].Envelope.Circle, At: s.clock.Now(),
 	}, newKey(t)))
 	if err := s.owner.Statement(forged); err == nil {
 		t.Error("a statement by another key was taken")
@@ -199,7 +202,7 @@ func TestP8ForeignStatementConfirmsNothing(t *testing.T) {
 			t.Error("shown as confirmed")
 		}
 	}
-	lan := must[Withdrawal](t)(s.owner.LANWithdrawal(s.grant))
+	lan := must[core.Withdrawal](t)(s.owner.LANWithdrawal(s.grant))
 	statement := must[string](t)(s.edge.Withdraw(lan))
 	check(t, s.owner.Statement(statement))
 	for _, g := range s.owner.Given() {
@@ -223,16 +226,16 @@ func TestP9RolledBackMemberSealsNothingAndRejoins(t *testing.T) {
 	copyDir(t, s.path(name), s.path("old"))
 	friend := s.client(friendName, "phone")
 	for range 20 {
-		must[string](t)(friend.Read(ReadParams{Circle: s.circle(), Name: "power"}))
+		must[string](t)(friend.Read(member.ReadParams{Circle: s.circle(), Name: "power"}))
 		s.run()
 	}
 	c := friend.Grants()[0].Circle
 	sent := len(s.node.circles[c].log)
 	check(t, friend.Close())
 	p := s.people[friendName]
-	back := must[*Owner](t)(OpenOwner(s.path("old"), MemberOptions{Clock: s.clock, Signer: p.clients["phone"], Identity: p.doc.Compact()}))
+	back := must[*ownerActor](t)(openOwner(s.path("old"), member.Options{Clock: s.clock, Signer: p.clients["phone"], Identity: p.doc.Compact()}))
 	s.add(name, back)
-	ref, err := back.Read(ReadParams{Circle: c, Name: "power"})
+	ref, err := back.Read(member.ReadParams{Circle: c, Name: "power"})
 	check(t, err)
 	epoch := s.node.circles[c].epoch
 	s.turn(name)
@@ -242,16 +245,16 @@ func TestP9RolledBackMemberSealsNothingAndRejoins(t *testing.T) {
 		}
 	}
 	s.run()
-	if e := s.lastOf(name, EventStopped); e.Reason != stoppedRollback {
+	if e := s.lastOf(name, core.EventStopped); e.Reason != core.StoppedRollback {
 		t.Errorf("stopped for %q", e.Reason)
 	}
-	if e := s.lastOf(name, EventJoined); e.Reason != "rejoined" {
+	if e := s.lastOf(name, core.EventJoined); e.Reason != "rejoined" {
 		t.Errorf("joined %q", e.Reason)
 	}
 	_ = ref
 	s.feed(s.edge, 7)
 	s.pass(time.Minute, time.Minute)
-	if e := s.lastOf(name, EventValue); string(e.Value) != "7" {
+	if e := s.lastOf(name, core.EventValue); string(e.Value) != "7" {
 		t.Errorf("after rejoining the value is %s", e.Value)
 	}
 }
@@ -268,11 +271,11 @@ func TestP9RolledBackEdgeOpensAnew(t *testing.T) {
 		s.pass(time.Minute, time.Minute)
 	}
 	check(t, edge.Close())
-	logs := map[ID]int{}
+	logs := map[core.ID]int{}
 	for id, c := range s.node.circles {
 		logs[id] = len(c.log)
 	}
-	back := must[*Anchor](t)(OpenAnchor(s.path("old"), AnchorOptions{Clock: s.clock}))
+	back := must[*anchor.Anchor](t)(anchor.Open(s.path("old"), anchor.Options{Clock: s.clock}))
 	s.add("edge", back)
 	s.feed(back, 2)
 	s.pass(3*time.Minute, time.Minute)
@@ -283,7 +286,7 @@ func TestP9RolledBackEdgeOpensAnew(t *testing.T) {
 			}
 		}
 	}
-	if e := s.lastOf("edge", EventStopped); e.Reason != stoppedRollback {
+	if e := s.lastOf("edge", core.EventStopped); e.Reason != core.StoppedRollback {
 		t.Fatalf("stopped for %q", e.Reason)
 	}
 	home := s.claim(back, s.owner)
@@ -313,26 +316,26 @@ func TestP9BackupHoldsNoRatchetState(t *testing.T) {
 	s := newStory(t, every(time.Minute))
 	saved := must[[]byte](t)(s.edge.Backup())
 	c := s.circle()
-	for _, id := range []ID{c, s.home} {
-		check(t, s.edge.do(func() error { s.edge.touch(s.edge.rooms[id].part()); return nil }))
-		if n := found(secretsOf(roomOf(t, s.path("edge"), id), s.edge.rooms[id]), decodings(saved)); n != 0 {
+	for _, id := range []core.ID{c, s.home} {
+		check(t, s.edge.Do(func() error { s.edge.Touch(s.edge.Rooms[id].Part()); return nil }))
+		if n := found(secretsOf(roomOf(t, s.path("edge"), id), s.edge.Rooms[id]), decodings(saved)); n != 0 {
 			t.Errorf("the backup holds %d stretches of a circle's state", n)
 		}
 	}
 	mine := must[[]byte](t)(s.friend.Backup())
-	if n := found(secretsOf(roomOf(t, s.path(friendName+phone), c), s.friend.rooms[c]), decodings(mine)); n != 0 {
+	if n := found(secretsOf(roomOf(t, s.path(friendName+phone), c), s.friend.Rooms[c]), decodings(mine)); n != 0 {
 		t.Errorf("the member's backup holds %d stretches of ratchet state", n)
 	}
 	check(t, s.edge.Close())
-	restored := must[*Anchor](t)(RestoreAnchor(s.path("restored"), saved, AnchorOptions{Clock: s.clock}))
+	restored := must[*anchor.Anchor](t)(anchor.Restore(s.path("restored"), saved, anchor.Options{Clock: s.clock}))
 	s.add("edge", restored)
 	s.run()
-	if e := s.lastOf("edge", EventStopped); e.Reason != stoppedRollback {
+	if e := s.lastOf("edge", core.EventStopped); e.Reason != core.StoppedRollback {
 		t.Errorf("stopped for %q", e.Reason)
 	}
 	stranger := s.person("thief@h.localhost:8401", "phone")
 	thief := s.client("thief@h.localhost:8401", "phone")
-	req := must[ClaimRequest](t)(thief.BeginClaim(nodeH))
+	req := must[core.ClaimRequest](t)(thief.BeginClaim(nodeH))
 	if _, err := restored.BeginClaim(req); err == nil {
 		t.Error("a stranger could claim a restored edge")
 	}
@@ -348,10 +351,10 @@ func TestP9BackupHoldsNoRatchetState(t *testing.T) {
 
 // secretsOf are stretches of a circle's stored state that are not public: not of
 // the tree and not of the context.
-func secretsOf(st roomState, r *room) map[[window]byte]bool {
+func secretsOf(st core.RoomState, r *core.Room) map[[window]byte]bool {
 	secret := windows(st.Group, st.Seed)
-	public := [][]byte{r.group.Tree()}
-	for _, e := range r.group.Extensions() {
+	public := [][]byte{r.MLS.Tree()}
+	for _, e := range r.MLS.Extensions() {
 		for i := 0; i+32 <= len(e.Data); i++ {
 			public = append(public, e.Data[i:i+32])
 		}
@@ -365,7 +368,7 @@ func secretsOf(st roomState, r *room) map[[window]byte]bool {
 // newest is the newest value that is one.
 func (w *world) newest(name string) string {
 	v := ""
-	for _, e := range w.got(name, EventValue) {
+	for _, e := range w.got(name, core.EventValue) {
 		if e.Value != nil {
 			v = string(e.Value)
 		}
@@ -383,9 +386,9 @@ func TestLostAcknowledgementsShowNothingTwice(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, every(time.Minute))
 	n := 0
-	s.node.loseAck = func(_ string, e Effect) bool {
+	s.node.loseAck = func(_ string, e core.Effect) bool {
 		n++
-		return (e.Kind == EffectAppend || e.Kind == EffectCommit) && n%2 == 0
+		return (e.Kind == core.EffectAppend || e.Kind == core.EffectCommit) && n%2 == 0
 	}
 	for i := range 20 {
 		s.feed(s.edge, float64(i))
@@ -396,7 +399,7 @@ func TestLostAcknowledgementsShowNothingTwice(t *testing.T) {
 	}
 	s.pass(10*time.Minute, time.Minute)
 	seen := map[string]bool{}
-	for _, e := range s.got(friendName+phone, EventValue) {
+	for _, e := range s.got(friendName+phone, core.EventValue) {
 		key := e.ValueAt.String()
 		if seen[key] {
 			t.Errorf("the value of %s came twice", key)
@@ -426,11 +429,11 @@ func TestHistoryComesInPagesAtTheGrantsPrecision(t *testing.T) {
 	w.run()
 	c := fo.Grants()[0].Circle
 	w.pass(2*time.Hour, time.Hour)
-	ref := must[string](t)(fo.Read(ReadParams{Circle: c, Name: "power", Since: worldStart.Add(-time.Hour)}))
+	ref := must[string](t)(fo.Read(member.ReadParams{Circle: c, Name: "power", Since: worldStart.Add(-time.Hour)}))
 	w.run()
-	var readings []Reading
+	var readings []core.Reading
 	pages := 0
-	for _, e := range w.got(friendName+phone, EventHistory) {
+	for _, e := range w.got(friendName+phone, core.EventHistory) {
 		if e.Ref != ref {
 			continue
 		}
@@ -448,20 +451,20 @@ func TestHistoryComesInPagesAtTheGrantsPrecision(t *testing.T) {
 			t.Fatalf("reading %d is of %s", i, r.At)
 		}
 	}
-	if _, err := fo.Read(ReadParams{Circle: c, Name: "energy"}); err == nil {
+	if _, err := fo.Read(member.ReadParams{Circle: c, Name: "energy"}); err == nil {
 		t.Error("an affordance that was not granted could be asked for")
 	}
 }
 
 // fakeHistory is the meter's past.
-type fakeHistory struct{ samples []Sample }
+type fakeHistory struct{ samples []core.Sample }
 
 func (h *fakeHistory) add(at time.Time, v float64) {
 	b, _ := json.Marshal(v)
-	h.samples = append(h.samples, Sample{Thing: "meter", Name: "power", At: at, Value: b, Unit: "W"})
+	h.samples = append(h.samples, core.Sample{Thing: "meter", Name: "power", At: at, Value: b, Unit: "W"})
 }
 
-func (h *fakeHistory) History(thing, name string, from, to time.Time, limit int) (out []Sample, err error) {
+func (h *fakeHistory) History(thing, name string, from, to time.Time, limit int) (out []core.Sample, err error) {
 	for _, s := range h.samples {
 		if s.Thing == thing && s.Name == name && !s.At.Before(from) && s.At.Before(to) && len(out) < limit {
 			out = append(out, s)

@@ -6,29 +6,32 @@ import (
 	"testing"
 	"time"
 
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 	"primum/mls"
 )
 
 func FuzzInner(f *testing.F) {
-	for _, it := range []inner{
+	for _, it := range []core.Inner{
 		{Op: grant.OpObserve, Name: "power", At: worldStart, Value: json.RawMessage("812"), Unit: "W"},
-		{Op: grant.OpRead, ID: "1", Name: "power", Since: worldStart, Values: []instant{newInstant(worldStart, nil)}, Next: worldStart},
-		{Op: opNonce, ID: "1", Nonce: "n"},
-		{Op: opDocuments, Documents: []string{"a.b.c"}},
-		{Op: grant.OpWrite, ID: "2", Name: "state", Input: json.RawMessage(`"ON"`), Nonce: "n", Problem: &Problem{Kind: "x"}},
+		{Op: grant.OpRead, ID: "1", Name: "power", Since: worldStart, Values: []core.Instant{core.NewInstant(worldStart, nil)}, Next: worldStart},
+		{Op: core.OpNonce, ID: "1", Nonce: "n"},
+		{Op: core.OpDocuments, Documents: []string{"a.b.c"}},
+		{Op: grant.OpWrite, ID: "2", Name: "state", Input: json.RawMessage(`"ON"`), Nonce: "n", Problem: &core.Problem{Kind: "x"}},
 	} {
-		f.Add(encodeInner(it))
-		f.Add(encodeInner(it, it))
+		f.Add(core.EncodeInner(it))
+		f.Add(core.EncodeInner(it, it))
 	}
 	f.Add([]byte(`[]`))
 	f.Add([]byte(`{"op":"nonce","op":"nonce"}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		items, err := parseInner(b)
+		items, err := core.ParseInner(b)
 		if err != nil {
 			return
 		}
-		again, err := parseInner(encodeInner(items...))
+		again, err := core.ParseInner(core.EncodeInner(items...))
 		if err != nil && len(items) > 0 && len(b) < 1000 {
 			t.Fatalf("what was read can't be written and read: %v", err)
 		}
@@ -39,23 +42,23 @@ func FuzzInner(f *testing.F) {
 }
 
 func FuzzHomeMessage(f *testing.F) {
-	for _, m := range []homeMessage{
-		{T: homeLife, C: 1, At: worldStart},
-		{T: homeClosing, C: 2, Prev: "x", At: worldStart, Withdrawal: &Withdrawal{Closing: "a", Countersignature: "b"}},
-		{T: homeValues, At: worldStart, Inner: []inner{{Op: grant.OpObserve, Name: "a", At: worldStart, Value: json.RawMessage("1")}}},
-		{T: homeThings, At: worldStart, Things: usualThings(), Last: true},
-		{T: homePart, At: worldStart, Part: &part64{I: 0, Of: 2, D: []byte("{")}},
-		{T: homeStock, At: worldStart, Stock: []stockEntry{{Client: "phone", Key: make([]byte, 32)}}},
+	for _, m := range []core.HomeMessage{
+		{T: core.HomeLife, C: 1, At: worldStart},
+		{T: core.HomeClosing, C: 2, Prev: "x", At: worldStart, Withdrawal: &core.Withdrawal{Closing: "a", Countersignature: "b"}},
+		{T: core.HomeValues, At: worldStart, Inner: []core.Inner{{Op: grant.OpObserve, Name: "a", At: worldStart, Value: json.RawMessage("1")}}},
+		{T: core.HomeThings, At: worldStart, Things: usualThings(), Last: true},
+		{T: core.HomePart, At: worldStart, Part: &core.Part64{I: 0, Of: 2, D: []byte("{")}},
+		{T: core.HomeStock, At: worldStart, Stock: []core.StockEntry{{Client: "phone", Key: make([]byte, 32)}}},
 	} {
-		f.Add(mustJSON(m), uint8(0))
+		f.Add(core.MustJSON(m), uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
-		m, err := parseHome(b)
+		m, err := core.ParseHome(b)
 		if err != nil {
 			return
 		}
-		var j joiner
-		if _, complete, err := j.add(m); err == nil && complete == (m.Part != nil) && m.Part == nil {
+		var j core.Joiner
+		if _, complete, err := j.Add(m); err == nil && complete == (m.Part != nil) && m.Part == nil {
 			t.Fatal("a whole message is not complete")
 		}
 		if m.Part == nil {
@@ -66,17 +69,17 @@ func FuzzHomeMessage(f *testing.F) {
 }
 
 // roundTrip splits a message and puts it together again.
-func roundTrip(t *testing.T, m homeMessage) {
+func roundTrip(t *testing.T, m core.HomeMessage) {
 	t.Helper()
 	m.C, m.Prev = 0, ""
 	m.ThingIDs = append(m.ThingIDs, string(make([]byte, 0, 10)))
-	pieces, err := split(m)
+	pieces, err := core.Split(m)
 	if err != nil {
 		return
 	}
-	var j joiner
+	var j core.Joiner
 	for i, p := range pieces {
-		whole, complete, err := j.add(p)
+		whole, complete, err := j.Add(p)
 		if err != nil {
 			t.Fatalf("piece %d of %d: %v", i, len(pieces), err)
 		}
@@ -90,15 +93,15 @@ func roundTrip(t *testing.T, m homeMessage) {
 }
 
 func FuzzLetter(f *testing.F) {
-	f.Add(mustJSON(letter{T: letterOffer, Terms: "a.b.c", Opening: "a.b.c", Owner: "a.b.c"}))
-	f.Add(mustJSON(letter{T: letterRequest, Request: "a.b.c"}))
-	f.Add(mustJSON(letter{T: letterHome, Claim: "a", Countersignature: "b"}))
+	f.Add(core.MustJSON(member.Letter{T: member.LetterOffer, Terms: "a.b.c", Opening: "a.b.c", Owner: "a.b.c"}))
+	f.Add(core.MustJSON(member.Letter{T: member.LetterRequest, Request: "a.b.c"}))
+	f.Add(core.MustJSON(member.Letter{T: member.LetterHome, Claim: "a", Countersignature: "b"}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l, err := parseLetter(b)
+		l, err := member.ParseLetter(b)
 		if err != nil {
 			return
 		}
-		again, err := parseLetter(mustJSON(l))
+		again, err := member.ParseLetter(core.MustJSON(l))
 		if err != nil || !reflect.DeepEqual(l, again) {
 			t.Fatalf("%+v became %+v: %v", l, again, err)
 		}
@@ -106,24 +109,24 @@ func FuzzLetter(f *testing.F) {
 }
 
 func FuzzContext(f *testing.F) {
-	exts, err := circleContext{Opening: hashBytes([]byte("a")), Set: hashBytes([]byte("b"))}.extensions()
+	exts, err := core.CircleContext{Opening: core.HashBytes([]byte("a")), Set: core.HashBytes([]byte("b"))}.Extensions()
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(exts[0].Data, exts[1].Data, atBytes(worldStart), rejoinData(ID{1}, 7, make([]byte, rejoinNonce)))
+	f.Add(exts[0].Data, exts[1].Data, core.AtBytes(worldStart), core.RejoinData(core.ID{1}, 7, make([]byte, core.RejoinNonce)))
 	f.Fuzz(func(t *testing.T, required, context, at, rejoin []byte) {
-		c, err := parseContext([]mls.Extension{{Type: extRequired, Data: required}, {Type: extContext, Data: context}})
+		c, err := core.ParseContext([]mls.Extension{{Type: core.ExtRequired, Data: required}, {Type: core.ExtContext, Data: context}})
 		if err == nil {
-			out, err := c.extensions()
+			out, err := c.Extensions()
 			if err != nil || string(out[1].Data) != string(context) {
 				t.Fatalf("context %x became %v: %v", context, out, err)
 			}
 		}
-		if when, err := commitAt(at); err == nil && string(atBytes(when)) != string(at) {
+		if when, err := core.CommitAt(at); err == nil && string(core.AtBytes(when)) != string(at) {
 			t.Fatalf("time %x became %s", at, when)
 		}
-		if id, epoch, err := parseRejoin([]mls.Extension{{Type: extRejoin, Data: rejoin}}); err == nil {
-			if string(rejoinData(id, epoch, rejoin[24:])) != string(rejoin) {
+		if id, epoch, err := core.ParseRejoin([]mls.Extension{{Type: core.ExtRejoin, Data: rejoin}}); err == nil {
+			if string(core.RejoinData(id, epoch, rejoin[24:])) != string(rejoin) {
 				t.Fatalf("rejoin request %x is read wrongly", rejoin)
 			}
 		}
@@ -131,14 +134,14 @@ func FuzzContext(f *testing.F) {
 }
 
 func FuzzBackup(f *testing.F) {
-	f.Add(mustJSON(backup{Format: 1, ThingSeed: make([]byte, 32)}))
-	f.Add(mustJSON(backup{Format: 1, ThingSeed: make([]byte, 32), Owner: ownerName, Things: usualThings()}))
+	f.Add(core.MustJSON(anchor.Backup{Format: 1, ThingSeed: make([]byte, 32)}))
+	f.Add(core.MustJSON(anchor.Backup{Format: 1, ThingSeed: make([]byte, 32), Owner: ownerName, Things: usualThings()}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		an, err := RestoreAnchor(t.TempDir(), b, AnchorOptions{})
+		an, err := anchor.Restore(t.TempDir(), b, anchor.Options{})
 		if err != nil {
 			return
 		}
-		if _, ok := an.Claimed(); ok && !an.st.Restored {
+		if _, ok := an.Claimed(); ok && !an.State.Restored {
 			t.Error("a restored edge goes on as if nothing had happened")
 		}
 		if err := an.Close(); err != nil {
@@ -149,26 +152,26 @@ func FuzzBackup(f *testing.F) {
 
 func TestPiecesOutOfOrderAreDropped(t *testing.T) {
 	t.Parallel()
-	m := homeMessage{T: homeThings, At: worldStart, Things: []Thing{{ID: "x", Description: json.RawMessage(`"` + string(make([]byte, 0)) + string(bytesOf('a', 9000)) + `"`)}}}
-	pieces := must[[]homeMessage](t)(split(m))
+	m := core.HomeMessage{T: core.HomeThings, At: worldStart, Things: []core.Thing{{ID: "x", Description: json.RawMessage(`"` + string(make([]byte, 0)) + string(bytesOf('a', 9000)) + `"`)}}}
+	pieces := must[[]core.HomeMessage](t)(core.Split(m))
 	if len(pieces) < 3 {
 		t.Fatalf("%d pieces", len(pieces))
 	}
 	for _, order := range [][]int{{1, 2, 3}, {0, 2, 1, 3}, {0, 1, 1, 2, 3}} {
-		var j joiner
+		var j core.Joiner
 		for _, i := range order {
-			if _, complete, _ := j.add(pieces[i]); complete {
+			if _, complete, _ := j.Add(pieces[i]); complete {
 				t.Errorf("order %v is complete", order)
 			}
 		}
 	}
 	for i, p := range pieces {
-		p.C, p.Prev = 1<<40, hashBytes(nil)
-		if n := len(mustJSON(p)); n > homeRoom+40 {
+		p.C, p.Prev = 1<<40, core.HashBytes(nil)
+		if n := len(core.MustJSON(p)); n > core.HomeRoom+40 {
 			t.Errorf("piece %d has %d bytes", i, n)
 		}
 	}
-	if _, err := split(homeMessage{T: homeThings, At: worldStart, Things: []Thing{{Description: json.RawMessage(`"` + string(bytesOf('a', 500_000)) + `"`)}}}); err == nil {
+	if _, err := core.Split(core.HomeMessage{T: core.HomeThings, At: worldStart, Things: []core.Thing{{Description: json.RawMessage(`"` + string(bytesOf('a', 500_000)) + `"`)}}}); err == nil {
 		t.Error("half a megabyte was split")
 	}
 }
@@ -199,13 +202,13 @@ func BenchmarkSealOpenPersisted(b *testing.B) {
 		s.deliver(b, c)
 	}
 	b.StopTimer()
-	if n := len(s.got(friendName+phone, EventValue)); n == 0 && b.N > 1 {
+	if n := len(s.got(friendName+phone, core.EventValue)); n == 0 && b.N > 1 {
 		b.Fatal("no value arrived")
 	}
 }
 
 // deliver carries what the anchor has for one circle to the friend.
-func (s *story) deliver(b *testing.B, c ID) {
+func (s *story) deliver(b *testing.B, c core.ID) {
 	must := func(err error) {
 		if err != nil {
 			b.Fatal(err)
@@ -242,8 +245,8 @@ func (s *story) deliver(b *testing.B, c ID) {
 func BenchmarkSealOpenMemory(b *testing.B) {
 	s := newStory(b, every(time.Second))
 	c := s.circle()
-	seal, open := s.edge.rooms[c].group, s.friend.rooms[c].group
-	plain := encodeInner(inner{Op: grant.OpObserve, Name: "power", At: worldStart, Value: json.RawMessage("812"), Unit: "W"})
+	seal, open := s.edge.Rooms[c].MLS, s.friend.Rooms[c].MLS
+	plain := core.EncodeInner(core.Inner{Op: grant.OpObserve, Name: "power", At: worldStart, Value: json.RawMessage("812"), Unit: "W"})
 	if err := seal.Reserve(mls.MaxReserve); err != nil {
 		b.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package circle
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
 	"primum/grant"
 	"primum/mls"
 )
@@ -103,25 +104,25 @@ func windows(blobs ...[]byte) map[[window]byte]bool {
 }
 
 // roomOf reads a circle's stored state out of a directory.
-func roomOf(t testing.TB, dir string, c ID) roomState {
+func roomOf(t testing.TB, dir string, c core.ID) core.RoomState {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(dir, partCircle+c.String()+".part"))
+	b, err := os.ReadFile(filepath.Join(dir, core.PartCircle+c.String()+".part"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var st roomState
+	var st core.RoomState
 	if err := json.Unmarshal(b, &st); err != nil {
 		t.Fatal(err)
 	}
 	return st
 }
 
-func actorOf(a subject) *actor {
+func actorOf(a subject) *core.Actor {
 	switch a := a.(type) {
-	case *Anchor:
-		return &a.actor
-	case *Owner:
-		return &a.actor
+	case *anchor.Anchor:
+		return &a.Actor
+	case *ownerActor:
+		return &a.Actor
 	}
 	return nil
 }
@@ -139,21 +140,21 @@ func TestP2NodeCannotAddItsOwnKeyPackage(t *testing.T) {
 	home := w.claim(edge, owner)
 	spy := newKey(t)
 	var tried int
-	w.node.refuse = func(_ string, e Effect) (*Result, *Refusal) {
-		if e.Kind != EffectClaimKeyPackages {
+	w.node.refuse = func(_ string, e core.Effect) (*core.Result, *core.Refusal) {
+		if e.Kind != core.EffectClaimKeyPackages {
 			return nil, nil
 		}
 		tried++
-		var all []ClaimedPackage
+		var all []core.ClaimedPackage
 		for _, id := range []string{friendName, "spy@h.localhost:8401"} {
 			kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-				Suite: suite, Identity: []byte(id), Signer: spy, NotBefore: w.clock.Now().Add(-time.Hour),
-				NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{extContext},
+				Suite: core.Suite, Identity: []byte(id), Signer: spy, NotBefore: w.clock.Now().Add(-time.Hour),
+				NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{core.ExtContext},
 			})
 			check(t, err)
-			all = append(all, ClaimedPackage{Client: "phone", KeyPackage: kp.Bytes()})
+			all = append(all, core.ClaimedPackage{Client: "phone", KeyPackage: kp.Bytes()})
 		}
-		return &Result{Packages: all}, nil
+		return &core.Result{Packages: all}, nil
 	}
 	must[string](t)(owner.Give(w.params(home, friend, every(time.Minute))))
 	w.run()
@@ -161,9 +162,9 @@ func TestP2NodeCannotAddItsOwnKeyPackage(t *testing.T) {
 	if tried == 0 {
 		t.Fatal("no key package was asked for")
 	}
-	for id, r := range edge.rooms {
-		if !r.Home && len(r.group.Members()) != 1 {
-			t.Errorf("circle %s has %d members", id, len(r.group.Members()))
+	for id, r := range edge.Rooms {
+		if !r.Home && len(r.MLS.Members()) != 1 {
+			t.Errorf("circle %s has %d members", id, len(r.MLS.Members()))
 		}
 	}
 }
@@ -203,43 +204,43 @@ func TestP2DroppedClientCannotGiveOrRejoin(t *testing.T) {
 	w.publish(owner, "phone")
 	check(t, edge.Identity(owner.doc.Compact()))
 	w.run()
-	if e := w.lastOf("edge", EventRoster); len(e.Clients) != 1 || e.Clients[0] != "phone" {
+	if e := w.lastOf("edge", core.EventRoster); len(e.Clients) != 1 || e.Clients[0] != "phone" {
 		t.Fatalf("roster %v, want phone alone", e.Clients)
 	}
 	// Its own node helps the thief: the message is put into the log as it is.
-	r := edge.rooms[home]
-	before := len(edge.grants)
+	r := edge.Rooms[home]
+	before := len(edge.Grants)
 	g := grantBy(t, w, owner.clients["tablet"], "tablet", tablet, home, friend)
-	check(t, edge.do(func() error { edge.given(r, "tablet", g); return nil }))
-	if len(edge.grants) != before {
-		t.Errorf("a dropped client's grant is %v", edge.grants)
+	check(t, edge.Do(func() error { edge.Given(r, "tablet", g); return nil }))
+	if len(edge.Grants) != before {
+		t.Errorf("a dropped client's grant is %v", edge.Grants)
 	}
 	kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: suite, Identity: []byte(ownerName), Signer: owner.clients["tablet"], NotBefore: w.clock.Now().Add(-time.Hour),
-		NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{extContext},
-		KeyPackageExtensions: []mls.Extension{{Type: extRejoin, Data: rejoinData(home, r.group.Epoch(), make([]byte, rejoinNonce))}},
+		Suite: core.Suite, Identity: []byte(ownerName), Signer: owner.clients["tablet"], NotBefore: w.clock.Now().Add(-time.Hour),
+		NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{core.ExtContext},
+		KeyPackageExtensions: []mls.Extension{{Type: core.ExtRejoin, Data: core.RejoinData(home, r.MLS.Epoch(), make([]byte, core.RejoinNonce))}},
 	})
 	check(t, err)
 	w.node.push(w.node.circles[home], kp.Bytes())
 	w.run()
-	if n := len(r.group.Members()); n != 2 {
+	if n := len(r.MLS.Members()); n != 2 {
 		t.Errorf("%d members after a dropped client asked to rejoin, want 2", n)
 	}
 }
 
 // grantBy signs a grant as one client would.
-func grantBy(t testing.TB, w *world, key ed25519Key, client string, o *Owner, home ID, grantee *account) grantBundle {
+func grantBy(t testing.TB, w *world, key ed25519Key, client string, o *ownerActor, home core.ID, grantee *account) core.GrantBundle {
 	t.Helper()
-	h := o.ms.Homes[home.String()]
+	h := o.Mem.Homes[home.String()]
 	if len(h.Stock) == 0 {
 		t.Fatal("the client has no stock")
 	}
 	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
-	p := o.grantParams(w.params(home, grantee, every(time.Minute)), h, h.Stock[0], grantee.doc, shares)
+	p := o.GrantParams(w.params(home, grantee, every(time.Minute)), h, h.Stock[0], grantee.doc, shares)
 	p.Signer, p.Client = key, client
 	signed, err := grant.New(p)
 	check(t, err)
-	return grantBundle{Envelope: signed.Envelope, Terms: signed.Terms, Opening: signed.Opening, Closing: signed.Closing}
+	return core.GrantBundle{Envelope: signed.Envelope, Terms: signed.Terms, Opening: signed.Opening, Closing: signed.Closing}
 }
 
 // P2: an envelope older than a day waits for a current client's signature.
@@ -261,12 +262,12 @@ func TestP2AnOldEnvelopeWaitsForANewSignature(t *testing.T) {
 	w.offline["edge"] = false
 	w.offline[ownerName+phone] = true
 	w.run()
-	if g := edge.grants[id]; g == nil || g.State != grantWaiting {
+	if g := edge.Grants[id]; g == nil || g.State != core.GrantWaiting {
 		t.Fatalf("an envelope of yesterday is %+v", g)
 	}
 	w.offline[ownerName+phone] = false
 	w.run()
-	if g := edge.grants[id]; g.State != grantOpen {
+	if g := edge.Grants[id]; g.State != core.GrantOpen {
 		t.Errorf("signed again it is %s: %s", g.State, g.Text)
 	}
 }
@@ -288,23 +289,23 @@ func TestP3DroppedGranteeClientOpensNothingMore(t *testing.T) {
 	w.run()
 	w.feed(edge, 1)
 	w.pass(2*time.Minute, time.Minute)
-	tablet := w.actors[friendName+"#tablet"].(*Owner)
+	tablet := w.actors[friendName+"#tablet"].(*ownerActor)
 	c := tablet.Grants()[0].Circle
-	if len(w.got(friendName+"#tablet", EventValue)) == 0 {
+	if len(w.got(friendName+"#tablet", core.EventValue)) == 0 {
 		t.Fatal("the second client sees no value")
 	}
 	copyDir(t, w.path(friendName+"#tablet"), w.path("thief"))
 	w.publish(friend, "phone")
-	check(t, w.actors[friendName+phone].(*Owner).Identity(friend.doc.Compact()))
+	check(t, w.actors[friendName+phone].(*ownerActor).Identity(friend.doc.Compact()))
 	w.run()
 	removed := len(w.node.circles[c].log)
 	w.pass(3*time.Minute, time.Minute)
 	later := w.node.circles[c].log[removed:]
-	if len(later) < 3 || len(w.got(friendName+phone, EventValue)) < 4 {
+	if len(later) < 3 || len(w.got(friendName+phone, core.EventValue)) < 4 {
 		t.Fatalf("%d frames after the removal", len(later))
 	}
 	opensNothing(t, w.path("thief"), w.node.circles[c], friend.clients["tablet"], removed)
-	if e := w.lastOf(friendName+"#tablet", EventEnded); e.Reason != "removed" {
+	if e := w.lastOf(friendName+"#tablet", core.EventEnded); e.Reason != "removed" {
 		t.Errorf("the dropped client is told %q", e.Reason)
 	}
 }
@@ -330,7 +331,7 @@ func TestP3AnEndedCircleLeavesNoSecretAtTheAnchor(t *testing.T) {
 	s := newStory(t, every(time.Minute))
 	s.pass(3*time.Minute, time.Minute)
 	c := s.circle()
-	check(t, s.edge.do(func() error { s.edge.touch(s.edge.rooms[c].part()); return nil }))
+	check(t, s.edge.Do(func() error { s.edge.Touch(s.edge.Rooms[c].Part()); return nil }))
 	st := roomOf(t, s.path("edge"), c)
 	secrets := windows(st.Group, st.Seed)
 	if found := found(secrets, dirBytes(t, s.path("edge"))); found == 0 {
@@ -383,7 +384,7 @@ func TestP4StolenStateOpensNothingThatWasOpened(t *testing.T) {
 		s.pass(time.Minute, time.Minute)
 		old = append(old, roomOf(t, dir, c).Group)
 	}
-	if n := len(s.got(friendName+phone, EventValue)); n < 5 {
+	if n := len(s.got(friendName+phone, core.EventValue)); n < 5 {
 		t.Fatalf("%d values, want 5", n)
 	}
 	st := roomOf(t, dir, c)
@@ -422,13 +423,13 @@ func TestP4UsedKeyPackageLeavesNoPrivateKey(t *testing.T) {
 	home := w.claim(edge, owner)
 	fo := w.client(friendName, "phone")
 	var before [][]byte
-	for _, p := range fo.ms.Stock {
+	for _, p := range fo.Mem.Stock {
 		before = append(before, p.Private)
 	}
 	must[string](t)(owner.Give(w.params(home, friend, every(time.Minute))))
 	w.run()
 	left := map[string]bool{}
-	for _, p := range fo.ms.Stock {
+	for _, p := range fo.Mem.Stock {
 		left[string(p.Private)] = true
 	}
 	used := 0
@@ -465,13 +466,13 @@ func TestP5GarbageFromTheNodeStopsNobody(t *testing.T) {
 		}
 	}
 	s.run()
-	before := len(s.got(friendName+phone, EventValue))
+	before := len(s.got(friendName+phone, core.EventValue))
 	s.feed(s.edge, 5)
 	s.pass(30*time.Minute, time.Minute)
-	if n := len(s.got(friendName+phone, EventValue)); n <= before {
+	if n := len(s.got(friendName+phone, core.EventValue)); n <= before {
 		t.Errorf("no value arrives after garbage: %d before, %d after; %s", before, n, s.kinds(friendName+phone))
 	}
-	if s.edge.st.Restored {
+	if s.edge.State.Restored {
 		t.Error("garbage made the edge believe that it was rolled back")
 	}
 }
@@ -513,134 +514,42 @@ func TestP5AHostileMemberIsBounded(t *testing.T) {
 			junk = append(junk, fmt.Sprintf(`{"op":"nonce","id":"n%d"}`, i))
 		}
 	}
-	check(t, s.friend.do(func() error {
-		r := s.friend.rooms[c]
+	check(t, s.friend.Do(func() error {
+		r := s.friend.Rooms[c]
 		for _, j := range junk {
-			s.friend.enqueue(r, outgoing{Plain: []byte(j), Size: sizeMedium})
+			s.friend.Enqueue(r, core.Outgoing{Plain: []byte(j), Size: core.SizeMedium})
 		}
 		return nil
 	}))
 	s.run()
-	for key, n := range s.edge.nonces {
-		if len(n) > noncesPerLeaf {
+	for key, n := range s.edge.Nonces {
+		if len(n) > anchor.NoncesPerLeaf {
 			t.Errorf("%d nonces for %s", len(n), key)
 		}
 	}
-	if n := len(s.edge.st.Commands); n != 0 {
+	if n := len(s.edge.State.Commands); n != 0 {
 		t.Errorf("%d commands were taken without a nonce", n)
 	}
-	if n := len(s.got("edge", EventCommand)); n != 0 {
+	if n := len(s.got("edge", core.EventCommand)); n != 0 {
 		t.Errorf("%d commands reached the edge", n)
 	}
-	epoch := s.edge.rooms[c].group.Epoch()
+	epoch := s.edge.Rooms[c].MLS.Epoch()
 	for range 30 {
-		check(t, s.friend.do(func() error {
-			raw, err := s.friend.rooms[c].group.ProposeUpdate(nil)
+		check(t, s.friend.Do(func() error {
+			raw, err := s.friend.Rooms[c].MLS.ProposeUpdate(nil)
 			if err == nil { // mls keeps a few per epoch itself
-				s.friend.enqueue(s.friend.rooms[c], outgoing{Raw: raw, Epoch: s.friend.rooms[c].group.Epoch() + 1})
+				s.friend.Enqueue(s.friend.Rooms[c], core.Outgoing{Raw: raw, Epoch: s.friend.Rooms[c].MLS.Epoch() + 1})
 			}
 			return nil
 		}))
 		s.run()
 	}
-	if n := s.edge.rooms[c].group.Epoch() - epoch; n > 2 {
+	if n := s.edge.Rooms[c].MLS.Epoch() - epoch; n > 2 {
 		t.Errorf("30 Updates in a minute turned the epoch %d times", n)
 	}
 	s.feed(s.edge, 3)
 	s.pass(2*time.Minute, time.Minute)
-	if len(s.got(friendName+phone, EventValue)) == 0 {
+	if len(s.got(friendName+phone, core.EventValue)) == 0 {
 		t.Error("values no longer arrive")
 	}
-}
-
-// P7: two grantees can join nothing that they were given.
-func TestP7TwoGranteesShareNoIdentifier(t *testing.T) {
-	t.Parallel()
-	s := newStory(t, every(time.Minute), grant.OpObserve, grant.OpRead, grant.OpWrite)
-	const adviserName = "adviser@t.localhost:8403"
-	adviser := s.person(adviserName, "phone")
-	ao := s.client(adviserName, "phone")
-	p := s.params(s.home, adviser, every(time.Minute), grant.OpObserve, grant.OpRead, grant.OpWrite)
-	p.Pseudonymous = true
-	must[string](t)(s.owner.Give(p))
-	s.run()
-	s.pass(3*time.Minute, time.Minute)
-	c1, c2 := s.circle(), ao.Grants()[0].Circle
-	v1, v2 := viewOf(t, s.world, s.friend, c1), viewOf(t, s.world, ao, c2)
-	// What stands in every circle of every world identifies nobody.
-	other := newStory(t, every(time.Minute))
-	for k := range viewOf(t, other.world, other.friend, other.circle()).bytes {
-		delete(v1.bytes, k)
-	}
-	for token := range v1.tokens {
-		if v2.tokens[token] {
-			t.Errorf("both grantees hold %q", token)
-		}
-	}
-	n := 0
-	for k := range v1.bytes {
-		if v2.bytes[k] {
-			n++
-		}
-	}
-	if n != 0 {
-		t.Errorf("%d stretches of 20 bytes are in both circles' messages", n)
-	}
-	if len(v1.tokens) < 12 || len(v1.bytes) < 1000 {
-		t.Fatalf("too little to compare: %d tokens, %d stretches", len(v1.tokens), len(v1.bytes))
-	}
-}
-
-type view struct {
-	tokens map[string]bool
-	bytes  map[[window]byte]bool
-}
-
-var token = regexp.MustCompile(`[A-Za-z0-9_-]{20,}|[0-9a-f]{8}-[0-9a-f-]{27}`)
-
-// viewOf is what a grantee can look at: documents, context, tree, messages.
-func viewOf(t testing.TB, w *world, o *Owner, c ID) view {
-	t.Helper()
-	v := view{tokens: map[string]bool{}, bytes: map[[window]byte]bool{}}
-	g := o.grantOf(c)
-	for _, compact := range []string{g.Terms, g.Opening} {
-		var raw json.RawMessage
-		check(t, unverified(compact, &raw))
-		raw = bytes.ReplaceAll(raw, []byte(contextOf(t, g.Terms)), nil)
-		for _, m := range token.FindAll(raw, -1) {
-			v.tokens[string(m)] = true
-		}
-	}
-	delete(v.tokens, "OptimisationForConsumer")
-	for word := range v.tokens {
-		if regexp.MustCompile(`^[A-Za-z_]+$`).MatchString(word) || strings.HasPrefix(word, "https") {
-			delete(v.tokens, word) // words of the vocabulary
-		}
-	}
-	r := o.rooms[c]
-	for _, m := range r.group.Members() {
-		v.tokens[hex.EncodeToString(m.SignatureKey)] = true
-	}
-	for _, e := range r.group.Extensions() {
-		if e.Type == extContext {
-			v.tokens[hex.EncodeToString(e.Data[1:33])], v.tokens[hex.EncodeToString(e.Data[33:])] = true, true
-		}
-	}
-	for _, f := range w.node.circles[c].log {
-		for k := range windows(f.Message) {
-			v.bytes[k] = true
-		}
-	}
-	for k := range windows([]byte(r.group.Tree())) {
-		v.bytes[k] = true
-	}
-	return v
-}
-
-// contextOf is the fixed JSON-LD context, the same in all terms of the world.
-func contextOf(t testing.TB, terms string) string {
-	t.Helper()
-	var m map[string]json.RawMessage
-	check(t, unverified(terms, &m))
-	return string(m["@context"])
 }

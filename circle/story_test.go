@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 )
 
@@ -17,14 +20,14 @@ const (
 // story is a claimed edge and a friend who has been given the meter.
 type story struct {
 	*world
-	edge   *Anchor
-	owner  *Owner
-	friend *Owner
-	home   ID
+	edge   *anchor.Anchor
+	owner  *ownerActor
+	friend *ownerActor
+	home   core.ID
 	grant  string
 }
 
-func newStory(t testing.TB, p Precision, ops ...string) *story {
+func newStory(t testing.TB, p core.Precision, ops ...string) *story {
 	t.Helper()
 	w := newWorld(t)
 	w.person(ownerName, "phone")
@@ -40,7 +43,7 @@ func newStory(t testing.TB, p Precision, ops ...string) *story {
 	return s
 }
 
-func (s *story) circle() ID {
+func (s *story) circle() core.ID {
 	s.t.Helper()
 	for _, g := range s.friend.Grants() {
 		if g.ID == s.grant {
@@ -48,42 +51,42 @@ func (s *story) circle() ID {
 		}
 	}
 	s.t.Fatal("the friend knows no grant")
-	return ID{}
+	return core.ID{}
 }
 
 func TestAValueTravelsByMeans(t *testing.T) {
 	t.Parallel()
 	s := newStory(t, every(time.Minute))
-	s.lastOf("edge", EventGranted)
-	s.lastOf(friendName+phone, EventJoined)
+	s.lastOf("edge", core.EventGranted)
+	s.lastOf(friendName+phone, core.EventJoined)
 	for i := range 60 {
 		s.feed(s.edge, float64(i))
 		s.clock.Advance(time.Second)
 		s.run()
 	}
-	v := s.lastOf(friendName+phone, EventValue)
+	v := s.lastOf(friendName+phone, core.EventValue)
 	if string(v.Value) != "29.5" || !v.ValueAt.Equal(worldStart.Add(time.Minute)) || v.Unit != "W" || v.Title != "meter" {
 		t.Errorf("value %s %s at %s of %q, want 29.5 W at the window's end", v.Value, v.Unit, v.ValueAt, v.Title)
 	}
-	home := s.lastOf(ownerName+phone, EventValue)
+	home := s.lastOf(ownerName+phone, core.EventValue)
 	if string(home.Value) != "59" || home.Thing != "meter" {
 		t.Errorf("the owner sees %s of %q, want 59 of meter", home.Value, home.Thing)
 	}
-	if n := len(s.got(friendName+phone, EventValue)); n != 1 {
+	if n := len(s.got(friendName+phone, core.EventValue)); n != 1 {
 		t.Errorf("%d values, want 1", n)
 	}
 	s.pass(time.Minute, time.Minute)
-	if v := s.lastOf(friendName+phone, EventValue); v.Value != nil {
+	if v := s.lastOf(friendName+phone, core.EventValue); v.Value != nil {
 		t.Errorf("an empty window carries %s", v.Value)
 	}
 }
 
 func TestACommandIsObeyedOnce(t *testing.T) {
 	t.Parallel()
-	s := newStory(t, Precision{}, grant.OpWrite)
-	ref := must[string](t)(s.friend.Command(CommandParams{Circle: s.circle(), Name: "power", Op: grant.OpWrite, Input: json.RawMessage(`"ON"`)}))
+	s := newStory(t, core.Precision{}, grant.OpWrite)
+	ref := must[string](t)(s.friend.Command(member.CommandParams{Circle: s.circle(), Name: "power", Op: grant.OpWrite, Input: json.RawMessage(`"ON"`)}))
 	s.run()
-	c := s.lastOf("edge", EventCommand)
+	c := s.lastOf("edge", core.EventCommand)
 	if c.Thing != "meter" || c.Name != "power" || string(c.Value) != `"ON"` || c.Account != friendName || c.Client != "phone" {
 		t.Errorf("command %+v", c)
 	}
@@ -91,11 +94,11 @@ func TestACommandIsObeyedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.run()
-	a := s.lastOf(friendName+phone, EventAnswer)
+	a := s.lastOf(friendName+phone, core.EventAnswer)
 	if a.Ref != ref || a.Problem != nil || string(a.Value) != `"ON"` {
 		t.Errorf("answer %+v", a)
 	}
-	if _, err := s.friend.Command(CommandParams{Circle: s.circle(), Name: "energy", Op: grant.OpWrite}); err == nil {
+	if _, err := s.friend.Command(member.CommandParams{Circle: s.circle(), Name: "energy", Op: grant.OpWrite}); err == nil {
 		t.Error("a command without the right was sent")
 	}
 }
@@ -112,9 +115,9 @@ func TestWithdrawingTakesBothLocks(t *testing.T) {
 	if !g.Withdrawal.Confirmed() || g.Withdrawal.LockOne.IsZero() || g.State != grant.Withdrawn {
 		t.Errorf("withdrawal %+v, state %s", g.Withdrawal, g.State)
 	}
-	s.lastOf(ownerName+phone, EventLockOne)
-	s.lastOf(ownerName+phone, EventLockTwo)
-	if e := s.lastOf(friendName+phone, EventEnded); e.Reason != "withdrawn" || e.Grant != s.grant {
+	s.lastOf(ownerName+phone, core.EventLockOne)
+	s.lastOf(ownerName+phone, core.EventLockTwo)
+	if e := s.lastOf(friendName+phone, core.EventEnded); e.Reason != "withdrawn" || e.Grant != s.grant {
 		t.Errorf("the friend is told %+v", e)
 	}
 	if s.edge.Signer(circle) != nil {

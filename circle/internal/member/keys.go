@@ -1,10 +1,11 @@
-package circle
+package member
 
 import (
 	"fmt"
 	"slices"
 	"time"
 
+	"primum/circle/internal/core"
 	"primum/mls"
 )
 
@@ -26,13 +27,13 @@ type privatePackage struct {
 	Used       bool      `json:"used,omitempty"` // a last resort that was used
 }
 
-// newPackage makes a key package of this client.
-func (m *Member) newPackage(lastResort bool, exts ...mls.Extension) (p privatePackage, err error) {
-	now := m.now().Truncate(time.Second)
+// NewPackage makes a key package of this client.
+func (m *Member) NewPackage(lastResort bool, exts ...mls.Extension) (p privatePackage, err error) {
+	now := m.Now().Truncate(time.Second)
 	kp, priv, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: suite, Identity: []byte(m.ms.Account), Signer: m.signer,
+		Suite: core.Suite, Identity: []byte(m.Mem.Account), Signer: m.Signer,
 		NotBefore: now.Add(-packageMargin), NotAfter: now.Add(packageLife),
-		LastResort: lastResort, Extensions: []uint16{extContext}, KeyPackageExtensions: exts, Rand: m.rand,
+		LastResort: lastResort, Extensions: []uint16{core.ExtContext}, KeyPackageExtensions: exts, Rand: m.Rand,
 	})
 	if err != nil {
 		return p, fmt.Errorf("make key package: %w", err)
@@ -48,62 +49,62 @@ func (m *Member) newPackage(lastResort bool, exts ...mls.Extension) (p privatePa
 // KeyPackageStock tells how many key packages the own node still has of this
 // client; the member publishes what is missing.
 func (m *Member) KeyPackageStock(oneTime int, lastResort bool) error {
-	return m.do(func() error {
-		if slices.ContainsFunc(m.base.Outbox, func(e Effect) bool { return e.Kind == EffectPublishKeyPackages }) {
+	return m.Do(func() error {
+		if slices.ContainsFunc(m.Base.Outbox, func(e core.Effect) bool { return e.Kind == core.EffectPublishKeyPackages }) {
 			return nil // on its way
 		}
 		m.dropOldPackages()
-		e := Effect{Kind: EffectPublishKeyPackages}
+		e := core.Effect{Kind: core.EffectPublishKeyPackages}
 		for range min(max(oneTimeStock-oneTime, 0), oneTimeStock) {
-			p, err := m.newPackage(false)
+			p, err := m.NewPackage(false)
 			if err != nil {
 				return err
 			}
-			m.ms.Stock = append(m.ms.Stock, p)
+			m.Mem.Stock = append(m.Mem.Stock, p)
 			e.OneTime = append(e.OneTime, p.Package)
 		}
-		if !lastResort || m.ms.Rotate || !m.freshLastResort() {
-			p, err := m.newPackage(true)
+		if !lastResort || m.Mem.Rotate || !m.freshLastResort() {
+			p, err := m.NewPackage(true)
 			if err != nil {
 				return err
 			}
-			m.ms.Stock, m.ms.Rotate = append(m.ms.Stock, p), false
+			m.Mem.Stock, m.Mem.Rotate = append(m.Mem.Stock, p), false
 			e.LastResort = p.Package
 		}
 		if e.OneTime == nil && e.LastResort == nil {
 			return nil
 		}
-		m.touch(partMember)
-		m.send(e)
+		m.Touch(PartMember)
+		m.Send(e)
 		return nil
 	})
 }
 
 func (m *Member) freshLastResort() bool {
-	return slices.ContainsFunc(m.ms.Stock, func(p privatePackage) bool {
-		return p.LastResort && p.NotAfter.Sub(m.now()) > rotateBefore
+	return slices.ContainsFunc(m.Mem.Stock, func(p privatePackage) bool {
+		return p.LastResort && p.NotAfter.Sub(m.Now()) > rotateBefore
 	})
 }
 
 // dropOldPackages forgets private keys that nobody may use any more: expired
 // ones, the oldest of too many, all last resorts but the newest two.
 func (m *Member) dropOldPackages() {
-	now := m.now()
-	n := len(m.ms.Stock)
-	m.ms.Stock = slices.DeleteFunc(m.ms.Stock, func(p privatePackage) bool { return !now.Before(p.NotAfter) })
+	now := m.Now()
+	n := len(m.Mem.Stock)
+	m.Mem.Stock = slices.DeleteFunc(m.Mem.Stock, func(p privatePackage) bool { return !now.Before(p.NotAfter) })
 	last := 0
-	for i := len(m.ms.Stock) - 1; i >= 0; i-- {
-		if !m.ms.Stock[i].LastResort {
+	for i := len(m.Mem.Stock) - 1; i >= 0; i-- {
+		if !m.Mem.Stock[i].LastResort {
 			continue
 		}
 		if last++; last > 2 {
-			m.ms.Stock = slices.Delete(m.ms.Stock, i, i+1)
+			m.Mem.Stock = slices.Delete(m.Mem.Stock, i, i+1)
 		}
 	}
-	if over := len(m.ms.Stock) - maxPrivate; over > 0 {
-		m.ms.Stock = slices.Delete(m.ms.Stock, 0, over)
+	if over := len(m.Mem.Stock) - maxPrivate; over > 0 {
+		m.Mem.Stock = slices.Delete(m.Mem.Stock, 0, over)
 	}
-	if len(m.ms.Stock) != n {
-		m.touch(partMember)
+	if len(m.Mem.Stock) != n {
+		m.Touch(PartMember)
 	}
 }

@@ -1,4 +1,4 @@
-package circle
+package core
 
 import (
 	"bytes"
@@ -11,38 +11,39 @@ import (
 	"sort"
 	"time"
 
+	"primum/grant"
 	"primum/identity"
 	"primum/internal/jws"
 	"primum/mls"
 )
 
 // The suite of every circle.
-const suite = mls.X25519AES128GCMSHA256Ed25519
+const Suite = mls.X25519AES128GCMSHA256Ed25519
 
 // Private-use extensions (RFC 9420 §17.3).
 const (
-	// extContext stands in the group context: a version, the hash of the
+	// ExtContext stands in the group context: a version, the hash of the
 	// opening (of a home circle: of the claim), the hash of the documents.
-	extContext uint16 = 0xF0A1
-	// extRejoin stands in a key package: circle, epoch, nonce.
-	extRejoin uint16 = 0xF0A2
-	// extRequired is required_capabilities (RFC 9420 §17.3).
-	extRequired uint16 = 3
+	ExtContext uint16 = 0xF0A1
+	// ExtRejoin stands in a key package: circle, epoch, nonce.
+	ExtRejoin uint16 = 0xF0A2
+	// ExtRequired is required_capabilities (RFC 9420 §17.3).
+	ExtRequired uint16 = 3
 
 	contextVersion = 1
 	hashSize       = sha256.Size
 	atSize         = 8
-	rejoinNonce    = 16
+	RejoinNonce    = 16
 )
 
-// circleContext is what the group context says beside the circle's id.
-type circleContext struct {
+// CircleContext is what the group context says beside the circle's id.
+type CircleContext struct {
 	Opening string // hash of the document, base64url
 	Set     string // hash of the set of active documents, base64url
 }
 
-// extensions writes the group context's extensions.
-func (c circleContext) extensions() ([]mls.Extension, error) {
+// Extensions writes the group context's extensions.
+func (c CircleContext) Extensions() ([]mls.Extension, error) {
 	data := []byte{contextVersion}
 	for _, h := range []string{c.Opening, c.Set} {
 		b, err := base64.RawURLEncoding.DecodeString(h)
@@ -52,28 +53,28 @@ func (c circleContext) extensions() ([]mls.Extension, error) {
 		data = append(data, b...)
 	}
 	return []mls.Extension{
-		{Type: extRequired, Data: requiredCapabilities()},
-		{Type: extContext, Data: data},
+		{Type: ExtRequired, Data: requiredCapabilities()},
+		{Type: ExtContext, Data: data},
 	}, nil
 }
 
 // requiredCapabilities: the extension above, no proposals, no credentials beyond
 // the defaults (RFC 9420 §11.1): three vectors.
 func requiredCapabilities() []byte {
-	return []byte{2, byte(extContext >> 8), byte(extContext & 0xff), 0, 0}
+	return []byte{2, byte(ExtContext >> 8), byte(ExtContext & 0xff), 0, 0}
 }
 
-// parseContext reads the group context's extensions: exactly the two.
-func parseContext(exts []mls.Extension) (c circleContext, err error) {
+// ParseContext reads the group context's extensions: exactly the two.
+func ParseContext(exts []mls.Extension) (c CircleContext, err error) {
 	for _, e := range exts {
 		switch e.Type {
-		case extContext:
+		case ExtContext:
 			if len(e.Data) != 1+2*hashSize || e.Data[0] != contextVersion {
 				return c, errors.New("circle context is malformed")
 			}
 			c.Opening = base64.RawURLEncoding.EncodeToString(e.Data[1 : 1+hashSize])
 			c.Set = base64.RawURLEncoding.EncodeToString(e.Data[1+hashSize:])
-		case extRequired:
+		case ExtRequired:
 			if !bytes.Equal(e.Data, requiredCapabilities()) {
 				return c, errors.New("the circle requires other capabilities")
 			}
@@ -87,17 +88,17 @@ func parseContext(exts []mls.Extension) (c circleContext, err error) {
 	return c, nil
 }
 
-// setHash is one hash of a set of documents.
-func setHash(compacts ...string) string {
+// SetHash is one hash of a set of documents.
+func SetHash(compacts ...string) string {
 	hashes := make([]string, 0, len(compacts))
 	for _, c := range compacts {
 		hashes = append(hashes, jws.Hash(c))
 	}
-	return hashOfSet(hashes)
+	return HashOfSet(hashes)
 }
 
-// hashOfSet is setHash where the documents' hashes are known; it sorts them.
-func hashOfSet(hashes []string) string {
+// HashOfSet is setHash where the documents' hashes are known; it sorts them.
+func HashOfSet(hashes []string) string {
 	sort.Strings(hashes)
 	h := sha256.New()
 	for _, s := range hashes {
@@ -107,13 +108,13 @@ func hashOfSet(hashes []string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// atBytes is the authenticated data of a commit: its time in Unix seconds.
-func atBytes(t time.Time) []byte {
+// AtBytes is the authenticated data of a commit: its time in Unix seconds.
+func AtBytes(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(max(t.Unix(), 0)))
 }
 
-// commitAt reads what atBytes wrote.
-func commitAt(aad []byte) (time.Time, error) {
+// CommitAt reads what atBytes wrote.
+func CommitAt(aad []byte) (time.Time, error) {
 	if len(aad) != atSize {
 		return time.Time{}, errors.New("commit carries no time")
 	}
@@ -124,21 +125,21 @@ func commitAt(aad []byte) (time.Time, error) {
 	return time.Unix(int64(n), 0).UTC(), nil
 }
 
-// rejoinData is the extension of a key package that asks to rejoin: signed with
+// RejoinData is the extension of a key package that asks to rejoin: signed with
 // it by the client's key.
-func rejoinData(c ID, epoch uint64, nonce []byte) []byte {
+func RejoinData(c ID, epoch uint64, nonce []byte) []byte {
 	b := append([]byte(nil), c[:]...)
 	b = binary.BigEndian.AppendUint64(b, epoch)
 	return append(b, nonce...)
 }
 
-// parseRejoin reads the rejoin extension of a key package.
-func parseRejoin(exts []mls.Extension) (c ID, epoch uint64, err error) {
+// ParseRejoin reads the rejoin extension of a key package.
+func ParseRejoin(exts []mls.Extension) (c ID, epoch uint64, err error) {
 	for _, e := range exts {
-		if e.Type != extRejoin {
+		if e.Type != ExtRejoin {
 			continue
 		}
-		if len(e.Data) != len(c)+8+rejoinNonce {
+		if len(e.Data) != len(c)+8+RejoinNonce {
 			return c, 0, errors.New("rejoin request is malformed")
 		}
 		copy(c[:], e.Data)
@@ -147,27 +148,27 @@ func parseRejoin(exts []mls.Extension) (c ID, epoch uint64, err error) {
 	return c, 0, errors.New("key package asks for nothing")
 }
 
-const partIdentities = "identities"
+const PartIdentities = "identities"
 
-// keepVersions is how many versions of an identity document are kept, because a
+// KeepVersions is how many versions of an identity document are kept, because a
 // commit may be judged by one that is not the newest.
-const keepVersions = 4
+const KeepVersions = 4
 
-// knownIdentity is an account's documents, newest last.
-type knownIdentity struct {
+// KnownIdentity is an account's documents, newest last.
+type KnownIdentity struct {
 	Compacts []string  `json:"compacts"`
 	Asked    time.Time `json:"asked"` // when the newest was looked for
 }
 
-// identities is the book of identity documents that an actor goes by.
-type identities struct {
-	Accounts map[string]*knownIdentity `json:"accounts"`
-	verified map[string]*identity.Verified
+// Identities is the book of identity documents that an actor goes by.
+type Identities struct {
+	Accounts map[string]*KnownIdentity     `json:"accounts"`
+	Verified map[string]*identity.Verified `json:"-"`
 }
 
-func (b *identities) restore(files map[string][]byte) error {
-	b.Accounts, b.verified = map[string]*knownIdentity{}, map[string]*identity.Verified{}
-	if err := decodePart(files, partIdentities, b); err != nil {
+func (b *Identities) Restore(files map[string][]byte) error {
+	b.Accounts, b.Verified = map[string]*KnownIdentity{}, map[string]*identity.Verified{}
+	if err := DecodePart(files, PartIdentities, b); err != nil {
 		return err
 	}
 	for account, k := range b.Accounts {
@@ -183,30 +184,30 @@ func (b *identities) restore(files map[string][]byte) error {
 		if err != nil {
 			return fmt.Errorf("read identity document of %s: %w", account, err)
 		}
-		b.verified[account] = v
+		b.Verified[account] = v
 	}
 	return nil
 }
 
-// get is the newest document of an account, or nil.
-func (b *identities) get(account string) *identity.Verified { return b.verified[account] }
+// Get is the newest document of an account, or nil.
+func (b *Identities) Get(account string) *identity.Verified { return b.Verified[account] }
 
-// versions are the documents kept of an account, newest last.
-func (b *identities) versions(account string) []string {
+// Versions are the documents kept of an account, newest last.
+func (b *Identities) Versions(account string) []string {
 	if k := b.Accounts[account]; k != nil {
 		return k.Compacts
 	}
 	return nil
 }
 
-// take takes a document: the first of its account under a pinned key, else one
+// Take takes a document: the first of its account under a pinned key, else one
 // that follows the known one. It reports whether it is news.
-func (b *identities) take(compact string, pin []byte) (v *identity.Verified, news bool, err error) {
-	account, err := documentAccount(compact)
+func (b *Identities) Take(compact string, pin []byte) (v *identity.Verified, news bool, err error) {
+	account, err := DocumentAccount(compact)
 	if err != nil {
 		return nil, false, err
 	}
-	known := b.verified[account]
+	known := b.Verified[account]
 	if known == nil {
 		if v, err = identity.First(compact); err != nil {
 			return nil, false, err
@@ -214,8 +215,8 @@ func (b *identities) take(compact string, pin []byte) (v *identity.Verified, new
 		if pin != nil && !bytes.Equal(v.IdentityKey(), pin) {
 			return nil, false, fmt.Errorf("identity document of %s: %w", account, identity.ErrSigner)
 		}
-		b.Accounts[account] = &knownIdentity{Compacts: []string{compact}}
-		b.verified[account] = v
+		b.Accounts[account] = &KnownIdentity{Compacts: []string{compact}}
+		b.Verified[account] = v
 		return v, true, nil
 	}
 	if v, err = identity.Follow(compact, known); err != nil {
@@ -225,15 +226,15 @@ func (b *identities) take(compact string, pin []byte) (v *identity.Verified, new
 		return known, false, nil
 	}
 	b.Accounts[account].add(compact)
-	b.verified[account] = v
+	b.Verified[account] = v
 	return v, true, nil
 }
 
 // add keeps the newest versions. The oldest one kept must stand by itself: one
 // that a recovery key signed stands on the one before.
-func (k *knownIdentity) add(compact string) {
+func (k *KnownIdentity) add(compact string) {
 	k.Compacts = append(k.Compacts, compact)
-	for i := len(k.Compacts) - keepVersions; i > 0; i-- {
+	for i := len(k.Compacts) - KeepVersions; i > 0; i-- {
 		if _, err := identity.First(k.Compacts[i]); err == nil {
 			k.Compacts = append([]string(nil), k.Compacts[i:]...)
 			return
@@ -241,8 +242,8 @@ func (k *knownIdentity) add(compact string) {
 	}
 }
 
-// documentAccount tells whose an identity document claims to be.
-func documentAccount(compact string) (string, error) {
+// DocumentAccount tells whose an identity document claims to be.
+func DocumentAccount(compact string) (string, error) {
 	u, err := jws.Parse(compact, identity.MaxSize)
 	if err != nil {
 		return "", err
@@ -256,7 +257,40 @@ func documentAccount(compact string) (string, error) {
 	return d.Address, nil
 }
 
-func (b *identities) drop(account string) {
+func (b *Identities) Drop(account string) {
 	delete(b.Accounts, account)
-	delete(b.verified, account)
+	delete(b.Verified, account)
 }
+
+func HasSuite(c identity.Client) bool {
+	for _, s := range c.Suites {
+		if s == uint16(Suite) {
+			return true
+		}
+	}
+	return false
+}
+
+// HashBytes is the hash of bytes as documents write it.
+func HashBytes(b []byte) string { return jws.Hash(string(b)) }
+
+func SeveralThings(t grant.Terms) bool {
+	for _, d := range t.Details {
+		if d.Identifier != t.Details[0].Identifier {
+			return true
+		}
+	}
+	return false
+}
+
+// Unverified reads the payload of a document that was verified before it was
+// stored.
+func Unverified(compact string, v any) error {
+	u, err := jws.Parse(compact, grant.MaxSize)
+	if err != nil {
+		return err
+	}
+	return jws.DecodeStrict(u.UntrustedPayload(), v)
+}
+
+var ErrNotCommitter = errors.New("only the anchor commits")

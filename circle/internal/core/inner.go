@@ -1,4 +1,4 @@
-package circle
+package core
 
 import (
 	"bytes"
@@ -13,25 +13,32 @@ import (
 
 // Operations of inner messages that WoT has no name for.
 const (
-	opNonce     = "nonce"     // asks for, and gives, the one-use nonce of a command
-	opDocuments = "documents" // identity documents
+	OpNonce     = "nonce"     // asks for, and gives, the one-use nonce of a command
+	OpDocuments = "documents" // identity documents
 	opStatus    = "status"    // the anchor's word about the grant
 )
 
 // Sizes of sealed messages in bytes.
 const (
-	sizeSmall   = 256
-	sizeMedium  = 1024
-	sizeHome    = 4096  // every message in a home circle
-	sizePage    = 16384 // a page of history, a document
-	maxInner    = 16 << 10
+	SizeSmall   = 256
+	SizeMedium  = 1024
+	SizeHome    = 4096  // every message in a home circle
+	SizePage    = 16384 // a page of history, a document
+	MaxInner    = 16 << 10
 	maxItems    = 256
-	maxDocument = 12 << 10 // one document inside a message
+	MaxDocument = 12 << 10 // one document inside a message
 )
 
-// inner is one entry of what travels sealed, named after the W3C WoT
+// Rules that both ends know.
+const (
+	UpdateEvery = time.Hour        // at most one Update per leaf
+	CommandTime = 30 * time.Second // a command waits for its answer
+	StockSize   = 8                // grants that a client can give while the anchor is away
+)
+
+// Inner is one entry of what travels sealed, named after the W3C WoT
 // operations.
-type inner struct {
+type Inner struct {
 	Op        string          `json:"op"`
 	ID        string          `json:"id,omitempty"`
 	Thing     string          `json:"thing,omitempty"`
@@ -42,7 +49,7 @@ type inner struct {
 	Input     json.RawMessage `json:"input,omitempty"`
 	Nonce     string          `json:"nonce,omitempty"`
 	Since     time.Time       `json:"since,omitzero"`
-	Values    []instant       `json:"values,omitempty"`
+	Values    []Instant       `json:"values,omitempty"`
 	Next      time.Time       `json:"next,omitzero"`
 	Last      bool            `json:"last,omitempty"`
 	Problem   *Problem        `json:"problem,omitempty"`
@@ -51,13 +58,13 @@ type inner struct {
 	Reason    string          `json:"reason,omitempty"`
 }
 
-// instant is a value of a page, written [at, value].
-type instant Reading
+// Instant is a value of a page, written [at, value].
+type Instant Reading
 
-func newInstant(at time.Time, value json.RawMessage) instant { return instant{at, value} }
+func NewInstant(at time.Time, value json.RawMessage) Instant { return Instant{at, value} }
 
 // MarshalJSON writes null for a window without measurement.
-func (i instant) MarshalJSON() ([]byte, error) {
+func (i Instant) MarshalJSON() ([]byte, error) {
 	if i.Value == nil {
 		return json.Marshal([]any{i.At, nil})
 	}
@@ -65,7 +72,7 @@ func (i instant) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads exactly a time and a value.
-func (i *instant) UnmarshalJSON(b []byte) error {
+func (i *Instant) UnmarshalJSON(b []byte) error {
 	var pair []json.RawMessage
 	if err := json.Unmarshal(b, &pair); err != nil {
 		return err
@@ -82,8 +89,8 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// encodeInner writes entries: one alone as an object, several as an array.
-func encodeInner(items ...inner) []byte {
+// EncodeInner writes entries: one alone as an object, several as an array.
+func EncodeInner(items ...Inner) []byte {
 	var b []byte
 	var err error
 	if len(items) == 1 {
@@ -97,22 +104,22 @@ func encodeInner(items ...inner) []byte {
 	return b
 }
 
-// parseInner reads what encodeInner wrote, strictly.
-func parseInner(b []byte) ([]inner, error) {
-	if len(b) > maxInner {
+// ParseInner reads what encodeInner wrote, strictly.
+func ParseInner(b []byte) ([]Inner, error) {
+	if len(b) > MaxInner {
 		return nil, errors.New("message is too large")
 	}
-	var items []inner
+	var items []Inner
 	if b = bytes.TrimSpace(b); len(b) > 0 && b[0] == '[' {
 		if err := jws.DecodeStrict(b, &items); err != nil {
 			return nil, err
 		}
 	} else {
-		var one inner
+		var one Inner
 		if err := jws.DecodeStrict(b, &one); err != nil {
 			return nil, err
 		}
-		items = []inner{one}
+		items = []Inner{one}
 	}
 	if len(items) > maxItems {
 		return nil, errors.New("message has too many entries")
@@ -125,15 +132,15 @@ func parseInner(b []byte) ([]inner, error) {
 	return items, nil
 }
 
-func (m *inner) check() error {
+func (m *Inner) check() error {
 	switch m.Op {
 	case grant.OpRead, grant.OpWrite, grant.OpObserve, grant.OpInvoke, grant.OpSubscribe:
 		if m.Name == "" {
 			return errors.New("no affordance is named")
 		}
-	case opNonce, opDocuments, opStatus:
+	case OpNonce, OpDocuments, opStatus:
 	default:
-		return fmt.Errorf("operation %q is not known", clip(m.Op))
+		return fmt.Errorf("operation %q is not known", Clip(m.Op))
 	}
 	if len(m.ID) > 64 || len(m.Name) > 256 || len(m.Thing) > 256 || len(m.Unit) > 64 || len(m.Nonce) > 64 {
 		return errors.New("a name is too long")
@@ -141,8 +148,8 @@ func (m *inner) check() error {
 	return nil
 }
 
-// clip shortens what strangers wrote, for texts.
-func clip(s string) string {
+// Clip shortens what strangers wrote, for texts.
+func Clip(s string) string {
 	if len(s) > 40 {
 		return s[:40] + "…"
 	}
@@ -152,59 +159,59 @@ func clip(s string) string {
 // Kinds of messages in a home circle.
 const (
 	// From an owner's client; counted.
-	homeGive      = "give"
-	homeClosing   = "closing"
-	homeLife      = "life"
-	homeIdentity  = "identity"
-	homeWithout   = "without"
-	homePrecision = "precision"
-	homeAsk       = "ask" // nonce, command, read: Inner
+	HomeGive      = "give"
+	HomeClosing   = "closing"
+	HomeLife      = "life"
+	HomeIdentity  = "identity"
+	HomeWithout   = "without"
+	HomePrecision = "precision"
+	HomeAsk       = "ask" // nonce, command, read: Inner
 	// From the anchor.
-	homeStock     = "stock"
-	homeThings    = "things"
-	homeValues    = "values"
-	homeStatement = "statement"
-	homeDocuments = "documents"
-	homeStatus    = "status"
-	homeAnswer    = "answer" // Inner
+	HomeStock     = "stock"
+	HomeThings    = "things"
+	HomeValues    = "values"
+	HomeStatement = "statement"
+	HomeDocuments = "documents"
+	HomeStatus    = "status"
+	HomeAnswer    = "answer" // Inner
 	// A piece of any of these.
-	homePart = "part"
+	HomePart = "part"
 )
 
-// homeMessage is one message in a home circle. Those of owner's clients carry a
+// HomeMessage is one message in a home circle. Those of owner's clients carry a
 // counter and the hash of the message before (from 1, since the client joined).
-type homeMessage struct {
+type HomeMessage struct {
 	T    string    `json:"t"`
 	C    uint64    `json:"c,omitempty"`
 	Prev string    `json:"prev,omitempty"`
 	At   time.Time `json:"at"`
 
-	Part       *part64        `json:"part,omitempty"`
-	Grant      *grantBundle   `json:"grant,omitempty"`
+	Part       *Part64        `json:"part,omitempty"`
+	Grant      *GrantBundle   `json:"grant,omitempty"`
 	Withdrawal *Withdrawal    `json:"withdrawal,omitempty"`
 	Documents  []string       `json:"documents,omitempty"`
 	Client     string         `json:"client,omitempty"`
 	Precision  *Precision     `json:"precision,omitempty"`
-	Inner      []inner        `json:"inner,omitempty"`
-	Stock      []stockEntry   `json:"stock,omitempty"`
+	Inner      []Inner        `json:"inner,omitempty"`
+	Stock      []StockEntry   `json:"stock,omitempty"`
 	Things     []Thing        `json:"things,omitempty"`
 	ThingIDs   []string       `json:"thingIds,omitempty"`
 	Statement  string         `json:"statement,omitempty"`
-	Status     []grantReport  `json:"status,omitempty"`
-	Lives      []clientReport `json:"lives,omitempty"`
+	Status     []GrantReport  `json:"status,omitempty"`
+	Lives      []ClientReport `json:"lives,omitempty"`
 	Claim      string         `json:"claim,omitempty"`
 	Last       bool           `json:"last,omitempty"`
 }
 
-// part64 is a piece of a message that is too large for one.
-type part64 struct {
+// Part64 is a piece of a message that is too large for one.
+type Part64 struct {
 	I  int    `json:"i"`
 	Of int    `json:"of"`
 	D  []byte `json:"d"`
 }
 
-// grantBundle is everything that a home knows of one grant.
-type grantBundle struct {
+// GrantBundle is everything that a home knows of one grant.
+type GrantBundle struct {
 	Envelope string `json:"envelope"`
 	Terms    string `json:"terms"`
 	Opening  string `json:"opening"`
@@ -212,15 +219,15 @@ type grantBundle struct {
 	Request  string `json:"request,omitempty"`
 }
 
-// stockEntry is a circle that a client may give into while the anchor is away.
-type stockEntry struct {
+// StockEntry is a circle that a client may give into while the anchor is away.
+type StockEntry struct {
 	Client string    `json:"client"`
 	Circle ID        `json:"circle"`
 	Key    jws.Bytes `json:"key"`
 }
 
-// grantReport is how a grant stands at the anchor.
-type grantReport struct {
+// GrantReport is how a grant stands at the anchor.
+type GrantReport struct {
 	Grant   string    `json:"grant"`
 	State   string    `json:"state"` // given, declined, paused, ended, waiting
 	Reason  string    `json:"reason,omitempty"`
@@ -230,8 +237,8 @@ type grantReport struct {
 	At      time.Time `json:"at"`
 }
 
-// clientReport is what the anchor last heard of an owner's client.
-type clientReport struct {
+// ClientReport is what the anchor last heard of an owner's client.
+type ClientReport struct {
 	Client  string    `json:"client"`
 	At      time.Time `json:"at"`
 	Gap     bool      `json:"gap,omitempty"`     // messages are missing: rejoin
@@ -239,8 +246,8 @@ type clientReport struct {
 	Excused bool      `json:"excused,omitempty"` // another said "go on without"
 }
 
-// parseHome reads one message of a home circle, strictly.
-func parseHome(b []byte) (m homeMessage, err error) {
+// ParseHome reads one message of a home circle, strictly.
+func ParseHome(b []byte) (m HomeMessage, err error) {
 	if err := jws.DecodeStrict(b, &m); err != nil {
 		return m, err
 	}
@@ -250,7 +257,7 @@ func parseHome(b []byte) (m homeMessage, err error) {
 	if p := m.Part; p != nil && (p.I < 0 || p.Of < 2 || p.Of > maxParts || p.I >= p.Of || len(p.D) == 0) {
 		return m, errors.New("piece of a message is malformed")
 	}
-	if (m.T == homePart) != (m.Part != nil) || len(m.Inner) > maxItems {
+	if (m.T == HomePart) != (m.Part != nil) || len(m.Inner) > maxItems {
 		return m, errors.New("message is malformed")
 	}
 	for i := range m.Inner {
@@ -266,61 +273,90 @@ func parseHome(b []byte) (m homeMessage, err error) {
 const (
 	pieceSize = 2_600
 	maxParts  = 160 // 416,000 bytes
-	homeRoom  = sizeHome - 220
+	HomeRoom  = SizeHome - 220
 )
 
-// split gives the message itself or its pieces, in the order in which they are
+// Split gives the message itself or its pieces, in the order in which they are
 // to be sent.
-func split(m homeMessage) ([]homeMessage, error) {
+func Split(m HomeMessage) ([]HomeMessage, error) {
 	b, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("write message: %w", err)
 	}
-	if len(b) <= homeRoom-120 { // counter and hash are added later
-		return []homeMessage{m}, nil
+	if len(b) <= HomeRoom-120 { // counter and hash are added later
+		return []HomeMessage{m}, nil
 	}
 	of := (len(b) + pieceSize - 1) / pieceSize
 	if of > maxParts {
 		return nil, fmt.Errorf("message of %d bytes is too large for a home circle: %w", len(b), ErrRefused)
 	}
-	var out []homeMessage
+	var out []HomeMessage
 	for i := range of {
 		d := b[i*pieceSize : min((i+1)*pieceSize, len(b))]
-		out = append(out, homeMessage{T: homePart, At: m.At, Part: &part64{I: i, Of: of, D: d}})
+		out = append(out, HomeMessage{T: HomePart, At: m.At, Part: &Part64{I: i, Of: of, D: d}})
 	}
 	return out, nil
 }
 
-// joiner puts the pieces of one sender together. Pieces come in order or not at
+// Joiner puts the pieces of one sender together. Pieces come in order or not at
 // all. It is stored, because the log moves on between two pieces.
-type joiner struct {
+type Joiner struct {
 	Of  int    `json:"of,omitempty"`
 	N   int    `json:"n,omitempty"`
 	Buf []byte `json:"buf,omitempty"`
 }
 
-// add takes a message and gives the whole one when it is complete.
-func (j *joiner) add(m homeMessage) (homeMessage, bool, error) {
+// Add takes a message and gives the whole one when it is complete.
+func (j *Joiner) Add(m HomeMessage) (HomeMessage, bool, error) {
 	if m.Part == nil {
-		*j = joiner{}
+		*j = Joiner{}
 		return m, true, nil
 	}
 	p := m.Part
 	if p.I == 0 {
-		*j = joiner{Of: p.Of}
+		*j = Joiner{Of: p.Of}
 	}
 	if p.I != j.N || p.Of != j.Of || len(p.D) > pieceSize {
-		*j = joiner{}
+		*j = Joiner{}
 		return m, false, errors.New("piece of a message is missing")
 	}
 	j.Buf, j.N = append(j.Buf, p.D...), j.N+1
 	if j.N < j.Of {
 		return m, false, nil
 	}
-	whole, err := parseHome(j.Buf)
-	*j = joiner{}
-	if err == nil && whole.T == homePart {
+	whole, err := ParseHome(j.Buf)
+	*j = Joiner{}
+	if err == nil && whole.T == HomePart {
 		err = errors.New("pieces of pieces")
 	}
 	return whole, err == nil, err
 }
+
+func MinTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// MustJSON writes what can always be written: types of this package whose raw
+// values were checked when they came in.
+func MustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte("{}")
+	}
+	return b
+}
+
+// ReasonStale: the envelope waits for a current client's signature.
+const ReasonStale = "stale"
+
+// States of a grant at its anchor.
+const (
+	GrantWaiting  = "waiting"  // the envelope must be signed again
+	GrantOpen     = "given"    // has a circle
+	GrantPaused   = "paused"   // has one and seals nothing
+	GrantEnded    = "ended"    // terminal
+	GrantDeclined = "declined" // never had one
+)

@@ -1,4 +1,4 @@
-package circle
+package anchor
 
 import (
 	"encoding/base64"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"primum/circle/internal/core"
 	"primum/circle/internal/reduce"
 	"primum/grant"
 	"primum/identity"
@@ -16,8 +17,7 @@ import (
 // Bounds of what a leaf may ask.
 const (
 	nonceLife      = 30 * time.Second
-	noncesPerLeaf  = 8
-	commandTime    = 30 * time.Second
+	NoncesPerLeaf  = 8
 	maxCommands    = 256
 	historyChunk   = 5_000   // samples asked for at once
 	historyBudget  = 200_000 // samples looked at for one page, but for a last window
@@ -33,7 +33,7 @@ type issued struct {
 
 // command waits for the edge's answer.
 type command struct {
-	Circle   ID        `json:"circle"`
+	Circle   core.ID   `json:"circle"`
 	ID       string    `json:"id"`
 	Op       string    `json:"op"`
 	Thing    string    `json:"thing,omitempty"` // as the circle calls it
@@ -42,50 +42,50 @@ type command struct {
 }
 
 // grantMessage takes a message of a grantee's client.
-func (an *Anchor) grantMessage(r *room, in *incoming) {
+func (an *Anchor) grantMessage(r *core.Room, in *core.Incoming) {
 	g := an.grantOf(r.ID)
-	items, err := parseInner(in.data)
+	items, err := core.ParseInner(in.Data)
 	if err != nil || g == nil {
-		an.bad(r, errors.Join(err))
+		an.Bad(r, errors.Join(err))
 		return
 	}
 	for i, m := range items {
 		if i >= 16 {
-			an.bad(r, errors.New("too many entries"))
+			an.Bad(r, errors.New("too many entries"))
 			return
 		}
-		if m.Op == opDocuments {
+		if m.Op == core.OpDocuments {
 			an.documentsCame(g, m.Documents)
 			continue
 		}
-		an.serve(r, in.sender.SignatureKey, m, g)
+		an.serve(r, in.Sender.SignatureKey, m, g)
 	}
 }
 
 // documentsCame takes the grantee's own identity document.
 func (an *Anchor) documentsCame(g *anchorGrant, compacts []string) {
-	for _, c := range compacts[:min(len(compacts), keepVersions)] {
-		account, err := documentAccount(c)
+	for _, c := range compacts[:min(len(compacts), core.KeepVersions)] {
+		account, err := core.DocumentAccount(c)
 		if err != nil || account != g.envelope.Grantee.String() {
 			continue
 		}
 		if err := an.takeIdentity(c); err != nil {
-			an.log.Warn("identity document refused", "account", account, "why", err)
+			an.Log.Warn("identity document refused", "account", account, "why", err)
 		}
 	}
 }
 
 // serve answers one entry. g is nil in the home circle.
-func (an *Anchor) serve(r *room, leaf []byte, m inner, g *anchorGrant) {
+func (an *Anchor) serve(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant) {
 	if m.ID == "" {
-		an.bad(r, errors.New("entry has no id"))
+		an.Bad(r, errors.New("entry has no id"))
 		return
 	}
-	reply := inner{Op: m.Op, ID: m.ID, Thing: m.Thing, Name: m.Name}
+	reply := core.Inner{Op: m.Op, ID: m.ID, Thing: m.Thing, Name: m.Name}
 	var err error
 	switch m.Op {
-	case opNonce:
-		reply.Nonce, err = an.issue(r, leaf)
+	case core.OpNonce:
+		reply.Nonce, err = an.Issue(r, leaf)
 	case grant.OpRead:
 		err = an.read(r, leaf, m, g, &reply)
 	case grant.OpWrite, grant.OpInvoke:
@@ -93,7 +93,7 @@ func (an *Anchor) serve(r *room, leaf []byte, m inner, g *anchorGrant) {
 			return // answered by Answer
 		}
 	default:
-		err = &Problem{Kind: "not-supported", Detail: "the anchor does not take " + clip(m.Op)}
+		err = &core.Problem{Kind: "not-supported", Detail: "the anchor does not take " + core.Clip(m.Op)}
 	}
 	if err != nil {
 		reply.Problem = problemOf(err)
@@ -101,80 +101,80 @@ func (an *Anchor) serve(r *room, leaf []byte, m inner, g *anchorGrant) {
 	an.reply(r, leaf, reply)
 }
 
-func problemOf(err error) *Problem {
-	var p *Problem
+func problemOf(err error) *core.Problem {
+	var p *core.Problem
 	if errors.As(err, &p) {
 		return p
 	}
 	var denied *grant.Denied
 	if errors.As(err, &denied) {
-		return &Problem{Kind: denied.Kind, Detail: denied.Detail}
+		return &core.Problem{Kind: denied.Kind, Detail: denied.Detail}
 	}
-	return &Problem{Kind: "refused", Detail: clip(err.Error())}
+	return &core.Problem{Kind: "refused", Detail: core.Clip(err.Error())}
 }
 
 // reply seals an answer in the smallest size that fits.
-func (an *Anchor) reply(r *room, leaf []byte, m inner) {
+func (an *Anchor) reply(r *core.Room, leaf []byte, m core.Inner) {
 	tag := ""
 	if m.Op == grant.OpRead {
 		tag = "read:" + keyName(leaf)
 	}
 	if r.Home {
-		an.tellHome(homeMessage{T: homeAnswer, Inner: []inner{m}}, tag)
+		an.tellHome(core.HomeMessage{T: core.HomeAnswer, Inner: []core.Inner{m}}, tag)
 		return
 	}
-	plain := encodeInner(m)
-	size := sizePage
-	for _, s := range []int{sizeMedium, sizeHome} {
-		if len(plain)+r.group.SealOverhead(0) <= s && m.Values == nil {
+	plain := core.EncodeInner(m)
+	size := core.SizePage
+	for _, s := range []int{core.SizeMedium, core.SizeHome} {
+		if len(plain)+r.MLS.SealOverhead(0) <= s && m.Values == nil {
 			size = s
 			break
 		}
 	}
-	an.enqueue(r, outgoing{Plain: plain, Size: size, Tag: tag})
+	an.Enqueue(r, core.Outgoing{Plain: plain, Size: size, Tag: tag})
 }
 
-// issue gives a leaf a nonce for one command.
-func (an *Anchor) issue(r *room, leaf []byte) (string, error) {
+// Issue gives a leaf a nonce for one command.
+func (an *Anchor) Issue(r *core.Room, leaf []byte) (string, error) {
 	key := r.ID.String() + keyName(leaf)
-	now := an.now()
-	live := slices.DeleteFunc(an.nonces[key], func(n issued) bool { return now.Sub(n.at) > nonceLife })
-	if len(live) >= noncesPerLeaf {
-		return "", &Problem{Kind: KindTooMany, Detail: "use the nonces that were issued first"}
+	now := an.Now()
+	live := slices.DeleteFunc(an.Nonces[key], func(n issued) bool { return now.Sub(n.at) > nonceLife })
+	if len(live) >= NoncesPerLeaf {
+		return "", &core.Problem{Kind: core.KindTooMany, Detail: "use the nonces that were issued first"}
 	}
-	b, err := an.random(16)
+	b, err := an.Random(16)
 	if err != nil {
 		return "", err
 	}
 	n := issued{nonce: base64.RawURLEncoding.EncodeToString(b), at: now}
-	an.nonces[key] = append(live, n)
+	an.Nonces[key] = append(live, n)
 	return n.nonce, nil
 }
 
-// spend uses a nonce up: issued to this leaf, at most 30 seconds ago.
-func (an *Anchor) spend(r *room, leaf []byte, nonce string) error {
+// Spend uses a nonce up: issued to this leaf, at most 30 seconds ago.
+func (an *Anchor) Spend(r *core.Room, leaf []byte, nonce string) error {
 	key := r.ID.String() + keyName(leaf)
-	now := an.now()
-	for i, n := range an.nonces[key] {
+	now := an.Now()
+	for i, n := range an.Nonces[key] {
 		if n.nonce == nonce {
-			an.nonces[key] = slices.Delete(an.nonces[key], i, i+1)
+			an.Nonces[key] = slices.Delete(an.Nonces[key], i, i+1)
 			if age := now.Sub(n.at); age > nonceLife || age < 0 {
-				return &Problem{Kind: "expired", Detail: "the command came more than 30 seconds after its nonce"}
+				return &core.Problem{Kind: "expired", Detail: "the command came more than 30 seconds after its nonce"}
 			}
 			return nil
 		}
 	}
-	return &Problem{Kind: "replayed", Detail: "the nonce was not issued, or was used already"}
+	return &core.Problem{Kind: "replayed", Detail: "the nonce was not issued, or was used already"}
 }
 
 // resolve finds the thing that an entry means, and asks whether the terms allow
 // it.
-func (an *Anchor) resolve(g *anchorGrant, m inner) (Source, grant.Detail, error) {
+func (an *Anchor) resolve(g *anchorGrant, m core.Inner) (core.Source, grant.Detail, error) {
 	if g == nil {
-		if !slices.ContainsFunc(an.things, func(t Thing) bool { return t.ID == m.Thing }) {
-			return Source{}, grant.Detail{}, &Problem{Kind: KindNotFound, Detail: "no such thing"}
+		if !slices.ContainsFunc(an.things, func(t core.Thing) bool { return t.ID == m.Thing }) {
+			return core.Source{}, grant.Detail{}, &core.Problem{Kind: core.KindNotFound, Detail: "no such thing"}
 		}
-		return Source{Thing: m.Thing, Name: m.Name}, grant.Detail{Precision: an.st.Rule}, nil
+		return core.Source{Thing: m.Thing, Name: m.Name}, grant.Detail{Precision: an.State.Rule}, nil
 	}
 	pseudonym := m.Thing
 	if pseudonym == "" && !g.multi() {
@@ -182,110 +182,110 @@ func (an *Anchor) resolve(g *anchorGrant, m inner) (Source, grant.Detail, error)
 	}
 	d, err := grant.Allows(g.terms, pseudonym, m.Op, m.Name)
 	if err != nil {
-		return Source{}, d, err
+		return core.Source{}, d, err
 	}
-	if g.State != grantOpen {
-		return Source{}, d, &Problem{Kind: "paused", Detail: "the grant is paused"}
+	if g.State != core.GrantOpen {
+		return core.Source{}, d, &core.Problem{Kind: "paused", Detail: "the grant is paused"}
 	}
-	if err := g.terms.ValidAt(an.now()); err != nil {
-		return Source{}, d, &Problem{Kind: "expired", Detail: err.Error()}
+	if err := g.terms.ValidAt(an.Now()); err != nil {
+		return core.Source{}, d, &core.Problem{Kind: "expired", Detail: err.Error()}
 	}
 	thing, ok := an.thingOf(g, pseudonym)
 	if !ok {
-		return Source{}, d, &Problem{Kind: KindNotFound, Detail: "the thing is not here now"}
+		return core.Source{}, d, &core.Problem{Kind: core.KindNotFound, Detail: "the thing is not here now"}
 	}
-	return Source{Thing: thing, Name: m.Name}, d, nil
+	return core.Source{Thing: thing, Name: m.Name}, d, nil
 }
 
 // obey hands a command to the edge.
-func (an *Anchor) obey(r *room, leaf []byte, m inner, g *anchorGrant) error {
+func (an *Anchor) obey(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant) error {
 	src, _, err := an.resolve(g, m)
 	if err != nil {
 		return err
 	}
-	if err := an.spend(r, leaf, m.Nonce); err != nil {
+	if err := an.Spend(r, leaf, m.Nonce); err != nil {
 		return err
 	}
-	if len(an.st.Commands) >= maxCommands {
-		return &Problem{Kind: KindTooMany, Detail: "too many commands wait for their answer"}
+	if len(an.State.Commands) >= maxCommands {
+		return &core.Problem{Kind: core.KindTooMany, Detail: "too many commands wait for their answer"}
 	}
-	ref, err := identity.NewID(an.rand, an.now())
+	ref, err := identity.NewID(an.Rand, an.Now())
 	if err != nil {
 		return err
 	}
-	if an.st.Commands == nil {
-		an.st.Commands = map[string]command{}
+	if an.State.Commands == nil {
+		an.State.Commands = map[string]command{}
 	}
-	c := command{Circle: r.ID, ID: m.ID, Op: m.Op, Thing: m.Thing, Name: m.Name, Deadline: an.now().Add(commandTime)}
-	an.st.Commands[ref] = c
-	an.touch(partAnchor)
-	e := Event{Kind: EventCommand, Circle: r.ID, Grant: r.Grant, Ref: ref, Op: m.Op, Thing: src.Thing, Name: src.Name, Value: m.Input, Deadline: c.Deadline}
+	c := command{Circle: r.ID, ID: m.ID, Op: m.Op, Thing: m.Thing, Name: m.Name, Deadline: an.Now().Add(core.CommandTime)}
+	an.State.Commands[ref] = c
+	an.Touch(partAnchor)
+	e := core.Event{Kind: core.EventCommand, Circle: r.ID, Grant: r.Grant, Ref: ref, Op: m.Op, Thing: src.Thing, Name: src.Name, Value: m.Input, Deadline: c.Deadline}
 	if l := r.Leaves[keyName(leaf)]; l != nil {
 		e.Client = l.Client
 	}
 	if v := an.accountOf(r); v != nil {
 		e.Account = v.Address().String()
 	}
-	an.emit(e)
+	an.Emit(e)
 	return nil
 }
 
 // Answer gives the outcome of a command (Event.Ref); problem nil for success.
-func (an *Anchor) Answer(ref string, value json.RawMessage, problem *Problem) error {
+func (an *Anchor) Answer(ref string, value json.RawMessage, problem *core.Problem) error {
 	if len(value) > 8<<10 || (len(value) > 0 && !json.Valid(value)) {
-		return fmt.Errorf("answer command: not a JSON value of at most 8 KiB: %w", ErrRefused)
+		return fmt.Errorf("answer command: not a JSON value of at most 8 KiB: %w", core.ErrRefused)
 	}
-	return an.do(func() error {
-		c, ok := an.st.Commands[ref]
+	return an.Do(func() error {
+		c, ok := an.State.Commands[ref]
 		if !ok {
-			return fmt.Errorf("answer command %s: %w", clip(ref), ErrUnknown)
+			return fmt.Errorf("answer command %s: %w", core.Clip(ref), core.ErrUnknown)
 		}
 		an.settleCommand(ref, c, value, problem)
 		return nil
 	})
 }
 
-func (an *Anchor) settleCommand(ref string, c command, value json.RawMessage, problem *Problem) {
+func (an *Anchor) settleCommand(ref string, c command, value json.RawMessage, problem *core.Problem) {
 	an.dropCommand(ref)
-	if r := an.rooms[c.Circle]; r != nil {
-		an.reply(r, nil, inner{Op: c.Op, ID: c.ID, Thing: c.Thing, Name: c.Name, At: an.now(), Value: value, Problem: problem})
+	if r := an.Rooms[c.Circle]; r != nil {
+		an.reply(r, nil, core.Inner{Op: c.Op, ID: c.ID, Thing: c.Thing, Name: c.Name, At: an.Now(), Value: value, Problem: problem})
 	}
 }
 
 // dropCommand forgets a command, also where the edge has not looked yet: what
 // was answered must not be executed later.
 func (an *Anchor) dropCommand(ref string) {
-	delete(an.st.Commands, ref)
-	an.touch(partAnchor)
-	an.keepEvents(func(e Event) bool { return e.Kind != EventCommand || e.Ref != ref })
+	delete(an.State.Commands, ref)
+	an.Touch(partAnchor)
+	an.KeepEvents(func(e core.Event) bool { return e.Kind != core.EventCommand || e.Ref != ref })
 }
 
 // planCommands answers what the edge did not.
 func (an *Anchor) planCommands(now time.Time) {
-	for _, ref := range sortedKeys(an.st.Commands) {
-		c := an.st.Commands[ref]
+	for _, ref := range core.SortedKeys(an.State.Commands) {
+		c := an.State.Commands[ref]
 		if now.Before(c.Deadline) {
-			an.wake(c.Deadline)
+			an.Wake(c.Deadline)
 			continue
 		}
-		an.settleCommand(ref, c, nil, &Problem{Kind: "timeout", Detail: "the thing did not answer in time"})
+		an.settleCommand(ref, c, nil, &core.Problem{Kind: "timeout", Detail: "the thing did not answer in time"})
 	}
 }
 
 // interrupted answers commands that a restart cut off: executing one a second
 // time would be worse than not at all.
 func (an *Anchor) interrupted() {
-	for _, ref := range sortedKeys(an.st.Commands) {
-		c := an.st.Commands[ref]
+	for _, ref := range core.SortedKeys(an.State.Commands) {
+		c := an.State.Commands[ref]
 		c.Deadline = time.Time{}
-		an.st.Commands[ref] = c
+		an.State.Commands[ref] = c
 	}
 }
 
 // read answers readproperty: the newest value, or a page of history.
-func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inner) error {
-	if slices.ContainsFunc(r.Queue, func(o outgoing) bool { return o.Tag == "read:"+keyName(leaf) }) {
-		return &Problem{Kind: KindTooMany, Detail: "one open request per client"}
+func (an *Anchor) read(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant, reply *core.Inner) error {
+	if slices.ContainsFunc(r.Queue, func(o core.Outgoing) bool { return o.Tag == "read:"+keyName(leaf) }) {
+		return &core.Problem{Kind: core.KindTooMany, Detail: "one open request per client"}
 	}
 	src, d, err := an.resolve(g, m)
 	if err != nil {
@@ -295,9 +295,9 @@ func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inn
 		return an.newest(r, src, m, g, d, reply)
 	}
 	if an.history == nil {
-		return &Problem{Kind: "no-history", Detail: "this edge keeps no history"}
+		return &core.Problem{Kind: "no-history", Detail: "this edge keeps no history"}
 	}
-	q := query{src: src, rule: ruleOf(d.Precision), from: m.Since.UTC(), to: an.now()}
+	q := query{src: src, rule: ruleOf(d.Precision), from: m.Since.UTC(), to: an.Now()}
 	if g != nil {
 		q.pauses = g.Pauses
 		for _, start := range []time.Time{g.envelope.ValidFrom, g.Since} {
@@ -317,7 +317,7 @@ func (an *Anchor) read(r *room, leaf []byte, m inner, g *anchorGrant, reply *inn
 	return nil
 }
 
-func (an *Anchor) newest(r *room, src Source, m inner, g *anchorGrant, d grant.Detail, reply *inner) error {
+func (an *Anchor) newest(r *core.Room, src core.Source, m core.Inner, g *anchorGrant, d grant.Detail, reply *core.Inner) error {
 	v, ok := r.Values[flowKey(m, g)]
 	if g == nil {
 		v, ok = r.Values[src.Thing+"\x00"+src.Name]
@@ -326,16 +326,16 @@ func (an *Anchor) newest(r *room, src Source, m inner, g *anchorGrant, d grant.D
 	if !ok || v.Value == nil {
 		return an.newestKept(src, g, d, reply)
 	}
-	reply.Values, reply.Unit = []instant{newInstant(v.At, v.Value)}, v.Unit
+	reply.Values, reply.Unit = []core.Instant{core.NewInstant(v.At, v.Value)}, v.Unit
 	return nil
 }
 
 // newestKept looks for the newest value in the history; none is no error.
-func (an *Anchor) newestKept(src Source, g *anchorGrant, d grant.Detail, reply *inner) error {
+func (an *Anchor) newestKept(src core.Source, g *anchorGrant, d grant.Detail, reply *core.Inner) error {
 	if an.history == nil {
 		return nil
 	}
-	q := query{src: src, rule: ruleOf(d.Precision), to: an.now()}
+	q := query{src: src, rule: ruleOf(d.Precision), to: an.Now()}
 	q.from = q.to.Add(-max(3*(q.rule.Every+q.rule.Delay), time.Hour))
 	if g != nil {
 		q.pauses = g.Pauses
@@ -350,7 +350,7 @@ func (an *Anchor) newestKept(src Source, g *anchorGrant, d grant.Detail, reply *
 	return err
 }
 
-func flowKey(m inner, g *anchorGrant) string {
+func flowKey(m core.Inner, g *anchorGrant) string {
 	if g != nil && !g.multi() {
 		return "\x00" + m.Name
 	}
@@ -359,7 +359,7 @@ func flowKey(m inner, g *anchorGrant) string {
 
 // query is a question to the history.
 type query struct {
-	src      Source
+	src      core.Source
 	rule     reduce.Rule
 	from, to time.Time
 	pauses   []span
@@ -367,7 +367,7 @@ type query struct {
 
 // page reads one page of the history at the grant's precision. next is where the
 // following page begins, zero at the end.
-func (an *Anchor) page(q query) (values []instant, next time.Time, err error) {
+func (an *Anchor) page(q query) (values []core.Instant, next time.Time, err error) {
 	start := q.from
 	if q.rule.Every > 0 {
 		// Windows that began before are not the grantee's: begin at the next edge.
@@ -400,12 +400,12 @@ type pager struct {
 	at     time.Time // up to here samples were taken
 	seen   int
 	size   int
-	values []instant
+	values []core.Instant
 	full   bool
 	next   time.Time
 }
 
-func (p *pager) take(samples []Sample) {
+func (p *pager) take(samples []core.Sample) {
 	for _, s := range samples {
 		if s.At.Before(p.at) {
 			continue
@@ -437,7 +437,7 @@ func (p *pager) flush(t time.Time) {
 			return
 		}
 		p.size += len(time.RFC3339Nano) + len(pt.Value) + 6
-		p.values = append(p.values, newInstant(pt.At, pt.Value))
+		p.values = append(p.values, core.NewInstant(pt.At, pt.Value))
 		if p.size >= pageRoom || p.seen >= historyBudget {
 			p.full, p.next = true, p.after(pt.At)
 		}

@@ -1,4 +1,4 @@
-package circle
+package member
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"primum/circle/internal/core"
 	"primum/grant"
 	"primum/identity"
 	"primum/mls"
@@ -15,29 +16,29 @@ import (
 // Clocks of a member.
 const (
 	renewEvery   = 7 * 24 * time.Hour // own leaf
-	renewAgain   = updateEvery + time.Minute
+	renewAgain   = core.UpdateEvery + time.Minute
 	rejoinFirst  = 15 * time.Minute
 	rejoinLater  = 6 * time.Hour
-	inboxExpires = 7 * 24 * time.Hour
+	InboxExpires = 7 * 24 * time.Hour
 )
 
-// welcomed tries to enter a circle by a Welcome from its log.
-func (m *Member) welcomed(r *room, in *incoming) {
+// Welcomed tries to enter a circle by a Welcome from its log.
+func (m *Member) Welcomed(r *core.Room, in *core.Incoming) {
 	if rj := r.Member.Rejoin; rj != nil {
 		p := privatePackage{Package: rj.Package, Private: rj.Private}
 		if m.tryPackage(r, in, p, func() {}) {
 			return
 		}
 	}
-	for i := range m.ms.Stock {
-		p := m.ms.Stock[i]
+	for i := range m.Mem.Stock {
+		p := m.Mem.Stock[i]
 		used := func() {
 			if p.LastResort {
-				m.ms.Rotate, m.ms.Stock[i].Used = true, true
+				m.Mem.Rotate, m.Mem.Stock[i].Used = true, true
 			} else {
-				m.ms.Stock = slices.Delete(m.ms.Stock, i, i+1)
+				m.Mem.Stock = slices.Delete(m.Mem.Stock, i, i+1)
 			}
-			m.touch(partMember)
+			m.Touch(PartMember)
 		}
 		if m.tryPackage(r, in, p, used) {
 			return
@@ -46,9 +47,9 @@ func (m *Member) welcomed(r *room, in *incoming) {
 }
 
 // tryPackage reports whether the Welcome was for this package.
-func (m *Member) tryPackage(r *room, in *incoming, p privatePackage, used func()) bool {
+func (m *Member) tryPackage(r *core.Room, in *core.Incoming, p privatePackage, used func()) bool {
 	kp, err := mls.ParseKeyPackage(p.Package)
-	if err != nil || !mls.WelcomeFor(in.raw, kp.Ref()) {
+	if err != nil || !mls.WelcomeFor(in.Raw, kp.Ref()) {
 		return false
 	}
 	priv, err := mls.ParseKeyPackagePrivate(p.Private)
@@ -56,12 +57,12 @@ func (m *Member) tryPackage(r *room, in *incoming, p privatePackage, used func()
 		return false
 	}
 	defer priv.Erase()
-	g, err := mls.Join(r.config, in.raw, kp, priv, nil)
+	g, err := mls.Join(r.Config, in.Raw, kp, priv, nil)
 	if err == nil {
 		err = m.checkJoined(r, g)
 	}
 	if err != nil {
-		m.bad(r, err)
+		m.Bad(r, err)
 		return true
 	}
 	used()
@@ -72,76 +73,76 @@ func (m *Member) tryPackage(r *room, in *incoming, p privatePackage, used func()
 // checkJoined requires what the opening says: the circle, its context, the
 // anchor as the one who welcomed, and nobody beside it but clients of the own
 // account.
-func (m *Member) checkJoined(r *room, g *mls.Group) error {
+func (m *Member) checkJoined(r *core.Room, g *mls.Group) error {
 	if !bytes.Equal(g.GroupID(), r.ID[:]) {
-		return fmt.Errorf("welcome into another circle: %w", ErrRefused)
+		return fmt.Errorf("welcome into another circle: %w", core.ErrRefused)
 	}
-	c, err := parseContext(g.Extensions())
+	c, err := core.ParseContext(g.Extensions())
 	if err != nil {
 		return err
 	}
 	if c.Opening != r.Member.Opening {
-		return fmt.Errorf("the circle names another opening: %w", ErrRefused)
+		return fmt.Errorf("the circle names another opening: %w", core.ErrRefused)
 	}
 	for _, member := range g.Members() {
 		anchor := bytes.Equal(member.SignatureKey, r.Member.AnchorKey)
 		if anchor != (member.Leaf == g.WelcomeSigner()) {
-			return fmt.Errorf("the welcome is not the anchor's: %w", ErrRefused)
+			return fmt.Errorf("the welcome is not the anchor's: %w", core.ErrRefused)
 		}
-		if !anchor && string(member.Identity) != m.ms.Account {
-			return fmt.Errorf("the circle holds a member that has no place in it: %w", ErrRefused)
+		if !anchor && string(member.Identity) != m.Mem.Account {
+			return fmt.Errorf("the circle holds a member that has no place in it: %w", core.ErrRefused)
 		}
 	}
 	return nil
 }
 
 // enter lives in the circle from now on.
-func (m *Member) enter(r *room, g *mls.Group, lastResort bool) {
+func (m *Member) enter(r *core.Room, g *mls.Group, lastResort bool) {
 	reason := ""
 	if r.Member.Lost != "" {
 		reason = "rejoined"
 	}
-	r.group, r.Stopped, r.Fenced = g, "", ""
-	m.newEpoch(r, time.Time{})
-	c, _ := parseContext(g.Extensions())
+	r.MLS, r.Stopped, r.Fenced = g, "", ""
+	m.NewEpoch(r, time.Time{})
+	c, _ := core.ParseContext(g.Extensions())
 	mr := r.Member
 	mr.Set, mr.Lost, mr.Rejoin = c.Set, "", nil
 	mr.Renew, mr.Waits, mr.Renewed, mr.Proposed = true, lastResort, time.Time{}, 0
 	if mr.Seen == nil {
 		mr.Seen = map[string]time.Time{}
 	}
-	m.touch(r.part())
+	m.Touch(r.Part())
 	if r.Home {
 		m.renumber(r)
 	}
-	m.unwish("rejoin-" + r.ID.String())
-	if mg := m.grantOf(r.ID); mg != nil {
+	m.Unwish("rejoin-" + r.ID.String())
+	if mg := m.GrantOf(r.ID); mg != nil {
 		mg.Joined = true
-		m.touch(mg.part())
+		m.Touch(mg.part())
 	}
-	m.emit(Event{Kind: EventJoined, Circle: r.ID, Grant: r.Grant, Reason: reason})
+	m.Emit(core.Event{Kind: core.EventJoined, Circle: r.ID, Grant: r.Grant, Reason: reason})
 }
 
 // authorize is the validity of a commit, a pure function of state, commit and
 // documents: the anchor commits, with a path, at a time that doesn't run
 // backwards, adds only clients of the own account, and never changes which
 // opening the circle lives by.
-func (m *Member) authorize(r *room, v *mls.CommitView) error {
-	committer, ok := leafOf(r.group, v.Committer)
+func (m *Member) authorize(r *core.Room, v *mls.CommitView) error {
+	committer, ok := leafOf(r.MLS, v.Committer)
 	switch {
 	case v.External || !ok || !bytes.Equal(committer.SignatureKey, r.Member.AnchorKey):
-		return errNotCommitter
+		return core.ErrNotCommitter
 	case v.PSK || v.ReInit || !v.HasPath:
 		return errors.New("a commit of a kind that has no place in a circle")
 	}
-	at, err := commitAt(v.AuthenticatedData)
+	at, err := core.CommitAt(v.AuthenticatedData)
 	if err != nil {
 		return err
 	}
 	if at.Before(r.Mark) {
 		return errors.New("the commit's time runs backwards")
 	}
-	c, err := parseContext(v.Extensions)
+	c, err := core.ParseContext(v.Extensions)
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func (m *Member) authorize(r *room, v *mls.CommitView) error {
 			return errors.New("the commit adds a member that is no client of this account")
 		}
 	}
-	if g := m.grantOf(r.ID); g != nil && len(v.Adds) > 0 && !at.Before(g.terms.Valid.Until) {
+	if g := m.GrantOf(r.ID); g != nil && len(v.Adds) > 0 && !at.Before(g.terms.Valid.Until) {
 		return errors.New("the commit adds a member after the grant's end")
 	}
 	return nil
@@ -171,53 +172,53 @@ func leafOf(g *mls.Group, leaf uint32) (mls.Member, bool) {
 // mayAdd: a client of one of the newest versions of the own document, with a key
 // package that is valid at the commit's time.
 func (m *Member) mayAdd(add mls.Member, at time.Time) bool {
-	if string(add.Identity) != m.ms.Account || !at.Before(add.NotAfter) {
+	if string(add.Identity) != m.Mem.Account || !at.Before(add.NotAfter) {
 		return false
 	}
-	for _, compact := range m.book.versions(m.ms.Account) {
+	for _, compact := range m.Book.Versions(m.Mem.Account) {
 		if v, err := identity.First(compact); err == nil {
 			if _, ok := v.ClientByKey(add.SignatureKey); ok {
 				return true
 			}
 		}
 	}
-	_, ok := m.own().ClientByKey(add.SignatureKey)
+	_, ok := m.Own().ClientByKey(add.SignatureKey)
 	return ok
 }
 
-// commitSeen takes note of a commit that was accepted.
-func (m *Member) commitSeen(r *room, in *incoming) {
-	if in.gone {
+// CommitSeen takes note of a commit that was accepted.
+func (m *Member) CommitSeen(r *core.Room, in *core.Incoming) {
+	if in.Gone {
 		m.removed(r, in)
 		return
 	}
-	c, err := parseContext(r.group.Extensions())
+	c, err := core.ParseContext(r.MLS.Extensions())
 	if err == nil {
 		r.Member.Set = c.Set
 	}
-	for _, u := range in.view.Updates {
-		if bytes.Equal(u.SignatureKey, m.public) {
-			r.Member.Renew, r.Member.Waits, r.Member.Renewed = false, false, m.now()
+	for _, u := range in.View.Updates {
+		if bytes.Equal(u.SignatureKey, m.Public) {
+			r.Member.Renew, r.Member.Waits, r.Member.Renewed = false, false, m.Now()
 		}
 	}
-	if len(in.view.Adds)+len(in.view.Removes) > 0 {
-		m.emit(Event{Kind: EventRoster, Circle: r.ID, Grant: r.Grant})
+	if len(in.View.Adds)+len(in.View.Removes) > 0 {
+		m.Emit(core.Event{Kind: core.EventRoster, Circle: r.ID, Grant: r.Grant})
 	}
 }
 
 // removed: where no document is active any more the circle has ended; else this
 // client was dropped, or was silent for too long and may ask again.
-func (m *Member) removed(r *room, in *incoming) {
-	c, err := parseContext(in.view.Extensions)
-	ended := err == nil && c.Set == setHash()
-	_, current := m.own().ClientByKey(m.public)
-	g := m.grantOf(r.ID)
+func (m *Member) removed(r *core.Room, in *core.Incoming) {
+	c, err := core.ParseContext(in.View.Extensions)
+	ended := err == nil && c.Set == core.SetHash()
+	_, current := m.Own().ClientByKey(m.Public)
+	g := m.GrantOf(r.ID)
 	switch {
 	case !ended && current:
-		m.loseState(r, "removed")
+		m.LoseState(r, "removed")
 	case !ended:
 		m.endRoom(r, "removed")
-	case g != nil && !m.now().Before(g.terms.Valid.Until):
+	case g != nil && !m.Now().Before(g.terms.Valid.Until):
 		m.endRoom(r, "expired")
 	default:
 		m.endRoom(r, "withdrawn")
@@ -225,22 +226,22 @@ func (m *Member) removed(r *room, in *incoming) {
 }
 
 // endRoom erases a circle's keys.
-func (m *Member) endRoom(r *room, reason string) {
-	g := m.grantOf(r.ID)
-	m.eraseRoom(r)
-	m.unwish("rejoin-" + r.ID.String())
+func (m *Member) endRoom(r *core.Room, reason string) {
+	g := m.GrantOf(r.ID)
+	m.EraseRoom(r)
+	m.Unwish("rejoin-" + r.ID.String())
 	if g != nil {
-		g.State = endState(reason)
-		m.touch(g.part())
+		g.State = EndState(reason)
+		m.Touch(g.part())
 	}
-	e := Event{Kind: EventEnded, Circle: r.ID, Grant: r.Grant, Reason: reason}
+	e := core.Event{Kind: core.EventEnded, Circle: r.ID, Grant: r.Grant, Reason: reason}
 	if g != nil {
 		e.Account = g.Owner
 	}
-	m.emit(e)
+	m.Emit(e)
 }
 
-func endState(reason string) grant.State {
+func EndState(reason string) grant.State {
 	switch reason {
 	case "expired":
 		return grant.Expired
@@ -252,58 +253,58 @@ func endState(reason string) grant.State {
 	return grant.Withdrawn
 }
 
-// loseState erases keys that can't follow the log and asks to be let in again.
-func (m *Member) loseState(r *room, reason string) {
+// LoseState erases keys that can't follow the log and asks to be let in again.
+func (m *Member) LoseState(r *core.Room, reason string) {
 	if r.Member.Lost != "" {
 		return
 	}
-	r.group, r.sealed, r.synced, r.Pending = nil, nil, false, nil
+	r.MLS, r.Sealed, r.Synced, r.Pending = nil, nil, false, nil
 	r.Member.Lost = reason
 	r.Member.Calls = nil
-	r.Queue = slices.DeleteFunc(r.Queue, func(o outgoing) bool { return o.Raw != nil })
-	m.touch(r.part())
-	m.emit(Event{Kind: EventStopped, Circle: r.ID, Grant: r.Grant, Reason: reason, Text: "this client can't follow the circle any more and asks to be let in again"})
+	r.Queue = slices.DeleteFunc(r.Queue, func(o core.Outgoing) bool { return o.Raw != nil })
+	m.Touch(r.Part())
+	m.Emit(core.Event{Kind: core.EventStopped, Circle: r.ID, Grant: r.Grant, Reason: reason, Text: "this client can't follow the circle any more and asks to be let in again"})
 }
 
 // planRejoin asks the anchor, by a key package in the log.
-func (m *Member) planRejoin(r *room, now time.Time) {
+func (m *Member) planRejoin(r *core.Room, now time.Time) {
 	mr := r.Member
-	if mr.Lost == "" || !r.headKnown {
+	if mr.Lost == "" || !r.HeadKnown {
 		return
 	}
 	if mr.Rejoin != nil {
 		again := mr.Rejoin.At.Add(min(rejoinFirst<<min(mr.Rejoin.Tries, 8), rejoinLater))
 		if now.Before(again) {
-			m.wake(again)
+			m.Wake(again)
 			m.wishRejoin(r)
 			return
 		}
 	}
-	nonce, err := m.random(rejoinNonce)
+	nonce, err := m.Random(core.RejoinNonce)
 	if err == nil {
 		var p privatePackage
-		p, err = m.newPackage(false, mls.Extension{Type: extRejoin, Data: rejoinData(r.ID, r.headEpoch, nonce)})
+		p, err = m.NewPackage(false, mls.Extension{Type: core.ExtRejoin, Data: core.RejoinData(r.ID, r.HeadEpoch, nonce)})
 		if err == nil {
 			tries := 0
 			if mr.Rejoin != nil {
 				tries = mr.Rejoin.Tries + 1
 			}
-			mr.Rejoin = &rejoin{Package: p.Package, Private: p.Private, At: now, Tries: tries}
+			mr.Rejoin = &core.Rejoin{Package: p.Package, Private: p.Private, At: now, Tries: tries}
 		}
 	}
 	if err != nil {
-		m.log.Error("ask to rejoin", "circle", r.ID.String(), "error", err)
+		m.Log.Error("ask to rejoin", "circle", r.ID.String(), "error", err)
 		return
 	}
-	m.touch(r.part())
-	m.unwish("rejoin-" + r.ID.String())
+	m.Touch(r.Part())
+	m.Unwish("rejoin-" + r.ID.String())
 	m.wishRejoin(r)
 }
 
-func (m *Member) wishRejoin(r *room) {
+func (m *Member) wishRejoin(r *core.Room) {
 	if !r.Member.Rejoin.Sent {
-		m.wish("rejoin-"+r.ID.String(), Effect{
-			Kind: EffectAppend, Node: r.Node, Circle: r.ID, Epoch: r.headEpoch, Message: r.Member.Rejoin.Package,
+		m.Wish("rejoin-"+r.ID.String(), core.Effect{
+			Kind: core.EffectAppend, Node: r.Node, Circle: r.ID, Epoch: r.HeadEpoch, Message: r.Member.Rejoin.Package,
 		})
 	}
 }

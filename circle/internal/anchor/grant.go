@@ -1,4 +1,4 @@
-package circle
+package anchor
 
 import (
 	"bytes"
@@ -8,31 +8,32 @@ import (
 	"slices"
 	"time"
 
+	"primum/circle/internal/core"
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/jws"
 	"primum/mls"
 )
 
-// given takes a grant from an owner's client.
-func (an *Anchor) given(home *room, client string, b grantBundle) {
+// Given takes a grant from an owner's client.
+func (an *Anchor) Given(home *core.Room, client string, b core.GrantBundle) {
 	g, err := an.judge(b)
 	if err != nil {
-		an.log.Warn("grant not taken", "from", client, "why", err)
+		an.Log.Warn("grant not taken", "from", client, "why", err)
 		if g == nil {
-			an.bad(home, err)
+			an.Bad(home, err)
 			return
 		}
 	}
-	switch known := an.grants[g.ID]; {
-	case known != nil && known.State == grantWaiting:
+	switch known := an.Grants[g.ID]; {
+	case known != nil && known.State == core.GrantWaiting:
 		g.Circle = known.Circle
 	case known != nil:
 		an.report(known) // a terminal id stays terminal; a live one is the same
 		return
 	}
 	if errors.Is(err, grant.ErrStale) || errors.Is(err, grant.ErrNotYet) {
-		g.State, g.Reason, g.Text = grantWaiting, reasonStale, err.Error()
+		g.State, g.Reason, g.Text = core.GrantWaiting, core.ReasonStale, err.Error()
 		an.keepGrant(g)
 		return
 	}
@@ -40,14 +41,11 @@ func (an *Anchor) given(home *room, client string, b grantBundle) {
 		err = an.openGrant(g)
 	}
 	if err != nil {
-		g.State, g.Reason, g.Text = grantDeclined, reasonOf(err), err.Error()
-		an.emit(Event{Kind: EventDeclined, Circle: g.Circle, Grant: g.ID, Reason: g.Reason, Text: g.Text})
+		g.State, g.Reason, g.Text = core.GrantDeclined, reasonOf(err), err.Error()
+		an.Emit(core.Event{Kind: core.EventDeclined, Circle: g.Circle, Grant: g.ID, Reason: g.Reason, Text: g.Text})
 	}
 	an.keepGrant(g)
 }
-
-// reasonStale: the envelope waits for a current client's signature.
-const reasonStale = "stale"
 
 // reasonOf is one word for an error.
 func reasonOf(err error) string {
@@ -58,7 +56,7 @@ func reasonOf(err error) string {
 		return "signer"
 	case errors.Is(err, grant.ErrMismatch):
 		return "mismatch"
-	case errors.Is(err, ErrUnknown):
+	case errors.Is(err, core.ErrUnknown):
 		return "unknown"
 	}
 	return "refused"
@@ -66,22 +64,22 @@ func reasonOf(err error) string {
 
 // judge verifies the documents of a grant. Where they belong to a grant that
 // can be named, it comes back also with an error.
-func (an *Anchor) judge(b grantBundle) (*anchorGrant, error) {
+func (an *Anchor) judge(b core.GrantBundle) (*anchorGrant, error) {
 	owner := an.owner()
 	var unsure grant.Envelope
-	if err := unverified(b.Envelope, &unsure); err != nil {
+	if err := core.Unverified(b.Envelope, &unsure); err != nil {
 		return nil, err
 	}
-	if unsure.Owner != owner.Address() || unsure.Home != an.st.Home.Circle.String() || identity.CheckID(unsure.Grant) != nil {
+	if unsure.Owner != owner.Address() || unsure.Home != an.State.Home.Circle.String() || identity.CheckID(unsure.Grant) != nil {
 		return nil, fmt.Errorf("the envelope is of another home: %w", grant.ErrMismatch)
 	}
-	circle, err := ParseID(unsure.Circle)
+	circle, err := core.ParseID(unsure.Circle)
 	if err != nil {
 		return nil, err
 	}
 	g := &anchorGrant{ID: unsure.Grant, Bundle: b, Circle: circle}
 	if g.envelope, err = grant.VerifyEnvelope(b.Envelope, owner); err != nil {
-		if known := an.grants[g.ID]; known == nil && errors.Is(err, grant.ErrSigner) {
+		if known := an.Grants[g.ID]; known == nil && errors.Is(err, grant.ErrSigner) {
 			return nil, err // anybody's word about any id
 		}
 		return g, err
@@ -101,7 +99,7 @@ func (an *Anchor) judge(b grantBundle) (*anchorGrant, error) {
 
 // judgeNow asks what depends on time and state.
 func (an *Anchor) judgeNow(g *anchorGrant) error {
-	now := an.now()
+	now := an.Now()
 	if !now.Before(g.envelope.ValidUntil) {
 		return fmt.Errorf("take grant: %w", grant.ErrExpired)
 	}
@@ -115,14 +113,14 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 		return err
 	}
 	var o grant.Opening
-	if err := unverified(g.Bundle.Opening, &o); err != nil {
+	if err := core.Unverified(g.Bundle.Opening, &o); err != nil {
 		return err
 	}
-	if o.Node != an.st.Home.Node || o.Suite != uint16(suite) {
+	if o.Node != an.State.Home.Node || o.Suite != uint16(core.Suite) {
 		return fmt.Errorf("the opening names another node or suite: %w", grant.ErrMismatch)
 	}
 	if an.pair(g) < 0 {
-		return fmt.Errorf("the circle is none of this edge's stock: %w", ErrUnknown)
+		return fmt.Errorf("the circle is none of this edge's stock: %w", core.ErrUnknown)
 	}
 	return nil
 }
@@ -130,111 +128,111 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 // pair finds the grant's circle in the stock: assigned to the client that
 // signed, unless the grant waited for another client to sign it again.
 func (an *Anchor) pair(g *anchorGrant) int {
-	return slices.IndexFunc(an.st.Stock, func(p stockPair) bool {
-		known := an.grants[g.ID]
+	return slices.IndexFunc(an.State.Stock, func(p stockPair) bool {
+		known := an.Grants[g.ID]
 		mine := p.Client == g.envelope.Client || known != nil && known.Circle == p.Circle
-		return p.Circle == g.Circle && mine && bytes.Equal(publicSeed(p.Seed), g.envelope.AnchorKey)
+		return p.Circle == g.Circle && mine && bytes.Equal(PublicSeed(p.Seed), g.envelope.AnchorKey)
 	})
 }
 
-func publicSeed(seed []byte) jws.Bytes {
+func PublicSeed(seed []byte) jws.Bytes {
 	return jws.Bytes(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
 }
 
 // openGrant makes the grant's circle.
 func (an *Anchor) openGrant(g *anchorGrant) error {
 	i := an.pair(g)
-	now := an.now()
-	r := &room{roomState: roomState{
-		ID: g.Circle, Grant: g.ID, Node: an.st.Home.Node, Seed: an.st.Stock[i].Seed, Mark: now.Truncate(time.Second), EpochAt: now,
+	now := an.Now()
+	r := &core.Room{RoomState: core.RoomState{
+		ID: g.Circle, Grant: g.ID, Node: an.State.Home.Node, Seed: an.State.Stock[i].Seed, Mark: now.Truncate(time.Second), EpochAt: now,
 	}}
-	r.config = an.config(r)
+	r.Config = an.config(r)
 	var err error
-	r.group, err = an.createGroup(r, circleContext{Opening: g.envelope.OpeningHash, Set: setHash(g.Bundle.Terms, g.Bundle.Opening)})
+	r.MLS, err = an.createGroup(r, core.CircleContext{Opening: g.envelope.OpeningHash, Set: core.SetHash(g.Bundle.Terms, g.Bundle.Opening)})
 	if err != nil {
 		return err
 	}
-	an.st.Stock = slices.Delete(slices.Clone(an.st.Stock), i, i+1)
-	an.touch(partAnchor)
-	g.State, g.Since = grantOpen, now
-	an.addRoom(r)
-	an.emit(Event{Kind: EventGranted, Circle: g.Circle, Grant: g.ID, Account: g.envelope.Grantee.String()})
+	an.State.Stock = slices.Delete(slices.Clone(an.State.Stock), i, i+1)
+	an.Touch(partAnchor)
+	g.State, g.Since = core.GrantOpen, now
+	an.AddRoom(r)
+	an.Emit(core.Event{Kind: core.EventGranted, Circle: g.Circle, Grant: g.ID, Account: g.envelope.Grantee.String()})
 	return nil
 }
 
 func (an *Anchor) keepGrant(g *anchorGrant) {
-	an.grants[g.ID] = g
-	an.put(g.part(), jsonPart{g})
+	an.Grants[g.ID] = g
+	an.Put(g.part(), core.StoreJSON(g))
 	an.report(g)
 }
 
-func (an *Anchor) reportOf(g *anchorGrant) grantReport {
-	rep := grantReport{Grant: g.ID, State: g.State, Reason: g.Reason, Text: g.Text, At: an.now()}
-	if r := an.rooms[g.Circle]; r != nil {
-		for _, k := range sortedKeys(r.Leaves) {
+func (an *Anchor) reportOf(g *anchorGrant) core.GrantReport {
+	rep := core.GrantReport{Grant: g.ID, State: g.State, Reason: g.Reason, Text: g.Text, At: an.Now()}
+	if r := an.Rooms[g.Circle]; r != nil {
+		for _, k := range core.SortedKeys(r.Leaves) {
 			rep.Clients = append(rep.Clients, r.Leaves[k].Client)
 		}
 		slices.Sort(rep.Clients)
-		rep.Full = r.overflow
+		rep.Full = r.Overflow
 	}
 	return rep
 }
 
 // report tells the owner how a grant stands.
 func (an *Anchor) report(g *anchorGrant) {
-	an.tellHome(homeMessage{T: homeStatus, Status: []grantReport{an.reportOf(g)}}, "")
+	an.tellHome(core.HomeMessage{T: core.HomeStatus, Status: []core.GrantReport{an.reportOf(g)}}, "")
 }
 
 // withdraw is lock two: at the persist that follows, nothing more is sealed, and
 // the circle is erased. It gives the statement for this very signature.
-func (an *Anchor) withdraw(w Withdrawal, reason string) (string, error) {
+func (an *Anchor) withdraw(w core.Withdrawal, reason string) (string, error) {
 	id, err := grant.UnverifiedClosing(w.Closing)
 	if err != nil {
 		return "", fmt.Errorf("withdraw: %w", err)
 	}
-	g := an.grants[id]
-	if g == nil || an.owner() == nil || an.home() == nil {
-		return "", fmt.Errorf("withdraw %s: %w", clip(id), ErrUnknown)
+	g := an.Grants[id]
+	if g == nil || an.owner() == nil || an.Home() == nil {
+		return "", fmt.Errorf("withdraw %s: %w", core.Clip(id), core.ErrUnknown)
 	}
 	wd, err := grant.VerifyWithdrawal(w.Closing, w.Countersignature, g.envelope, an.owner())
 	if err != nil {
 		return "", fmt.Errorf("withdraw: %w", err)
 	}
-	if g.State != grantEnded {
+	if g.State != core.GrantEnded {
 		an.endGrant(g, reason)
 	}
-	docID, err := identity.NewID(an.rand, an.now())
+	docID, err := identity.NewID(an.Rand, an.Now())
 	if err != nil {
 		return "", fmt.Errorf("withdraw: %w", err)
 	}
 	return grant.SignStatement(grant.Statement{
 		ID: docID, Nonce: wd.Nonce, Grant: g.ID, Circle: g.Circle.String(), Epoch: g.Epoch, At: g.Ended.Truncate(time.Millisecond),
-	}, ed25519.NewKeyFromSeed(an.home().Seed))
+	}, ed25519.NewKeyFromSeed(an.Home().Seed))
 }
 
 // endGrant erases the circle of a grant for good.
 func (an *Anchor) endGrant(g *anchorGrant, reason string) {
-	now := an.now()
-	if r := an.rooms[g.Circle]; r != nil {
-		g.Epoch = r.group.Epoch()
+	now := an.Now()
+	if r := an.Rooms[g.Circle]; r != nil {
+		g.Epoch = r.MLS.Epoch()
 		an.lastCommit(r)
-		an.eraseRoom(r)
+		an.EraseRoom(r)
 	}
-	g.State, g.Reason, g.Text, g.Ended, g.flows = grantEnded, reason, "", now, nil
+	g.State, g.Reason, g.Text, g.Ended, g.flows = core.GrantEnded, reason, "", now, nil
 	g.Bundle.Terms, g.Bundle.Opening = "", "" // envelope and closing answer repetitions
-	for _, ref := range sortedKeys(an.st.Commands) {
-		if an.st.Commands[ref].Circle == g.Circle {
+	for _, ref := range core.SortedKeys(an.State.Commands) {
+		if an.State.Commands[ref].Circle == g.Circle {
 			an.dropCommand(ref)
 		}
 	}
-	an.unwish("keys-" + g.Circle.String())
-	an.unwish("open-" + g.Circle.String())
+	an.Unwish("keys-" + g.Circle.String())
+	an.Unwish("open-" + g.Circle.String())
 	an.keepGrant(g)
-	an.emit(Event{Kind: EventEnded, Circle: g.Circle, Grant: g.ID, Account: g.envelope.Grantee.String(), Reason: reason})
+	an.Emit(core.Event{Kind: core.EventEnded, Circle: g.Circle, Grant: g.ID, Account: g.envelope.Grantee.String(), Reason: reason})
 	if account := g.envelope.Grantee.String(); !an.needs(account) {
-		an.book.drop(account)
-		an.unwish("id-" + account)
-		an.touch(partIdentities)
+		an.book.Drop(account)
+		an.Unwish("id-" + account)
+		an.Touch(core.PartIdentities)
 	}
 }
 
@@ -245,36 +243,36 @@ func (an *Anchor) needs(account string) bool {
 
 // lastCommit removes all other leaves. It is sent if it can be; its key is kept
 // in memory only, so that the files hold nothing of the circle.
-func (an *Anchor) lastCommit(r *room) {
+func (an *Anchor) lastCommit(r *core.Room) {
 	var others []uint32
-	for _, m := range r.group.Members() {
-		if m.Leaf != r.group.Me() {
+	for _, m := range r.MLS.Members() {
+		if m.Leaf != r.MLS.Me() {
 			others = append(others, m.Leaf)
 		}
 	}
 	if len(others) == 0 || !r.Opened || r.Stopped != "" {
 		return
 	}
-	if r.group.Pending() {
-		r.group.Discard()
+	if r.MLS.Pending() {
+		r.MLS.Discard()
 	}
 	at := an.commitTime(r)
-	have, err := parseContext(r.group.Extensions())
+	have, err := core.ParseContext(r.MLS.Extensions())
 	var exts []mls.Extension
 	if err == nil { // no documents are active any more: that tells an end from a removal
-		exts, err = circleContext{Opening: have.Opening, Set: setHash()}.extensions()
+		exts, err = core.CircleContext{Opening: have.Opening, Set: core.SetHash()}.Extensions()
 	}
 	var staged *mls.Staged
 	if err == nil {
-		staged, err = r.group.Commit(mls.CommitOptions{Remove: others, Extensions: exts, AuthenticatedData: atBytes(at)})
+		staged, err = r.MLS.Commit(mls.CommitOptions{Remove: others, Extensions: exts, AuthenticatedData: core.AtBytes(at)})
 	}
 	if err != nil {
-		an.log.Error("remove the members of an ended circle", "circle", r.ID.String(), "error", err)
+		an.Log.Error("remove the members of an ended circle", "circle", r.ID.String(), "error", err)
 		return
 	}
 	an.lastKeys[r.ID] = ed25519.NewKeyFromSeed(r.Seed)
-	an.wish("last-"+r.ID.String(), Effect{
-		Kind: EffectCommit, Node: r.Node, Circle: r.ID, Epoch: r.group.Epoch(), Commit: staged.Commit,
+	an.Wish("last-"+r.ID.String(), core.Effect{
+		Kind: core.EffectCommit, Node: r.Node, Circle: r.ID, Epoch: r.MLS.Epoch(), Commit: staged.Commit,
 	})
 }
 
@@ -284,16 +282,16 @@ func (an *Anchor) planGrant(g *anchorGrant, now time.Time) {
 		an.endGrant(g, "expired")
 		return
 	}
-	an.wake(g.envelope.ValidUntil)
-	r := an.rooms[g.Circle]
+	an.Wake(g.envelope.ValidUntil)
+	r := an.Rooms[g.Circle]
 	an.planPause(g, r, now)
 	an.planOpen(r)
-	v := an.book.get(g.envelope.Grantee.String())
+	v := an.book.Get(g.envelope.Grantee.String())
 	if !r.Opened || v == nil {
 		return
 	}
-	r.overflow = overflow(v, g.terms.MaxClients)
-	an.planRoster(r, v, g.terms.MaxClients, hashOfSet([]string{g.envelope.TermsHash, g.envelope.OpeningHash, v.Hash()}), now)
+	r.Overflow = overflow(v, g.terms.MaxClients)
+	an.planRoster(r, v, g.terms.MaxClients, core.HashOfSet([]string{g.envelope.TermsHash, g.envelope.OpeningHash, v.Hash()}), now)
 }
 
 // overflow names the clients for which there is no room.
@@ -307,50 +305,50 @@ func overflow(v *identity.Verified, most int) (names []string) {
 }
 
 // planPause pauses and resumes a grant.
-func (an *Anchor) planPause(g *anchorGrant, r *room, now time.Time) {
+func (an *Anchor) planPause(g *anchorGrant, r *core.Room, now time.Time) {
 	reason := an.pauseReason(g, r, now)
-	r.hold = reason
-	if waiting := r.waiting(); r.hold == "" && waiting != "" {
-		r.hold = "last-resort"
+	r.Hold = reason
+	if waiting := r.Waiting(); r.Hold == "" && waiting != "" {
+		r.Hold = "last-resort"
 	}
-	if (reason != "") == (g.State == grantPaused) && (reason == "" || reason == g.Reason) {
+	if (reason != "") == (g.State == core.GrantPaused) && (reason == "" || reason == g.Reason) {
 		return
 	}
 	switch {
 	case reason == "":
-		g.State, g.Reason = grantOpen, ""
+		g.State, g.Reason = core.GrantOpen, ""
 		g.Pauses[len(g.Pauses)-1].To = now
-		an.emit(Event{Kind: EventResumed, Circle: g.Circle, Grant: g.ID})
+		an.Emit(core.Event{Kind: core.EventResumed, Circle: g.Circle, Grant: g.ID})
 	default:
-		if g.State != grantPaused {
+		if g.State != core.GrantPaused {
 			g.Pauses = append(g.Pauses, span{From: now})
 		}
-		g.State, g.Reason, g.flows = grantPaused, reason, nil
-		an.emit(Event{Kind: EventPaused, Circle: g.Circle, Grant: g.ID, Reason: reason})
+		g.State, g.Reason, g.flows = core.GrantPaused, reason, nil
+		an.Emit(core.Event{Kind: core.EventPaused, Circle: g.Circle, Grant: g.ID, Reason: reason})
 	}
-	an.touch(g.part())
+	an.Touch(g.part())
 	an.report(g)
 }
 
-func (an *Anchor) pauseReason(g *anchorGrant, r *room, now time.Time) string {
+func (an *Anchor) pauseReason(g *anchorGrant, r *core.Room, now time.Time) string {
 	if r.Fenced != "" {
 		return "fenced"
 	}
 	if an.owner().ExpiredAt(now) {
 		return "owner-identity-expired"
 	}
-	if v := an.book.get(g.envelope.Grantee.String()); v != nil {
+	if v := an.book.Get(g.envelope.Grantee.String()); v != nil {
 		if v.ExpiredAt(now) {
 			return "identity-expired"
 		}
-		an.wake(v.Expires())
+		an.Wake(v.Expires())
 	}
-	an.wake(an.owner().Expires())
+	an.Wake(an.owner().Expires())
 	if _, out := an.leaseOut(g.terms.Lease.D(), now); out {
 		return "lease"
 	}
 	if now.Before(g.envelope.ValidFrom) {
-		an.wake(g.envelope.ValidFrom)
+		an.Wake(g.envelope.ValidFrom)
 		return "not-yet"
 	}
 	return ""

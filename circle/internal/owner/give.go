@@ -1,4 +1,4 @@
-package circle
+package owner
 
 import (
 	"crypto/ed25519"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/jws"
@@ -14,15 +16,15 @@ import (
 
 // SharedAffordance is one affordance that a grant gives.
 type SharedAffordance struct {
-	Source    Source
+	Source    core.Source
 	Title     string // what the grantee shall call the thing
 	Ops       []string
-	Precision Precision
+	Precision core.Precision
 }
 
 // GiveParams is a yes. All affordances are of one home.
 type GiveParams struct {
-	Home           ID
+	Home           core.ID
 	Grantee        string // identity document
 	Request        string // id of the request that it answers, if any
 	Share          []SharedAffordance
@@ -44,7 +46,7 @@ type GiveParams struct {
 // Give signs a grant and sends it on its ways: to the node, through the home
 // circle to the anchor, to the grantee's inbox.
 func (o *Owner) Give(p GiveParams) (grantID string, err error) {
-	err = o.do(func() error {
+	err = o.Do(func() error {
 		grantID, err = o.give(p)
 		if err != nil {
 			return fmt.Errorf("give: %w", err)
@@ -67,20 +69,20 @@ func (o *Owner) give(p GiveParams) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	old := o.given[p.Replaces]
+	old := o.GivenGrants[p.Replaces]
 	if p.Replaces != "" && (old == nil || !old.live()) {
-		return "", fmt.Errorf("the grant to be replaced, %s: %w", clip(p.Replaces), ErrUnknown)
+		return "", fmt.Errorf("the grant to be replaced, %s: %w", core.Clip(p.Replaces), core.ErrUnknown)
 	}
-	i := slices.IndexFunc(h.Stock, func(s stockEntry) bool { return s.Client == o.ms.Client })
+	i := slices.IndexFunc(h.Stock, func(s core.StockEntry) bool { return s.Client == o.Mem.Client })
 	if i < 0 {
-		return "", fmt.Errorf("the thing has no circle ready for this client; it sends more when it is online: %w", ErrNotYet)
+		return "", fmt.Errorf("the thing has no circle ready for this client; it sends more when it is online: %w", core.ErrNotYet)
 	}
-	signed, err := grant.New(o.grantParams(p, h, h.Stock[i], grantee, shares))
+	signed, err := grant.New(o.GrantParams(p, h, h.Stock[i], grantee, shares))
 	if err != nil {
 		return "", err
 	}
 	h.Stock = slices.Delete(slices.Clone(h.Stock), i, i+1)
-	g := &ownerGrant{ID: signed.Grant, Home: p.Home, State: grant.Given, At: o.now(), Bundle: grantBundle{
+	g := &ownerGrant{ID: signed.Grant, Home: p.Home, State: grant.Given, At: o.Now(), Bundle: core.GrantBundle{
 		Envelope: signed.Envelope, Terms: signed.Terms, Opening: signed.Opening, Closing: signed.Closing, Request: p.Request,
 	}}
 	if err := g.parse(); err != nil {
@@ -90,35 +92,35 @@ func (o *Owner) give(p GiveParams) (string, error) {
 }
 
 // homeFor is a home where this client may act.
-func (o *Owner) homeFor(c ID) (*ownedHome, *room, error) {
-	h, r := o.ms.Homes[c.String()], o.rooms[c]
+func (o *Owner) homeFor(c core.ID) (*member.OwnedHome, *core.Room, error) {
+	h, r := o.Mem.Homes[c.String()], o.Rooms[c]
 	switch {
 	case h == nil:
-		return nil, nil, fmt.Errorf("home %s: %w", c, ErrUnknown)
+		return nil, nil, fmt.Errorf("home %s: %w", c, core.ErrUnknown)
 	case h.Closed:
-		return nil, nil, fmt.Errorf("home %s was claimed anew: %w", c, ErrEnded)
-	case r == nil || r.group == nil || !r.Member.Ready:
-		return nil, nil, fmt.Errorf("this client has not all documents of the home yet: %w", ErrNotYet)
+		return nil, nil, fmt.Errorf("home %s was claimed anew: %w", c, core.ErrEnded)
+	case r == nil || r.MLS == nil || !r.Member.Ready:
+		return nil, nil, fmt.Errorf("this client has not all documents of the home yet: %w", core.ErrNotYet)
 	}
 	return h, r, nil
 }
 
 func (o *Owner) granteeOf(p GiveParams) (*identity.Verified, error) {
-	v, err := o.takeIdentity(p.Grantee)
+	v, err := o.TakeIdentity(p.Grantee)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.ValidAt(o.now()); err != nil {
+	if err := v.ValidAt(o.Now()); err != nil {
 		return nil, err
 	}
-	if v.Address() == o.own().Address() {
-		return nil, fmt.Errorf("that is the owner itself: %w", ErrRefused)
+	if v.Address() == o.Own().Address() {
+		return nil, fmt.Errorf("that is the owner itself: %w", core.ErrRefused)
 	}
-	if !slices.ContainsFunc(v.Clients(), hasSuite) {
-		return nil, fmt.Errorf("no client of %s speaks cipher suite %d: %w", v.Address(), suite, ErrRefused)
+	if !slices.ContainsFunc(v.Clients(), core.HasSuite) {
+		return nil, fmt.Errorf("no client of %s speaks cipher suite %d: %w", v.Address(), core.Suite, core.ErrRefused)
 	}
-	if q, ok := o.ms.Requests[p.Request]; p.Request != "" && (!ok || q.From != v.Address().String()) {
-		return nil, fmt.Errorf("request %s: %w", clip(p.Request), ErrUnknown)
+	if q, ok := o.Mem.Requests[p.Request]; p.Request != "" && (!ok || q.From != v.Address().String()) {
+		return nil, fmt.Errorf("request %s: %w", core.Clip(p.Request), core.ErrUnknown)
 	}
 	return v, nil
 }
@@ -126,10 +128,10 @@ func (o *Owner) granteeOf(p GiveParams) (*identity.Verified, error) {
 // shares gathers affordances of one thing that are shared alike.
 func (o *Owner) shares(p GiveParams) ([]grant.Share, error) {
 	var out []grant.Share
-	h := o.ms.Homes[p.Home.String()]
+	h := o.Mem.Homes[p.Home.String()]
 	for _, s := range p.Share {
 		if !slices.Contains(h.ThingIDs, s.Source.Thing) {
-			return nil, fmt.Errorf("thing %q: %w", clip(s.Source.Thing), ErrUnknown)
+			return nil, fmt.Errorf("thing %q: %w", core.Clip(s.Source.Thing), core.ErrUnknown)
 		}
 		like := func(g grant.Share) bool {
 			return g.Thing == s.Source.Thing && g.Title == s.Title && slices.Equal(g.Actions, s.Ops) && samePrecision(g.Precision, s.Precision)
@@ -145,19 +147,19 @@ func (o *Owner) shares(p GiveParams) ([]grant.Share, error) {
 	return out, nil
 }
 
-func samePrecision(a, b Precision) bool {
+func samePrecision(a, b core.Precision) bool {
 	pa, pb := a.Place, b.Place
 	a.Place, b.Place = nil, nil
 	return a == b && (pa == nil) == (pb == nil) && (pa == nil || *pa == *pb)
 }
 
-func (o *Owner) grantParams(p GiveParams, h *ownedHome, s stockEntry, grantee *identity.Verified, shares []grant.Share) grant.Params {
+func (o *Owner) GrantParams(p GiveParams, h *member.OwnedHome, s core.StockEntry, grantee *identity.Verified, shares []grant.Share) grant.Params {
 	out := grant.Params{
-		Rand: o.rand, Now: o.now(), Owner: o.own().Address(), Client: o.ms.Client, Signer: o.signer,
+		Rand: o.Rand, Now: o.Now(), Owner: o.Own().Address(), Client: o.Mem.Client, Signer: o.Signer,
 		Grantee: grant.Grantee{
 			Account: grantee.Address(), IdentityKey: jws.Bytes(grantee.IdentityKey()), Kind: grantee.Kind(), Name: grantee.Name(),
 		},
-		Node: h.Node, Home: h.Circle.String(), Circle: s.Circle.String(), AnchorKey: ed25519.PublicKey(s.Key), Suite: uint16(suite),
+		Node: h.Node, Home: h.Circle.String(), Circle: s.Circle.String(), AnchorKey: ed25519.PublicKey(s.Key), Suite: uint16(core.Suite),
 		Valid: grant.Interval{From: p.From, Until: p.Until}, Replaces: p.Replaces, Shares: shares, Purpose: p.Purpose, Service: p.Service,
 		Country: p.Country, Notice: p.Notice, Pseudonymous: p.Pseudonymous, MaxClients: p.MaxClients, Bucket: p.Bucket,
 		Retention: p.Retention, AskAgainAfter: p.AskAgainAfter, Conditionality: p.Conditionality,
@@ -175,9 +177,9 @@ func (o *Owner) grantParams(p GiveParams, h *ownedHome, s stockEntry, grantee *i
 const sealedOverhead = 150
 
 // fittingBucket is the smallest size that holds all values of one clock.
-func (o *Owner) fittingBucket(home ID, shares []grant.Share) int {
+func (o *Owner) fittingBucket(home core.ID, shares []grant.Share) int {
 	several := 0
-	var items []inner
+	var items []core.Inner
 	for _, s := range shares {
 		if s.Thing != shares[0].Thing {
 			several = 50
@@ -187,20 +189,20 @@ func (o *Owner) fittingBucket(home ID, shares []grant.Share) int {
 			if !o.isNumber(home, s.Thing, name) {
 				value = json.RawMessage(`"` + fmt.Sprintf("%0120d", 0) + `"`)
 			}
-			items = append(items, inner{Op: grant.OpObserve, Name: name, At: time.Unix(1<<31, 0).UTC(), Value: value, Unit: unit})
+			items = append(items, core.Inner{Op: grant.OpObserve, Name: name, At: time.Unix(1<<31, 0).UTC(), Value: value, Unit: unit})
 		}
 	}
-	size := len(encodeInner(items...)) + several*len(items) + sealedOverhead
-	for _, b := range []int{sizeSmall, sizeMedium} {
+	size := len(core.EncodeInner(items...)) + several*len(items) + sealedOverhead
+	for _, b := range []int{core.SizeSmall, core.SizeMedium} {
 		if size <= b {
 			return b
 		}
 	}
-	return sizeHome
+	return core.SizeHome
 }
 
 // isNumber looks the affordance up in the thing's description.
-func (o *Owner) isNumber(home ID, thing, name string) bool {
+func (o *Owner) isNumber(home core.ID, thing, name string) bool {
 	var td struct {
 		Properties map[string]struct {
 			Type string `json:"type"`
@@ -215,9 +217,9 @@ func (o *Owner) isNumber(home ID, thing, name string) bool {
 }
 
 // sendGrant sends a grant on its ways.
-func (o *Owner) sendGrant(r *room, h *ownedHome, g, old *ownerGrant, grantee *identity.Verified) error {
-	say := homeMessage{T: homeGive, Grant: &g.Bundle}
-	file := Effect{Kind: EffectFileEnvelope, Node: h.Node, Grant: g.ID, Envelope: g.Bundle.Envelope}
+func (o *Owner) sendGrant(r *core.Room, h *member.OwnedHome, g, old *ownerGrant, grantee *identity.Verified) error {
+	say := core.HomeMessage{T: core.HomeGive, Grant: &g.Bundle}
+	file := core.Effect{Kind: core.EffectFileEnvelope, Node: h.Node, Grant: g.ID, Envelope: g.Bundle.Envelope}
 	if old != nil {
 		w, err := o.signWithdrawal(old, "superseded")
 		if err != nil {
@@ -226,85 +228,78 @@ func (o *Owner) sendGrant(r *room, h *ownedHome, g, old *ownerGrant, grantee *id
 		say.Withdrawal = &w
 		file.Closing, file.Countersignature = w.Closing, w.Countersignature
 		old.State = grant.Superseded
-		o.touch(old.part())
+		o.Touch(old.part())
 	}
-	offer := letter{T: letterOffer, Terms: g.Bundle.Terms, Opening: g.Bundle.Opening, Request: g.Bundle.Request}
+	offer := member.Letter{T: member.LetterOffer, Terms: g.Bundle.Terms, Opening: g.Bundle.Opening, Request: g.Bundle.Request}
 	if g.terms.Owner == grant.OwnerNamed {
-		named, _, err := o.countersign(g.Bundle.Terms)
+		named, _, err := o.Countersign(g.Bundle.Terms)
 		if err != nil {
 			return err
 		}
 		offer.Owner = named
 	}
-	delete(o.ms.Requests, g.Bundle.Request)
-	o.touch(partMember)
+	delete(o.Mem.Requests, g.Bundle.Request)
+	o.Touch(member.PartMember)
 	o.keepGiven(g)
-	o.send(file)
-	o.post(grantee, letterOffer, offer, minTime(o.now().Add(inboxExpires), g.envelope.ValidUntil))
-	o.say(r, say, "give:"+g.ID)
+	o.Send(file)
+	o.Post(grantee, member.LetterOffer, offer, core.MinTime(o.Now().Add(member.InboxExpires), g.Envelope.ValidUntil))
+	o.Say(r, say, "give:"+g.ID)
 	return nil
-}
-
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }
 
 // signAgainAfter is how old an envelope is at least that is signed again.
 const signAgainAfter = time.Hour
 
 // signAgain renews the envelope of a grant that waited too long for the anchor.
-func (o *Owner) signAgain(r *room, g *ownerGrant) {
-	again := g.envelope.Issued.Add(signAgainAfter)
-	if !o.signsAgain(g) || r == nil || r.group == nil {
+func (o *Owner) signAgain(r *core.Room, g *ownerGrant) {
+	again := g.Envelope.Issued.Add(signAgainAfter)
+	if !o.signsAgain(g) || r == nil || r.MLS == nil {
 		return
 	}
-	if o.now().Before(again) {
-		o.wake(again)
+	if o.Now().Before(again) {
+		o.Wake(again)
 		return
 	}
-	id, err := identity.NewID(o.rand, o.now())
+	id, err := identity.NewID(o.Rand, o.Now())
 	if err != nil {
-		o.log.Error("sign envelope again", "error", err)
+		o.Log.Error("sign envelope again", "error", err)
 		return
 	}
-	e := g.envelope
-	e.ID, e.Client, e.Issued = id, o.ms.Client, o.now().Truncate(time.Second)
-	compact, err := grant.SignEnvelope(e, o.signer)
+	e := g.Envelope
+	e.ID, e.Client, e.Issued = id, o.Mem.Client, o.Now().Truncate(time.Second)
+	compact, err := grant.SignEnvelope(e, o.Signer)
 	if err != nil {
-		o.log.Error("sign envelope again", "error", err)
+		o.Log.Error("sign envelope again", "error", err)
 		return
 	}
-	g.Bundle.Envelope, g.envelope = compact, e
-	o.touch(g.part())
+	g.Bundle.Envelope, g.Envelope = compact, e
+	o.Touch(g.part())
 	// The node may have refused the first one as too old.
-	o.send(Effect{Kind: EffectFileEnvelope, Node: r.Node, Grant: g.ID, Envelope: compact})
-	o.say(r, homeMessage{T: homeGive, Grant: &g.Bundle}, "give:"+g.ID)
+	o.Send(core.Effect{Kind: core.EffectFileEnvelope, Node: r.Node, Grant: g.ID, Envelope: compact})
+	o.Say(r, core.HomeMessage{T: core.HomeGive, Grant: &g.Bundle}, "give:"+g.ID)
 }
 
 // signsAgain: the client that gave, or where it is gone the first of the
 // account.
 func (o *Owner) signsAgain(g *ownerGrant) bool {
-	own := o.own()
-	if _, ok := own.Client(g.envelope.Client); ok {
-		return g.envelope.Client == o.ms.Client
+	own := o.Own()
+	if _, ok := own.Client(g.Envelope.Client); ok {
+		return g.Envelope.Client == o.Mem.Client
 	}
-	return own.Clients()[0].Name == o.ms.Client
+	return own.Clients()[0].Name == o.Mem.Client
 }
 
 // giveAnew gives the terms of a grant again, in the next home of the same thing.
 func (o *Owner) giveAnew(g *ownerGrant) {
 	next := g.Anew
-	h, r := o.ms.Homes[next.String()], o.rooms[next]
-	grantee := o.book.get(g.envelope.Grantee.String())
-	if h == nil || h.Closed || !o.now().Before(g.envelope.ValidUntil) || grantee == nil {
-		g.Anew = ID{}
-		o.touch(g.part())
+	h, r := o.Mem.Homes[next.String()], o.Rooms[next]
+	grantee := o.Book.Get(g.Envelope.Grantee.String())
+	if h == nil || h.Closed || !o.Now().Before(g.Envelope.ValidUntil) || grantee == nil {
+		g.Anew = core.ID{}
+		o.Touch(g.part())
 		return
 	}
-	if r == nil || r.group == nil || !r.Member.Ready || len(h.Stock) == 0 || len(h.ThingIDs) == 0 {
+	if r == nil || r.MLS == nil || !r.Member.Ready || len(h.Stock) == 0 || len(h.ThingIDs) == 0 {
 		return
 	}
 	t := g.terms
@@ -319,17 +314,17 @@ func (o *Owner) giveAnew(g *ownerGrant) {
 	}
 	for _, d := range t.Details {
 		for _, id := range h.ThingIDs {
-			if grant.ThingPseudonym(g.envelope.KGrant, id) != d.Identifier {
+			if grant.ThingPseudonym(g.Envelope.KGrant, id) != d.Identifier {
 				continue
 			}
 			for _, name := range d.Datatypes {
-				p.Share = append(p.Share, SharedAffordance{Source: Source{id, name}, Title: d.Title, Ops: d.Actions, Precision: d.Precision})
+				p.Share = append(p.Share, SharedAffordance{Source: core.Source{Thing: id, Name: name}, Title: d.Title, Ops: d.Actions, Precision: d.Precision})
 			}
 		}
 	}
-	g.Anew = ID{}
-	o.touch(g.part())
+	g.Anew = core.ID{}
+	o.Touch(g.part())
 	if _, err := o.give(p); err != nil {
-		o.problem(next, g.ID, "anew", "a grant could not be given again: "+err.Error())
+		o.Problem(next, g.ID, "anew", "a grant could not be given again: "+err.Error())
 	}
 }

@@ -1,4 +1,4 @@
-package circle
+package core
 
 import "primum/grant"
 

@@ -1,4 +1,4 @@
-package circle
+package anchor
 
 import (
 	"encoding/json"
@@ -6,13 +6,14 @@ import (
 	"sort"
 	"time"
 
+	"primum/circle/internal/core"
 	"primum/circle/internal/reduce"
 	"primum/grant"
 )
 
 // flow is one affordance on its way into one circle.
 type flow struct {
-	source Source
+	source core.Source
 	thing  string // as the circle calls it; empty where it has one thing only
 	name   string
 	op     string // empty: only read on demand
@@ -27,18 +28,18 @@ func (f *flow) key() string { return f.thing + "\x00" + f.name }
 
 // Feed takes a device's value. It is not persisted before the window that it
 // belongs to is due: the edge's history keeps it.
-func (an *Anchor) Feed(s Sample) error {
+func (an *Anchor) Feed(s core.Sample) error {
 	if s.Thing == "" || s.Name == "" || len(s.Thing) > 256 || len(s.Name) > 256 || len(s.Unit) > 32 ||
-		len(s.Value) > maxInner || !json.Valid(s.Value) {
-		return fmt.Errorf("feed %s/%s: not a value: %w", clip(s.Thing), clip(s.Name), ErrRefused)
+		len(s.Value) > core.MaxInner || !json.Valid(s.Value) {
+		return fmt.Errorf("feed %s/%s: not a value: %w", core.Clip(s.Thing), core.Clip(s.Name), core.ErrRefused)
 	}
 	act := false
-	an.mu.Lock()
-	err := an.ready()
+	an.Mu.Lock()
+	err := an.Ready()
 	if err == nil {
 		act = an.feed(s)
 	}
-	an.mu.Unlock()
+	an.Mu.Unlock()
 	if err != nil || !act {
 		return err
 	}
@@ -47,17 +48,17 @@ func (an *Anchor) Feed(s Sample) error {
 
 // feed gives a value to every circle that takes it, and reports whether
 // something may leave before the next tick.
-func (an *Anchor) feed(s Sample) (act bool) {
-	src := Source{Thing: s.Thing, Name: s.Name}
-	now := an.now()
-	if s.At.IsZero() || s.At.After(now.Add(maxSkew)) {
+func (an *Anchor) feed(s core.Sample) (act bool) {
+	src := core.Source{Thing: s.Thing, Name: s.Name}
+	now := an.Now()
+	if s.At.IsZero() || s.At.After(now.Add(core.MaxSkew)) {
 		s.At = now
 	}
 	home := an.homeFlows[src]
-	if home == nil && an.home() != nil && !an.st.Restored && len(an.homeFlows) < 10_000 {
-		rule := ruleOf(an.st.Rule)
+	if home == nil && an.Home() != nil && !an.State.Restored && len(an.homeFlows) < 10_000 {
+		rule := ruleOf(an.State.Rule)
 		home = &flow{source: src, thing: s.Thing, name: s.Name, op: opOf(s), rule: rule}
-		an.begins(home, minTime(s.At, now), nil)
+		an.begins(home, core.MinTime(s.At, now), nil)
 		an.homeFlows[src] = home
 		act = true
 	}
@@ -75,19 +76,19 @@ func (an *Anchor) feed(s Sample) (act bool) {
 	return act
 }
 
-func opOf(s Sample) string {
+func opOf(s core.Sample) string {
 	if s.Event {
 		return grant.OpSubscribe
 	}
 	return grant.OpObserve
 }
 
-func (an *Anchor) flowsOf(src Source, home *flow) []*flow {
+func (an *Anchor) flowsOf(src core.Source, home *flow) []*flow {
 	var out []*flow
 	if home != nil {
 		out = append(out, home)
 	}
-	for _, g := range an.grants {
+	for _, g := range an.Grants {
 		for _, f := range g.flows {
 			if f.source == src {
 				out = append(out, f)
@@ -109,7 +110,7 @@ func (an *Anchor) buildFlows(g *anchorGrant, now time.Time) {
 			continue
 		}
 		for _, name := range d.Datatypes {
-			f := &flow{source: Source{Thing: thing, Name: name}, name: name, op: opGranted(d), rule: ruleOf(d.Precision)}
+			f := &flow{source: core.Source{Thing: thing, Name: name}, name: name, op: opGranted(d), rule: ruleOf(d.Precision)}
 			if g.multi() {
 				f.thing = d.Identifier
 			}
@@ -141,7 +142,7 @@ func (an *Anchor) begins(f *flow, now time.Time, g *anchorGrant) {
 	}
 	samples, err := an.history.History(f.source.Thing, f.source.Name, start, now, historyChunk)
 	if err != nil {
-		an.log.Warn("read history", "thing", f.source.Thing, "error", err)
+		an.Log.Warn("read history", "thing", f.source.Thing, "error", err)
 	}
 	for _, s := range samples {
 		f.series.Add(s.At, s.Value)
@@ -170,16 +171,7 @@ func (an *Anchor) thingOf(g *anchorGrant, pseudonym string) (string, bool) {
 }
 
 // multi tells whether the terms are about several things.
-func (g *anchorGrant) multi() bool { return severalThings(g.terms) }
-
-func severalThings(t grant.Terms) bool {
-	for _, d := range t.Details {
-		if d.Identifier != t.Details[0].Identifier {
-			return true
-		}
-	}
-	return false
-}
+func (g *anchorGrant) multi() bool { return core.SeveralThings(g.terms) }
 
 // planValues puts what is due into the queues, on each grant's clock.
 func (an *Anchor) planValues(now time.Time) {
@@ -187,29 +179,29 @@ func (an *Anchor) planValues(now time.Time) {
 		return
 	}
 	an.homeValues(now)
-	for _, id := range sortedKeys(an.grants) {
-		g := an.grants[id]
-		if g.State != grantOpen {
+	for _, id := range core.SortedKeys(an.Grants) {
+		g := an.Grants[id]
+		if g.State != core.GrantOpen {
 			continue
 		}
 		if g.flows == nil || (len(g.flows) == 0 && len(an.things) > 0) {
 			an.buildFlows(g, now)
 		}
-		an.grantValues(g, an.rooms[g.Circle], now)
+		an.grantValues(g, an.Rooms[g.Circle], now)
 	}
 }
 
-func (an *Anchor) grantValues(g *anchorGrant, r *room, now time.Time) {
+func (an *Anchor) grantValues(g *anchorGrant, r *core.Room, now time.Time) {
 	for _, batch := range due(g.flows, now) {
-		var items []inner
+		var items []core.Inner
 		for _, p := range batch.points {
-			r.Values[p.flow.key()] = sentValue{At: p.at, Value: p.value, Unit: p.flow.unit}
+			r.Values[p.flow.key()] = core.SentValue{At: p.at, Value: p.value, Unit: p.flow.unit}
 			if p.flow.op != "" {
 				items = append(items, p.item())
 			}
 		}
 		for _, plain := range an.pack(r, items, bucketOf(g.terms)) {
-			an.enqueue(r, outgoing{Plain: plain, Size: bucketOf(g.terms), Value: true})
+			an.Enqueue(r, core.Outgoing{Plain: plain, Size: bucketOf(g.terms), Value: true})
 		}
 	}
 	an.wakeFlows(g.flows)
@@ -217,12 +209,12 @@ func (an *Anchor) grantValues(g *anchorGrant, r *room, now time.Time) {
 
 // bucketOf is the size of every value message of a grant. 64 is the smallest
 // bucket of the terms; no sealed message is that small, so it becomes 256.
-func bucketOf(t grant.Terms) int { return max(t.Bucket, sizeSmall) }
+func bucketOf(t grant.Terms) int { return max(t.Bucket, core.SizeSmall) }
 
 func (an *Anchor) wakeFlows(flows []*flow) {
 	for _, f := range flows {
 		if t, ok := f.series.NextDue(); ok {
-			an.wake(t)
+			an.Wake(t)
 		}
 	}
 }
@@ -234,8 +226,8 @@ type duePoint struct {
 	value json.RawMessage
 }
 
-func (p duePoint) item() inner {
-	return inner{Op: p.flow.op, Thing: p.flow.thing, Name: p.flow.name, At: p.at, Value: p.value, Unit: p.flow.unit}
+func (p duePoint) item() core.Inner {
+	return core.Inner{Op: p.flow.op, Thing: p.flow.thing, Name: p.flow.name, At: p.at, Value: p.value, Unit: p.flow.unit}
 }
 
 // dueBatch is what leaves in one message: all of one clock and one time.
@@ -278,12 +270,12 @@ func due(flows []*flow, now time.Time) []dueBatch {
 }
 
 // pack writes items into as few messages of one size as they need.
-func (an *Anchor) pack(r *room, items []inner, size int) [][]byte {
+func (an *Anchor) pack(r *core.Room, items []core.Inner, size int) [][]byte {
 	if len(items) == 0 {
 		return nil
 	}
-	room := size - r.group.SealOverhead(0)
-	all := encodeInner(items...)
+	room := size - r.MLS.SealOverhead(0)
+	all := core.EncodeInner(items...)
 	if len(all) <= room {
 		return [][]byte{all}
 	}
@@ -293,15 +285,15 @@ func (an *Anchor) pack(r *room, items []inner, size int) [][]byte {
 	}
 	// One value alone that is larger than the terms allow: say so in its place.
 	items[0].Value, items[0].Unit = nil, ""
-	items[0].Problem = &Problem{Kind: "too-large"}
-	an.log.Warn("value larger than the grant's messages", "circle", r.ID.String())
-	return [][]byte{encodeInner(items...)}
+	items[0].Problem = &core.Problem{Kind: "too-large"}
+	an.Log.Warn("value larger than the grant's messages", "circle", r.ID.String())
+	return [][]byte{core.EncodeInner(items...)}
 }
 
 // homeValues sends the home circle its batch: as many messages as the largest
 // batch needed, all of one size.
 func (an *Anchor) homeValues(now time.Time) {
-	r := an.home()
+	r := an.Home()
 	flows := make([]*flow, 0, len(an.homeFlows))
 	for _, f := range an.homeFlows {
 		flows = append(flows, f)
@@ -311,7 +303,7 @@ func (an *Anchor) homeValues(now time.Time) {
 		return a.Thing < b.Thing || a.Thing == b.Thing && a.Name < b.Name
 	})
 	for _, batch := range due(flows, now) {
-		var items []inner
+		var items []core.Inner
 		for _, p := range batch.points {
 			if p.value != nil {
 				items = append(items, p.item())
@@ -320,34 +312,24 @@ func (an *Anchor) homeValues(now time.Time) {
 		messages := packHome(items, now)
 		an.homeBatch = max(an.homeBatch, len(messages))
 		for len(messages) < an.homeBatch {
-			messages = append(messages, mustJSON(homeMessage{T: homeValues, At: now}))
+			messages = append(messages, core.MustJSON(core.HomeMessage{T: core.HomeValues, At: now}))
 		}
 		for _, plain := range messages {
-			an.enqueue(r, outgoing{Plain: plain, Size: sizeHome, Value: true})
+			an.Enqueue(r, core.Outgoing{Plain: plain, Size: core.SizeHome, Value: true})
 		}
 	}
 	an.wakeFlows(flows)
 }
 
-func packHome(items []inner, now time.Time) [][]byte {
-	plain := mustJSON(homeMessage{T: homeValues, At: now, Inner: items})
-	if len(plain) <= homeRoom {
+func packHome(items []core.Inner, now time.Time) [][]byte {
+	plain := core.MustJSON(core.HomeMessage{T: core.HomeValues, At: now, Inner: items})
+	if len(plain) <= core.HomeRoom {
 		return [][]byte{plain}
 	}
 	if len(items) > 1 {
 		half := len(items) / 2
 		return append(packHome(items[:half], now), packHome(items[half:], now)...)
 	}
-	items[0].Value, items[0].Problem = nil, &Problem{Kind: "too-large"}
-	return [][]byte{mustJSON(homeMessage{T: homeValues, At: now, Inner: items})}
-}
-
-// mustJSON writes what can always be written: types of this package whose raw
-// values were checked when they came in.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return []byte("{}")
-	}
-	return b
+	items[0].Value, items[0].Problem = nil, &core.Problem{Kind: "too-large"}
+	return [][]byte{core.MustJSON(core.HomeMessage{T: core.HomeValues, At: now, Inner: items})}
 }

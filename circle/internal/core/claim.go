@@ -1,0 +1,22 @@
+package core
+
+// ClaimRequest is what an owner's client posts on the LAN. Presence (button,
+// code) is the caller's to check.
+type ClaimRequest struct {
+	Node       string `json:"node"`             // authority of the owner's node
+	Identity   string `json:"identity"`         // the owner's identity document
+	Client     string `json:"client"`           // name of the client that asks
+	KeyPackage []byte `json:"keyPackage"`       // of that client
+	Nonce      string `json:"nonce"`            // base64url, 16 to 32 bytes
+	Number     uint64 `json:"number,omitempty"` // highest claim of this thing that the client knows
+}
+
+// ClaimOffer is the thing's half of a claim.
+type ClaimOffer struct {
+	Claim string `json:"claim"` // JWS by the thing's key
+}
+
+// HomeWelcome ends a claim on the LAN.
+type HomeWelcome struct {
+	Welcome []byte `json:"welcome"`
+}
