@@ -1,3 +1,6 @@
+// Package anchor is the thing's end of its circles: the only committer, which
+// follows signed documents alone, reduces values to each grant's precision and
+// seals them on the grant's clock.
 package anchor
 
 import (

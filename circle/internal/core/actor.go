@@ -1,3 +1,6 @@
+// Package core is what all actors of a circle have in common: the persisted
+// state machine with its outbox of effects and queue of events, one circle's
+// queue, cursor and group, identity documents, and what travels inside.
 package core
 
 import (

@@ -1,3 +1,5 @@
+// Package member is a client of a person or service in the circles of grants
+// given to its account.
 package member
 
 import (
@@ -11,7 +13,6 @@ import (
 	"sort"
 	"time"
 
-	"primum/circle/internal/anchor"
 	"primum/circle/internal/core"
 	"primum/grant"
 	"primum/identity"
@@ -19,7 +20,10 @@ import (
 	"primum/mls"
 )
 
-const PartMember = "member"
+const (
+	PartMember = "member"
+	partGrant  = "g-" // and the grant's id
+)
 
 // MemberOptions is what a client's actor needs from outside.
 type Options struct {
@@ -78,7 +82,7 @@ type memberGrant struct {
 	terms grant.Terms
 }
 
-func (g *memberGrant) part() string { return anchor.PartGrant + g.ID }
+func (g *memberGrant) part() string { return partGrant + g.ID }
 
 // OpenMember opens or makes the member that lives in dir, and locks it.
 func Open(dir string, o Options) (*Member, error) {
@@ -167,7 +171,7 @@ func (m *Member) Recall(files map[string][]byte) error {
 		return err
 	}
 	for name, b := range files {
-		if len(name) > len(anchor.PartGrant) && name[:len(anchor.PartGrant)] == anchor.PartGrant {
+		if len(name) > len(partGrant) && name[:len(partGrant)] == partGrant {
 			if err := m.restoreGrant(name, b); err != nil {
 				return err
 			}

@@ -1,3 +1,5 @@
+// Package owner is a member that also decides about things of its own: it
+// claims, gives and withdraws.
 package owner
 
 import (
