@@ -3,4 +3,4 @@
 package circle
 
 // crashPoints is at how many instants the fast tests crash each actor.
-const crashPoints = 10
+const crashPoints = 40

@@ -310,6 +310,34 @@ func TestP3DroppedGranteeClientOpensNothingMore(t *testing.T) {
 	}
 }
 
+// P3: a dropped client of the owner opens nothing of the home circle any more.
+func TestP3DroppedOwnerClientOpensNothingMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner := w.person(ownerName, "phone", "tablet")
+	edge := w.anchor("edge", nil)
+	check(t, edge.SetThings(usualThings()))
+	phoneActor := w.client(ownerName, "phone")
+	w.client(ownerName, "tablet")
+	home := w.claim(edge, phoneActor)
+	w.feed(edge, 1)
+	w.pass(2*time.Minute, time.Minute)
+	if len(w.got(ownerName+"#tablet", EventValue)) == 0 {
+		t.Fatal("the second client sees no value")
+	}
+	copyDir(t, w.path(ownerName+"#tablet"), w.path("thief"))
+	w.publish(owner, "phone")
+	check(t, phoneActor.Identity(owner.doc.Compact()))
+	w.run()
+	removed := len(w.node.circles[home].log)
+	w.feed(edge, 2)
+	w.pass(3*time.Minute, time.Minute)
+	if n := len(w.node.circles[home].log) - removed; n < 3 {
+		t.Fatalf("%d frames after the removal", n)
+	}
+	opensNothing(t, w.path("thief"), w.node.circles[home], owner.clients["tablet"], removed)
+}
+
 // opensNothing follows the log with a stolen state as far as it goes, and then
 // tries every later frame.
 func opensNothing(t testing.TB, dir string, c *fakeCircle, key ed25519Key, from int) {

@@ -370,3 +370,37 @@ func TestMessagesOfAGrantHaveOneSize(t *testing.T) {
 		t.Errorf("%d messages in 10 minutes, want 10", n)
 	}
 }
+
+func TestAMessageOfAStaleEpochIsSealedAnew(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, every(time.Hour), grant.OpRead, grant.OpObserve)
+	c := s.circle()
+	name := friendName + phone
+	ref := must[string](t)(s.friend.Read(ReadParams{Circle: c, Name: "power"}))
+	before := s.friend.Effects() // sealed in this epoch
+	s.offline[name] = true
+	s.pass(25*time.Hour, time.Hour) // the epoch turns while the message waits
+	stale := 0
+	for _, e := range before {
+		if _, ref := s.node.perform(name, e); ref != nil && ref.Kind == KindStaleEpoch {
+			stale++
+			check(t, s.friend.Failed(e.ID, ref))
+		}
+	}
+	if stale != 1 {
+		t.Fatalf("%d messages were refused as stale, want 1", stale)
+	}
+	if n := len(s.friend.Effects()); n != 0 {
+		t.Errorf("%d effects before the commit was read", n)
+	}
+	s.offline[name] = false
+	s.turn(name)
+	s.run()
+	answered := false
+	for _, e := range s.got(name, EventHistory) {
+		answered = answered || e.Ref == ref
+	}
+	if !answered {
+		t.Error("the request was not sent again in the new epoch")
+	}
+}

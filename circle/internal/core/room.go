@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -242,12 +243,23 @@ func (a *Actor) Enqueue(r *Room, m Outgoing) {
 	if m.Value && len(r.Queue) >= maxQueue {
 		a.dropOldestValue(r)
 	}
-	r.Queue = append(r.Queue, m)
 	if m.Value {
+		r.Queue = append(r.Queue, m)
 		a.TouchSoft(r.Part())
 		return
 	}
+	r.Queue = slices.Insert(slices.Clone(r.Queue), r.behindOthers(), m)
 	a.Touch(r.Part())
+}
+
+// behindOthers is where a message goes that is no value: after its like, before
+// the values that an outage left, so that a statement doesn't wait for them.
+func (r *Room) behindOthers() int {
+	n := len(r.Queue)
+	for n > 0 && r.Queue[n-1].Value && (n > 1 || r.Sealed == nil) {
+		n--
+	}
+	return n
 }
 
 // dropOldestValue keeps the queue of an outage bounded; the history at home has
