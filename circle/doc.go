@@ -13,5 +13,8 @@
 // sent or shown, so that a crash at any instant repeats at most what is
 // idempotent.
 //
+// This package is the API; internal/core holds what all actors share,
+// internal/anchor, internal/member and internal/owner one actor each.
+//
 // The actors are safe for concurrent use. Source: docs/spec/circle.md.
 package circle

@@ -26,7 +26,7 @@ type History interface {
 	History(thing, name string, from, to time.Time, limit int) ([]core.Sample, error)
 }
 
-// AnchorOptions is what an anchor needs from outside.
+// Options is what an anchor needs from outside.
 type Options struct {
 	Clock   clock.Clock  // nil: the machine's
 	Rand    io.Reader    // nil: crypto/rand
@@ -50,7 +50,7 @@ type Anchor struct {
 	lastKeys  map[core.ID]ed25519.PrivateKey // of circles whose last commit is on its way
 }
 
-// OpenAnchor opens or makes the anchor that lives in dir, and locks it.
+// Open opens or makes the anchor that lives in dir, and locks it.
 func Open(dir string, o Options) (*Anchor, error) {
 	an := &Anchor{Actor: core.NewActor(o.Clock, o.Rand, o.Log), history: o.History}
 	an.Role, an.Admits, an.Stepped = an, an.proposalWelcome, o.Step
@@ -240,7 +240,7 @@ func (an *Anchor) Backup() ([]byte, error) {
 	return json.Marshal(b)
 }
 
-// RestoreAnchor makes a new directory from a backup; the anchor then waits to be
+// Restore makes a new directory from a backup; the anchor then waits to be
 // claimed again by its owner.
 func Restore(dir string, saved []byte, o Options) (*Anchor, error) {
 	var b Backup

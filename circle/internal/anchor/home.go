@@ -12,7 +12,7 @@ import (
 	"primum/internal/jws"
 )
 
-// opened takes what came out of a circle's log.
+// Incoming takes what came out of a circle's log.
 func (an *Anchor) Incoming(r *core.Room, in *core.Incoming) {
 	switch in.Kind {
 	case core.InMessage:

@@ -9,7 +9,7 @@ import (
 	"primum/identity"
 )
 
-// ended takes the news that the node delivers nothing more in a circle. Only
+// CutOff takes the news that the node delivers nothing more in a circle. Only
 // documents end a grant; the node can at most keep it from flowing.
 func (an *Anchor) CutOff(r *core.Room, reason string, _ time.Time) {
 	if reason == "restored" {

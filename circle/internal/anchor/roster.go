@@ -400,7 +400,7 @@ func (an *Anchor) proposalWelcome(r *core.Room, f core.Frame, head mls.Head) boo
 	return err == nil && rx.Proposal != nil && rx.Proposal.Type == mls.ProposalUpdate
 }
 
-// answered takes the outcome of an effect.
+// Outcome takes the outcome of an effect.
 func (an *Anchor) Outcome(e *core.Effect, res *core.Result, refused *core.Refusal) {
 	r := an.Rooms[e.Circle]
 	switch e.Kind {

@@ -122,7 +122,7 @@ func (g *anchorGrant) live() bool { return g.State == core.GrantOpen || g.State 
 
 func (g *anchorGrant) part() string { return PartGrant + g.ID }
 
-// restore reads the anchor's parts.
+// Recall reads the anchor's parts.
 func (an *Anchor) Recall(files map[string][]byte) error {
 	an.State, an.Grants, an.things = anchorState{}, map[string]*anchorGrant{}, nil
 	an.homeFlows, an.Nonces, an.lastKeys = map[core.Source]*flow{}, map[string][]issued{}, map[core.ID]ed25519.PrivateKey{}

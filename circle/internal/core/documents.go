@@ -17,7 +17,7 @@ import (
 	"primum/mls"
 )
 
-// The suite of every circle.
+// Suite is the cipher suite of every circle.
 const Suite = mls.X25519AES128GCMSHA256Ed25519
 
 // Private-use extensions (RFC 9420 §17.3).

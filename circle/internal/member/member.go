@@ -25,7 +25,7 @@ const (
 	partGrant  = "g-" // and the grant's id
 )
 
-// MemberOptions is what a client's actor needs from outside.
+// Options is what a client's actor needs from outside.
 type Options struct {
 	Clock  clock.Clock   // nil: the machine's
 	Rand   io.Reader     // nil: crypto/rand
@@ -84,7 +84,7 @@ type memberGrant struct {
 
 func (g *memberGrant) part() string { return partGrant + g.ID }
 
-// OpenMember opens or makes the member that lives in dir, and locks it.
+// Open opens or makes the member that lives in dir, and locks it.
 func Open(dir string, o Options) (*Member, error) {
 	m := &Member{}
 	if err := m.Prepare(o); err != nil {
@@ -151,7 +151,7 @@ func (m *Member) begin(compact string) error {
 
 func (m *Member) Own() *identity.Verified { return m.Book.Get(m.Mem.Account) }
 
-// restore reads the member's parts.
+// Recall reads the member's parts.
 func (m *Member) Recall(files map[string][]byte) error {
 	m.Mem, m.Taken = memberState{}, map[string]*memberGrant{}
 	m.Parts[PartMember], m.Parts[core.PartIdentities] = core.StoreJSON(&m.Mem), core.StoreJSON(&m.Book)

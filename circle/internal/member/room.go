@@ -10,7 +10,7 @@ import (
 	"primum/grant"
 )
 
-// opened takes what came out of a circle's log.
+// Incoming takes what came out of a circle's log.
 func (m *Member) Incoming(r *core.Room, in *core.Incoming) {
 	switch in.Kind {
 	case core.InWelcome:
@@ -158,7 +158,7 @@ func (m *Member) planRenewal(r *core.Room, now time.Time) {
 	m.EnqueueFirst(r, core.Outgoing{Raw: raw, Epoch: epoch})
 }
 
-// answered takes the outcome of an effect.
+// Outcome takes the outcome of an effect.
 func (m *Member) Outcome(e *core.Effect, res *core.Result, refused *core.Refusal) {
 	r := m.Rooms[e.Circle]
 	if e.Kind == core.EffectAppend && r != nil && r.Member != nil && r.Member.Rejoin != nil {
@@ -171,7 +171,7 @@ func (m *Member) Outcome(e *core.Effect, res *core.Result, refused *core.Refusal
 	}
 }
 
-// ended takes the news that the node delivers nothing more.
+// CutOff takes the news that the node delivers nothing more.
 func (m *Member) CutOff(r *core.Room, reason string, _ time.Time) {
 	switch reason {
 	case "restored":

@@ -23,7 +23,7 @@ const (
 	tagWithdrawal = "closing:"
 )
 
-// opened takes what came out of a circle's log.
+// Incoming takes what came out of a circle's log.
 func (o *Owner) Incoming(r *core.Room, in *core.Incoming) {
 	if !r.Home {
 		o.Member.Incoming(r, in)
@@ -372,7 +372,7 @@ func (o *Owner) planLife(h *member.OwnedHome, now time.Time) {
 	}
 }
 
-// answered takes the outcome of an effect.
+// Outcome takes the outcome of an effect.
 func (o *Owner) Outcome(e *core.Effect, res *core.Result, refused *core.Refusal) {
 	g := o.GivenGrants[e.Grant]
 	switch {
@@ -401,7 +401,7 @@ func (g *ownerGrant) replaces() string {
 	return g.Envelope.Replaces
 }
 
-// ended takes the news that the node delivers nothing more.
+// CutOff takes the news that the node delivers nothing more.
 func (o *Owner) CutOff(r *core.Room, reason string, at time.Time) {
 	if !r.Home {
 		o.Member.CutOff(r, reason, at)

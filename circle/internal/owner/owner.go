@@ -64,7 +64,7 @@ func (g *ownerGrant) part() string { return partGiven + g.ID }
 
 func (g *ownerGrant) live() bool { return g.State == grant.Given || g.State == grant.Paused }
 
-// OpenOwner opens or makes the owner that lives in dir, and locks it.
+// Open opens or makes the owner that lives in dir, and locks it.
 func Open(dir string, opts member.Options) (*Owner, error) {
 	o := &Owner{}
 	if err := o.Prepare(opts); err != nil {
@@ -77,7 +77,7 @@ func Open(dir string, opts member.Options) (*Owner, error) {
 	return o, nil
 }
 
-// restore reads the owner's parts.
+// Recall reads the owner's parts.
 func (o *Owner) Recall(files map[string][]byte) error {
 	o.GivenGrants, o.things = map[string]*ownerGrant{}, map[core.ID]map[string]core.Thing{}
 	if err := o.Member.Recall(files); err != nil {
