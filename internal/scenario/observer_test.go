@@ -25,10 +25,11 @@ type observer struct {
 	state   []byte // the group as it was before its last commit
 	cursor  uint64
 
-	used    map[sealedUnder][32]byte // hash of the message under each key
-	twice   []string                 // different messages under one key
-	opened  []observed
-	evicted bool
+	used      map[sealedUnder][32]byte // hash of the message under each key
+	twice     []string                 // different messages under one key
+	opened    []observed
+	evicted   bool
+	removedAt uint64 // number of the commit that removed it
 }
 
 // sealedUnder names the key and nonce of a message.
@@ -139,7 +140,9 @@ func (o *observer) take(t testing.TB, f wire.Frame, sent map[uint64][][]byte) {
 			t.Errorf("frame %d: %v", f.Number, err)
 			return
 		}
-		o.evicted = r.Evicted
+		if r.Evicted {
+			o.evicted, o.removedAt = true, f.Number
+		}
 	}
 }
 

@@ -133,13 +133,16 @@ func (p *party) adopt(t testing.TB, compact string) {
 }
 
 // open opens one of the clients in this process until the test ends.
-func (p *party) open(t testing.TB, name string, calls client.Calls) *client.Client {
+func (p *party) open(t testing.TB, name string, calls client.Calls, change ...func(*client.Options)) *client.Client {
 	t.Helper()
 	o, err := p.hands[name].options(calls)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.LAN = nethttp.New(nethttp.Options{LAN: true})
+	for _, f := range change {
+		f(&o)
+	}
 	c, err := client.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
