@@ -63,20 +63,44 @@ func (a *app) openVault(cmd *cobra.Command) (v *vault.Vault, done func() error, 
 	if home, ok := a.localHome(address); ok && !vault.Has(a.home, address) {
 		a.home = home // of a running `primum local`
 	}
-	v, err = vault.Open(a.home, address, fmt.Sprintf("%s (process %d)", cmd.CommandPath(), os.Getpid()))
-	var locked *vault.LockedError
-	switch {
-	case errors.Is(err, vault.ErrNotFound):
+	v, err = a.waitForVault(cmd, address)
+	if errors.Is(err, vault.ErrNotFound) {
 		return nil, nil, a.said(exitUsage, "open.unknown", "Address", address)
-	case errors.As(err, &locked):
-		if end, ok := a.forward(cmd.Context(), cmd, address); ok {
-			return nil, nil, end
-		}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return v, v.Close, nil
+}
+
+// lockPatience is how long a command waits for another of the same identity
+// that is about to end.
+const lockPatience = 3 * time.Second
+
+// waitForVault opens the keys. While another process holds them, it does the
+// command itself where it can (`watch`, `receive`); else it is soon done.
+func (a *app) waitForVault(cmd *cobra.Command, address string) (*vault.Vault, error) {
+	patience := time.NewTimer(lockPatience)
+	defer patience.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		v, err := vault.Open(a.home, address, fmt.Sprintf("%s (process %d)", cmd.CommandPath(), os.Getpid()))
+		var locked *vault.LockedError
+		if !errors.As(err, &locked) {
+			return v, err
+		}
+		if end, ok := a.forward(cmd.Context(), cmd, address); ok {
+			return nil, end
+		}
+		select {
+		case <-again.C:
+		case <-patience.C:
+			return nil, err
+		case <-cmd.Context().Done():
+			return nil, err
+		}
+	}
 }
 
 // open opens an identity and lets it work; nothing has been read yet.
