@@ -44,6 +44,8 @@ type Config struct {
 	// the defaults, which are wider on loopback.
 	Limits *httpdoor.Limits `json:"-"`
 	Relay  relay.Limits     `json:"-"`
+	// MaxPages bounds each database, in pages of 4 KiB; 0: the disk does.
+	MaxPages int64 `json:"-"`
 
 	Clock   clock.Clock  `json:"-"` // default clock.Real()
 	Log     *slog.Logger `json:"-"` // default: nowhere

@@ -89,7 +89,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.store, err = store.Open(ctx, filepath.Join(n.cfg.DataDir, storeFolder), store.Options{Log: n.cfg.Log})
+	n.store, err = store.Open(ctx, filepath.Join(n.cfg.DataDir, storeFolder), store.Options{Log: n.cfg.Log, MaxPages: n.cfg.MaxPages})
 	if err != nil {
 		return err
 	}
