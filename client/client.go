@@ -75,6 +75,7 @@ type Client struct {
 	answers map[string][]circle.Event // by Ref, of those who wait
 	links   map[string]error          // last word of each node's link
 	seen    map[string]bool           // nodes that have said any word
+	greeted bool                      // the own document and stock were read
 }
 
 // Open opens a client's state and starts to work. It does not wait for any
@@ -183,6 +184,9 @@ func (c *Client) atHome(ctx context.Context) {
 	if err != nil {
 		log.Warn("stock of key packages not known", "why", err)
 	}
+	c.mu.Lock()
+	c.greeted = true
+	c.mu.Unlock()
 }
 
 // refreshOwn learns what another client of the account changed in its identity

@@ -17,6 +17,9 @@ import (
 	"primum/internal/wire"
 )
 
+// ErrNoAccount: the domain answers, and has no such account.
+var ErrNoAccount = errors.New("there is no such account at that domain")
+
 // FetchIdentity reads the identity document of an account directly from its
 // domain: WebFinger (RFC 7033) names it. It says that it is about that account
 // and is not verified yet: whoever knows an earlier one of the account verifies
@@ -31,6 +34,9 @@ func FetchIdentity(ctx context.Context, c Calls, account string) (string, error)
 	var jrd wire.JRD
 	q := url.Values{"resource": {"acct:" + a.String()}, "rel": {wire.RelIdentity}}
 	if err := c.JSON(ctx, Key{}, "GET", base+wire.WebFingerPath+"?"+q.Encode(), nil, &jrd); err != nil {
+		if IsProblem(err, wire.ProbNotFound) {
+			err = ErrNoAccount
+		}
 		return "", fmt.Errorf("find %s: %w", account, err)
 	}
 	href := ""

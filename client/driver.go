@@ -345,15 +345,28 @@ func (d *driver) leafKey(c circle.ID) Key {
 
 // linkState hears that a link is up (nil) or why it is down.
 func (d *driver) linkState(ctx context.Context, l *nodeLink, err error) {
-	if err != nil {
-		d.offline(l)
-	} else {
+	var p *wire.Problem
+	switch {
+	case err == nil:
 		d.background.Go(func() { d.greeted(ctx, l) })
+	case errors.As(err, &p):
+		d.clockRefused(p)
+		d.offline(l)
+	default:
+		d.offline(l)
 	}
 	if d.state != nil {
 		d.state(l.authority, err)
 	}
 	signal(d.wake)
+}
+
+// clockRefused lets the actor say that its clock is wrong, where that is why a
+// node refuses it.
+func (d *driver) clockRefused(p *wire.Problem) {
+	if p.Named(wire.ProbClockSkew) && p.Now != nil {
+		_ = d.actor.NodeTime(*p.Now) // it only says that nothing is sealed
+	}
 }
 
 // greeted does what a fresh connection asks for, apart from its reading.
@@ -404,9 +417,7 @@ func (d *driver) refused(l *nodeLink, c wire.CircleID, p *wire.Problem) {
 		r.refused = p
 	}
 	d.mu.Unlock()
-	if p.Named(wire.ProbClockSkew) && p.Now != nil {
-		_ = d.actor.NodeTime(*p.Now) // it only says that nothing is sealed
-	}
+	d.clockRefused(p)
 	if reading && p.Named(wire.ProbFenced) {
 		d.ended(c, p.Detail, p.Now)
 	}

@@ -16,7 +16,7 @@ func (c *Client) Sync(ctx context.Context) (away []string, err error) {
 		switch {
 		case tried && home != nil:
 			return false, fmt.Errorf("reach your node %s: %w", c.Home.Authority, home)
-		case !tried || !c.driver.inbox.isSynced():
+		case !tried || !c.driver.inbox.isSynced() || !c.isGreeted():
 			return false, nil
 		}
 		ok := false
@@ -24,6 +24,12 @@ func (c *Client) Sync(ctx context.Context) (away []string, err error) {
 		return ok, nil
 	})
 	return away, err
+}
+
+func (c *Client) isGreeted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.greeted
 }
 
 func (c *Client) linkWord(authority string) (error, bool) {

@@ -42,4 +42,4 @@ type Socket interface {
 
 // ErrUnreachable is wrapped by every error that means "the other side did not
 // answer": no route, no name, no connection, a time-out.
-var ErrUnreachable = errors.New("unreachable")
+var ErrUnreachable = errors.New("no answer")

@@ -253,5 +253,9 @@ func unreachable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the caller says whom it asked
+	}
 	return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,9 @@ func (m *machine) run(args ...string) ended {
 }
 
 func (m *machine) runIn(ctx context.Context, args ...string) ended {
+	if os.Getenv("PRIMUM_TEST_LOG") != "" {
+		args = append(args, "--verbose")
+	}
 	var out, errOut syncBuffer
 	code := run(ctx, m.surroundings(&out, &errOut), args)
 	return ended{code, out.String(), errOut.String()}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,12 +22,20 @@ func (m *machine) start(args ...string) *background {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &background{out: &syncBuffer{}, err: &syncBuffer{}}
 	done := make(chan int, 1)
+	if os.Getenv("PRIMUM_TEST_LOG") != "" {
+		args = append(args, "--verbose")
+	}
 	go func() { done <- run(ctx, m.surroundings(b.out, b.err), args) }()
 	b.stop = sync.OnceValue(func() int {
 		cancel()
 		return <-done
 	})
-	m.t.Cleanup(func() { b.stop() })
+	m.t.Cleanup(func() {
+		b.stop()
+		if m.t.Failed() && os.Getenv("PRIMUM_TEST_LOG") != "" {
+			m.t.Logf("primum %s said:\n%s\n%s", strings.Join(args, " "), b.out, b.err)
+		}
+	})
 	return b
 }
 

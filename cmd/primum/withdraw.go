@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,13 +53,7 @@ func (a *app) withdraw(cmd *cobra.Command, what, from string) (err error) {
 	if err != nil {
 		return err
 	}
-	var failed error
-	for _, g := range grants {
-		if err := a.withdrawOne(ctx, o, g); err != nil && failed == nil {
-			failed = err
-		}
-	}
-	return failed
+	return a.withdrawAll(ctx, o, grants)
 }
 
 func (a *app) toWithdraw(o *opened, what, from string) ([]circle.GrantInfo, error) {
@@ -77,30 +72,54 @@ func (a *app) toWithdraw(o *opened, what, from string) ([]circle.GrantInfo, erro
 	return running, nil
 }
 
-// withdrawOne withdraws and prints the receipt. The second lock is named only
-// when the thing itself has confirmed it.
-func (a *app) withdrawOne(ctx context.Context, o *opened, g circle.GrantInfo) error {
-	var info circle.WithdrawalInfo
-	var nodeErr, err error
-	asked := a.clock.Now()
-	err = a.progress(ctx, "progress.withdraw", func(ctx context.Context) error {
-		info, nodeErr, err = o.Withdraw(ctx, g.ID, withdrawPatience)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	a.showReceipt(g, asked, info, nodeErr)
-	switch {
-	case info.LockOne.IsZero() && !info.Confirmed():
-		if nodeErr != nil {
-			return nodeErr
+// withdrawn is how one withdrawal went.
+type withdrawn struct {
+	asked   time.Time
+	info    circle.WithdrawalInfo
+	nodeErr error // why the node did not lock
+	err     error
+}
+
+// withdrawAll withdraws side by side, so that a lost edge costs its patience
+// once, and prints a receipt each. The first failure is the command's.
+func (a *app) withdrawAll(ctx context.Context, o *opened, grants []circle.GrantInfo) error {
+	done := make([]withdrawn, len(grants))
+	err := a.progress(ctx, "progress.withdraw", func(ctx context.Context) error {
+		var work sync.WaitGroup
+		for i, g := range grants {
+			work.Go(func() {
+				w := &done[i]
+				w.asked = a.clock.Now()
+				w.info, w.nodeErr, w.err = o.Withdraw(ctx, g.ID, withdrawPatience)
+			})
 		}
-		return a.said(exitUnreachable, "withdraw.nobody")
-	case !info.Confirmed():
-		return a.said(exitUnreachable, "withdraw.unconfirmed-exit")
+		work.Wait()
+		return ctx.Err()
+	})
+	for i, g := range grants {
+		if e := a.receipt(g, done[i]); e != nil && err == nil {
+			err = e
+		}
 	}
-	return nil
+	return err
+}
+
+// receipt prints what is known of a withdrawal. The second lock is named only
+// when the thing itself has confirmed it; else the exit code tells.
+func (a *app) receipt(g circle.GrantInfo, w withdrawn) error {
+	if w.err != nil {
+		return w.err
+	}
+	a.showReceipt(g, w.asked, w.info, w.nodeErr)
+	switch {
+	case w.info.Confirmed():
+		return nil
+	case !w.info.LockOne.IsZero():
+		return a.said(exitUnreachable, "withdraw.unconfirmed-exit")
+	case w.nodeErr != nil:
+		return w.nodeErr
+	}
+	return a.said(exitUnreachable, "withdraw.nobody")
 }
 
 func (a *app) showReceipt(g circle.GrantInfo, asked time.Time, info circle.WithdrawalInfo, nodeErr error) {
