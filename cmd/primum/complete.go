@@ -30,13 +30,25 @@ func (a *app) completeAddresses(*cobra.Command, []string, string) ([]string, cob
 	return all, cobra.ShellCompDirectiveNoFileComp
 }
 
+// peek opens the keys at once or not at all: a person waits for the Tab key.
+func (a *app) peek() (*vault.Vault, error) {
+	address, err := a.address()
+	if err != nil {
+		return nil, err
+	}
+	if home, ok := a.localHome(address); ok && !vault.Has(a.home, address) {
+		a.home = home // of a running `primum local`
+	}
+	return vault.Open(a.home, address, "completion")
+}
+
 // fromState offers what pick finds in the state of the identity.
-func (a *app) fromState(cmd *cobra.Command, prefix string, pick func(*circle.Owner) []string) ([]string, cobra.ShellCompDirective) {
-	v, done, err := a.openVault(cmd)
+func (a *app) fromState(prefix string, pick func(*circle.Owner) []string) ([]string, cobra.ShellCompDirective) {
+	v, err := a.peek()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	defer func() { _ = done() }()
+	defer func() { _ = v.Close() }()
 	dir, err := v.StateDir()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -79,20 +91,20 @@ func (a *app) completeThings(cmd *cobra.Command, args []string, prefix string) (
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.fromState(cmd, prefix, ownPaths)
+	return a.fromState(prefix, ownPaths)
 }
 
 func (a *app) completeWatch(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.fromState(cmd, prefix, allPaths)
+	return a.fromState(prefix, allPaths)
 }
 
 func (a *app) completeShare(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
-		return a.fromState(cmd, prefix, ownPaths)
+		return a.fromState(prefix, ownPaths)
 	case 1:
 		return a.completePeople(cmd, nil, prefix)
 	}
@@ -103,7 +115,7 @@ func (a *app) completeGiven(cmd *cobra.Command, args []string, prefix string) ([
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.fromState(cmd, prefix, func(o *circle.Owner) (names []string) {
+	return a.fromState(prefix, func(o *circle.Owner) (names []string) {
 		for _, g := range o.Given() {
 			if !g.State.Terminal() {
 				names = append(names, strings.Split(sharedText(g), ", ")...)
@@ -118,7 +130,7 @@ func (a *app) completeRequests(cmd *cobra.Command, args []string, prefix string)
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return a.fromState(cmd, prefix, func(o *circle.Owner) (ids []string) {
+	return a.fromState(prefix, func(o *circle.Owner) (ids []string) {
 		for _, r := range o.Requests() {
 			ids = append(ids, r.ID+"\t"+r.From)
 		}
@@ -130,11 +142,11 @@ func (a *app) completePeople(cmd *cobra.Command, args []string, prefix string) (
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	v, done, err := a.openVault(cmd)
+	v, err := a.peek()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	defer func() { _ = done() }()
+	defer func() { _ = v.Close() }()
 	dir, err := v.StateDir()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
