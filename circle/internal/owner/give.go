@@ -201,7 +201,8 @@ func (o *Owner) fittingBucket(home core.ID, shares []grant.Share) int {
 	return core.SizeHome
 }
 
-// isNumber looks the affordance up in the thing's description.
+// isNumber looks the affordance up in the thing's description; what is not
+// described yet may be a text.
 func (o *Owner) isNumber(home core.ID, thing, name string) bool {
 	var td struct {
 		Properties map[string]struct {
@@ -210,10 +211,10 @@ func (o *Owner) isNumber(home core.ID, thing, name string) bool {
 	}
 	t, ok := o.things[home][thing]
 	if !ok || json.Unmarshal(t.Description, &td) != nil {
-		return true
+		return false
 	}
 	p, ok := td.Properties[name]
-	return !ok || p.Type == "number" || p.Type == "integer" || p.Type == "boolean"
+	return ok && (p.Type == "number" || p.Type == "integer" || p.Type == "boolean")
 }
 
 // sendGrant sends a grant on its ways.
