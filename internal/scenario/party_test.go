@@ -189,6 +189,12 @@ type bareAnchor struct {
 // runAnchor opens an anchor in dir and drives it until the test ends.
 func runAnchor(t testing.TB, dir string, calls client.Calls, take func(circle.Event) error) *bareAnchor {
 	t.Helper()
+	return runAnchorTold(t, dir, calls, take, nil)
+}
+
+// runAnchorTold is runAnchor with somebody who hears how its link is.
+func runAnchorTold(t testing.TB, dir string, calls client.Calls, take func(circle.Event) error, link func(string, error)) *bareAnchor {
+	t.Helper()
 	a, err := circle.OpenAnchor(dir, circle.AnchorOptions{Clock: calls.Clock, Log: calls.Log})
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +209,7 @@ func runAnchor(t testing.TB, dir string, calls client.Calls, take func(circle.Ev
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = client.RunAnchor(ctx, a, client.AnchorOptions{Calls: calls, Take: take})
+		_ = client.RunAnchor(ctx, a, client.AnchorOptions{Calls: calls, Take: take, Link: link})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -236,7 +242,10 @@ func (a *bareAnchor) claimBy(t testing.TB, c *client.Client) circle.ID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the thing is described", func() bool { return len(c.Owner.Things(home)) > 0 })
+	eventually(t, "the thing is described", func() bool {
+		things := c.Owner.Things(home)
+		return len(things) > 0 && len(things[0].Description) > 0
+	})
 	return home
 }
 

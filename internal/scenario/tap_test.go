@@ -28,6 +28,8 @@ type tap struct {
 	before func() // a message is about to leave
 	after  func() // it has left
 	read   func() // something came and was not looked at
+	// refused hears problems that came in place of acknowledgements; may be nil.
+	refused func(*wire.Problem)
 }
 
 func hook(f func()) {
@@ -136,6 +138,9 @@ func (s *tappedSocket) Read(ctx context.Context) (bool, []byte, error) {
 	out, ok := s.waiting[c.Ref]
 	delete(s.waiting, c.Ref)
 	s.mu.Unlock()
+	if ok && c.Problem != nil && s.tap.refused != nil {
+		s.tap.refused(c.Problem)
+	}
 	if ok && c.Type != wire.CtlError {
 		out.Acked, out.Seq = true, c.Seq
 		s.tap.cross(out)
