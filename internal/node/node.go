@@ -50,6 +50,7 @@ type Node struct {
 	peer     *peer.Peer
 	door     *httpdoor.Door
 	server   *http.Server
+	unused   *unused
 
 	mu      sync.Mutex
 	serving bool               // guarded by mu
@@ -68,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := durable.MakeDir(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("open node: %w", err)
 	}
-	n := &Node{cfg: cfg, stopped: make(chan struct{})}
+	n := &Node{cfg: cfg, stopped: make(chan struct{}), unused: newUnused()}
 	if err := n.open(ctx); err != nil {
 		_ = n.release()
 		return nil, fmt.Errorf("open node in %s: %w", cfg.DataDir, err)
@@ -152,7 +153,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	}
 	n.server = &http.Server{
 		Handler: n.door, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
-		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log),
+		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log), ConnState: n.unused.track,
 	}
 	return nil
 }
@@ -225,6 +226,7 @@ func (n *Node) listen() error {
 func (n *Node) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
 	defer cancel()
+	n.unused.close()
 	if err := n.server.Shutdown(ctx); err != nil {
 		_ = n.server.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -181,6 +182,27 @@ func TestServeOnceAndCloseTwice(t *testing.T) {
 		t.Error(err)
 	}
 	stop()
+}
+
+// TestStopWaitsForNobodySilent: a connection that was opened and not used does
+// not hold up the stop (net/http waits five seconds for it).
+func TestStopWaitsForNobodySilent(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	stop := serve(t, n)
+	c, err := net.Dial("tcp", n.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if code, _ := get(t, n, "/healthz"); code != http.StatusOK { // c was accepted before
+		t.Fatalf("status %d", code)
+	}
+	start := time.Now()
+	stop()
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
 }
 
 func TestBackupAndRestore(t *testing.T) {
