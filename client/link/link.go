@@ -61,6 +61,7 @@ type Link struct {
 type want struct {
 	Want
 	on     bool      // subscribed in this session
+	ended  int       // how often the node has ended a subscription
 	retry  time.Time // not before
 	pauses *Backoff
 }
@@ -200,10 +201,10 @@ func (l *Link) keep(ctx context.Context, s *Session) error {
 // subscribeDue subscribes every want whose time has come, and tells how long
 // to wait for the next.
 func (l *Link) subscribeDue(ctx context.Context, s *Session) (time.Duration, error) {
-	if err := l.unsubscribeDropped(ctx, s); err != nil {
-		return 0, err
-	}
 	for {
+		if err := l.unsubscribeDropped(ctx, s); err != nil {
+			return 0, err
+		}
 		w, next := l.due()
 		if w == nil {
 			return next, nil
@@ -246,18 +247,26 @@ func (l *Link) due() (*want, time.Duration) {
 }
 
 func (l *Link) subscribe(ctx context.Context, s *Session, w *want) error {
+	l.mu.Lock()
+	ended := w.ended
+	l.mu.Unlock()
 	err := l.proveAndSubscribe(ctx, s, w)
 	var p *wire.Problem
 	if err != nil && !errors.As(err, &p) {
 		return err
 	}
 	l.mu.Lock()
-	if err == nil {
+	switch {
+	case err == nil && l.wants[w.Circle] != w: // dropped meanwhile
+		l.dropped = append(l.dropped, w.Circle)
+	case err == nil && w.ended != ended: // and ended meanwhile: its time is set
+	case err == nil:
 		w.on = true
-	} else {
+	default:
 		w.retry = l.o.Pace.Now().Add(max(w.pauses.Next(), RetryAfter(err)))
 	}
 	l.mu.Unlock()
+	l.Nudge()
 	if err != nil && l.o.Refused != nil {
 		l.o.Refused(w.Circle, p)
 	}
@@ -292,6 +301,7 @@ func (l *Link) Again(c wire.CircleID) {
 	l.mu.Lock()
 	if w := l.wants[c]; w != nil {
 		w.on, w.retry = false, l.o.Pace.Now().Add(w.pauses.Next())
+		w.ended++
 	}
 	l.mu.Unlock()
 	l.Nudge()

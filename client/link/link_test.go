@@ -24,6 +24,16 @@ type linkUnderTest struct {
 
 func startLink(t *testing.T, down bool) *linkUnderTest {
 	t.Helper()
+	return startLinkAs(t, down, func(link.Event) {})
+}
+
+func startLinkWith(t *testing.T, each func(link.Event)) *linkUnderTest {
+	t.Helper()
+	return startLinkAs(t, false, each)
+}
+
+func startLinkAs(t *testing.T, down bool, each func(link.Event)) *linkUnderTest {
+	t.Helper()
 	l := &linkUnderTest{
 		node: linktest.New(), pace: clock.NewManual(time.Unix(1_800_000_000, 0)),
 		events: make(chan link.Event, 100), states: make(chan error, 100), refuse: make(chan *wire.Problem, 100),
@@ -33,6 +43,7 @@ func startLink(t *testing.T, down bool) *linkUnderTest {
 		Node: testCalls(l.node), Pace: l.pace,
 		Sink: func(all []link.Event) {
 			for _, e := range all {
+				each(e)
 				l.events <- e
 			}
 		},
@@ -154,4 +165,33 @@ func TestLinkProvesLeafBeforeSubscribing(t *testing.T) {
 	c := sock.ExpectControl(t, wire.CtlProve)
 	sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
 	l.accept(t, sock, 0)
+}
+
+// The node may end a subscription in the same breath in which it accepts it:
+// it is asked for again after a pause, not forgotten.
+func TestLinkAsksAgainAfterAnEnd(t *testing.T) {
+	t.Parallel()
+	circle := wire.CircleID{4}
+	var l *linkUnderTest
+	ready := make(chan struct{})
+	l = startLinkWith(t, func(e link.Event) {
+		<-ready
+		if e.Control != nil && e.Control.Type == wire.CtlEnd {
+			l.Again(circle)
+		}
+	})
+	close(ready)
+	l.Want(link.Want{Circle: circle, After: func() uint64 { return 0 }})
+	sock := l.node.Socket(t)
+	for range 3 {
+		c := sock.ExpectControl(t, wire.CtlSub)
+		sock.Control(wire.Control{Type: wire.CtlOK, Ref: c.Ref})
+		sock.Control(wire.Control{Type: wire.CtlEnd, Circle: circle.String(), Reason: "restored"})
+		linktest.Receive(t, l.events, "subscription")
+		linktest.Receive(t, l.events, "end")
+		if err := l.pace.BlockUntil(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		l.pace.Advance(time.Minute)
+	}
 }
