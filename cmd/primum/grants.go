@@ -29,7 +29,8 @@ func grantsCommand(a *app) *cobra.Command {
 
 func (a *app) showGrants(id string, grants []circle.GrantInfo, all bool, who func(circle.GrantInfo) string) (shown int) {
 	for _, g := range grants {
-		if g.State.Terminal() && !all {
+		w := g.Withdrawal
+		if g.State.Terminal() && !all && (w == nil || w.Confirmed()) {
 			continue
 		}
 		shown++
@@ -38,7 +39,11 @@ func (a *app) showGrants(id string, grants []circle.GrantInfo, all bool, who fun
 			continue
 		}
 		a.say(id, "Grant", g.ID, "Who", who(g), "Things", sharedText(g), "Fine", fineText(g), "State", a.stateOf(g), "Until", a.when(g.ValidUntil))
-		if w := g.Withdrawal; w != nil && !w.Confirmed() {
+		switch {
+		case w == nil:
+		case w.Confirmed():
+			a.say("grants.confirmed", "LockOne", a.when(w.LockOne), "LockTwo", a.when(w.LockTwo))
+		default:
 			a.say("grants.unconfirmed")
 		}
 	}

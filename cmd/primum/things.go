@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -67,9 +68,38 @@ func thingsCommand(a *app) *cobra.Command {
 		if len(targets) == 0 {
 			a.say("things.none")
 		}
+		a.showRefused(o)
 		a.showSilent(o)
 		return nil
 	})
+}
+
+// showRefused tells of devices that do not speak as their descriptions say:
+// what they said wrongly went nowhere.
+func (a *app) showRefused(o *opened) {
+	for _, h := range o.Owner.Homes() {
+		for _, t := range o.Owner.Things(h.Circle) {
+			if d, err := thing.Parse(t.Description); err == nil {
+				a.refused(t.ID, d)
+			}
+		}
+	}
+}
+
+// refused shows what the edge notes in a description: how many values were not
+// as described, and the newest reason.
+func (a *app) refused(id string, d *thing.Description) {
+	var n uint64
+	var why string
+	if json.Unmarshal(d.Extra["primum:refused"], &n) != nil || n == 0 {
+		return
+	}
+	_ = json.Unmarshal(d.Extra["primum:problem"], &why) // a count without a reason is still worth showing
+	if a.json {
+		a.line(map[string]any{"thing": id, "refused": n, "problem": why})
+		return
+	}
+	a.say("things.refused", "Thing", id, "N", n, "Why", why)
 }
 
 func (a *app) showTarget(o *opened, t client.Target) {
@@ -199,6 +229,7 @@ func (a *app) showThing(o *opened, home circle.ID, t circle.Thing) error {
 		last, _ := o.Latest(client.Target{Own: true, Circle: home, Thing: t.ID, Name: name})
 		a.say("thing.affordance", "Name", pad(t.ID+"/"+name, 28), "May", pad(a.may(d.Operations(name)), 12), "Last", a.valueText(last))
 	}
+	a.refused(t.ID, d)
 	for _, g := range o.Owner.Given() {
 		for _, s := range g.Shared {
 			if s.Source.Thing == t.ID && g.Home == home {
