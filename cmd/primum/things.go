@@ -89,7 +89,7 @@ func (a *app) showRefused(o *opened) {
 // refused shows what the edge notes in a description: how many values were not
 // as described, and the newest reason.
 func (a *app) refused(id string, d *thing.Description) {
-	var n uint64
+	var n int
 	var why string
 	if json.Unmarshal(d.Extra["primum:refused"], &n) != nil || n == 0 {
 		return
