@@ -40,8 +40,9 @@ func scanItem(r row) (i Item, err error) {
 // the first one, with fresh false. ErrQuota if a limit is reached.
 func (b *Inbox) Put(ctx context.Context, item Item, limits InboxLimits) (kept Item, fresh bool, err error) {
 	put, err := result(ctx, b.f.writer, "keep inbox item", func(t *tx) (put, error) { return t.item(item, limits) })
-	item.Seq = put.seq
-	return item, put.fresh, err
+	kept = item // not item itself: a job whose caller left may still read it
+	kept.Seq = put.seq
+	return kept, put.fresh, err
 }
 
 type put struct {
