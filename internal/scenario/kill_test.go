@@ -196,7 +196,7 @@ func TestKillEdge(t *testing.T) {
 			inFlight++
 		}
 	}
-	t.Logf("%d kills, %d of them with a message under way", tries, inFlight)
+	enoughKills(t, tries, inFlight)
 
 	run(plan{}) // and everything goes on
 	start := time.Now()
@@ -280,7 +280,7 @@ func TestKillNode(t *testing.T) {
 		run()
 		fuse.out()
 	}
-	t.Logf("%d kills, %d of them with a message under way", tries, inFlight)
+	enoughKills(t, tries, inFlight)
 
 	start := time.Now()
 	eventually(t, "a value from after the last start is shown", func() bool { return shown.newest().After(start) })
@@ -496,7 +496,7 @@ func TestKillClient(t *testing.T) {
 			inFlight++
 		}
 	}
-	t.Logf("%d kills, %d of them with a message under way", tries, inFlight)
+	enoughKills(t, tries, inFlight)
 
 	run(plan{})
 	start := time.Now()
@@ -508,5 +508,15 @@ func TestKillClient(t *testing.T) {
 	obeyed.judge()
 	if answered == 0 {
 		t.Error("no command was answered")
+	}
+}
+
+// enoughKills says how many there were, and fails when too few hit a message
+// under way.
+func enoughKills(t *testing.T, tries, inFlight int) {
+	t.Helper()
+	t.Logf("%d kills, %d of them with a message under way", tries, inFlight)
+	if inFlight < kills() {
+		t.Errorf("only %d of %d kills hit a message under way, want %d", inFlight, tries, kills())
 	}
 }
