@@ -40,9 +40,36 @@ func TestReadmeCommands(t *testing.T) {
 		t.Errorf("only %d commands of README.md were run", ran)
 	}
 	for _, command := range printed.commands {
-		if !strings.Contains(command, " ") {
-			t.Errorf("`primum local` prints %q", command)
+		if strings.HasPrefix(command, "watch ") {
+			command += " --count 2"
 		}
+		if strings.HasPrefix(command, "withdraw ") || strings.HasPrefix(command, "local bytes") || strings.HasPrefix(command, "watch ") {
+			continue // README has had them
+		}
+		runLine(t, bin, env, "./primum "+command)
+	}
+}
+
+// TestLocalKeeps: with --keep the folder stays and says so, and a second game
+// does not overwrite it.
+func TestLocalKeeps(t *testing.T) {
+	bin := buildPrimum(t)
+	env := ownEnvironment(t)
+	keep := filepath.Join(t.TempDir(), "game")
+	cmd := exec.Command(bin, "local", "--keep", keep)
+	cmd.Env = env
+	lines, complaints := startLines(t, cmd)
+	readScreen(t, lines, complaints)
+	if last := endLines(t, cmd, lines); last != "stopped; everything is kept in "+keep {
+		t.Errorf("its last word is %q", last)
+	}
+	if _, err := os.Stat(filepath.Join(keep, "node-h", "store", "log.db")); err != nil {
+		t.Error(err)
+	}
+	again := exec.Command(bin, "local", "--keep", keep)
+	again.Env = env
+	if out, err := again.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("not empty")) {
+		t.Errorf("a second game in the same folder: %v\n%s", err, out)
 	}
 }
 
@@ -97,24 +124,10 @@ func startLocal(t *testing.T, bin string, env []string) localScreen {
 	t.Helper()
 	cmd := exec.Command(bin, "local")
 	cmd.Env = env
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := make(chan string, 1024)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(out); s.Scan(); {
-			lines <- s.Text()
-		}
-	}()
+	lines, complaints := startLines(t, cmd)
 	t.Cleanup(func() { stopLocal(t, cmd, lines) })
-	screen := readScreen(t, lines, &complaints)
+	screen := readScreen(t, lines, complaints)
+	firstAddressAnswers(t, screen)
 	if m := ownerAt.FindStringSubmatch(strings.Join(screen, "\n")); m != nil {
 		l := localScreen{owner: m[1]}
 		l.adviser = adviserAt.FindStringSubmatch(strings.Join(screen, "\n"))[1]
@@ -149,17 +162,56 @@ func readScreen(t *testing.T, lines <-chan string, complaints io.Reader) (screen
 	}
 }
 
-func stopLocal(t *testing.T, cmd *exec.Cmd, lines <-chan string) {
+// startLines starts a command and reads its lines.
+func startLines(t *testing.T, cmd *exec.Cmd) (lines chan string, complaints *bytes.Buffer) {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	complaints = &bytes.Buffer{}
+	cmd.Stderr = complaints
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines = make(chan string, 1024)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return lines, complaints
+}
+
+// endLines is Ctrl-C; it returns the last line.
+func endLines(t *testing.T, cmd *exec.Cmd, lines <-chan string) (last string) {
 	t.Helper()
 	_ = cmd.Process.Signal(os.Interrupt)
-	last := ""
 	for line := range lines {
 		last = line
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("primum local after Ctrl-C: %v", err)
 	}
-	if last != "stopped; nothing left behind" {
+	return last
+}
+
+var address = regexp.MustCompile(`http://[a-z.]+:\d+\S*`)
+
+// firstAddressAnswers: the first address printed is node H's status page.
+func firstAddressAnswers(t *testing.T, screen []string) {
+	t.Helper()
+	url := address.FindString(strings.Join(screen, "\n"))
+	out, err := exec.CommandContext(t.Context(), "curl", "-fsS", url).Output()
+	if err != nil || !strings.HasPrefix(url, "http://h.localhost:") || !bytes.Contains(out, []byte("Never: values")) {
+		t.Errorf("the first address, %s: %v\n%s", url, err, out)
+	}
+}
+
+func stopLocal(t *testing.T, cmd *exec.Cmd, lines <-chan string) {
+	t.Helper()
+	if last := endLines(t, cmd, lines); last != "stopped; nothing left behind" {
 		t.Errorf("its last word is %q", last)
 	}
 	for _, e := range cmd.Env {
