@@ -69,7 +69,8 @@ type Client struct {
 	ended  chan struct{}
 	err    error // why the driver ended; after ended
 
-	changed broadcast // something has changed
+	changed broadcast     // something has changed
+	joined  chan struct{} // capacity 1: a key package was used
 
 	mu      sync.Mutex
 	answers map[string][]circle.Event // by Ref, of those who wait
@@ -113,6 +114,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		}},
 		spool:   received,
 		ended:   make(chan struct{}),
+		joined:  make(chan struct{}, 1),
 		answers: make(map[string][]circle.Event),
 		links:   make(map[string]error),
 		seen:    make(map[string]bool),
@@ -140,6 +142,7 @@ func (c *Client) start() error {
 	c.driver.prepare()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
+	c.driver.background.Go(func() { c.keepStock(ctx) })
 	go func() {
 		defer close(c.ended)
 		c.err = c.driver.run(ctx)
@@ -173,20 +176,38 @@ func (c *Client) Dir() string { return c.o.Dir }
 
 // atHome does what is due at every connection to the own node.
 func (c *Client) atHome(ctx context.Context) {
-	log := c.o.Calls.Log
 	if err := c.refreshOwn(ctx); err != nil {
-		log.Warn("own identity document not read", "why", err)
+		c.o.Calls.Log.Warn("own identity document not read", "why", err)
 	}
+	c.refill(ctx)
+	c.mu.Lock()
+	c.greeted = true
+	c.mu.Unlock()
+}
+
+// keepStock refills after a package was used: each circle that was joined took
+// one.
+func (c *Client) keepStock(ctx context.Context) {
+	for {
+		select {
+		case <-c.joined:
+			c.refill(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// refill asks what the own node has left of this client's key packages; the
+// actor publishes what is missing.
+func (c *Client) refill(ctx context.Context) {
 	n, err := c.Home.KeyPackageCount(ctx)
 	if err == nil {
 		err = c.Owner.KeyPackageStock(n.OneTime, n.LastResort)
 	}
 	if err != nil {
-		log.Warn("stock of key packages not known", "why", err)
+		c.o.Calls.Log.Warn("stock of key packages not known", "why", err)
 	}
-	c.mu.Lock()
-	c.greeted = true
-	c.mu.Unlock()
 }
 
 // refreshOwn learns what another client of the account changed in its identity

@@ -23,7 +23,10 @@ func (c *Client) take(e circle.Event) error {
 		return nil
 	case circle.EventValue, circle.EventEnded, circle.EventPaused, circle.EventResumed:
 		return c.spool.add(streamOf(e), e)
-	case circle.EventLockOne, circle.EventLockTwo, circle.EventThings, circle.EventRoster, circle.EventJoined:
+	case circle.EventJoined:
+		signal(c.joined)
+		return nil
+	case circle.EventLockOne, circle.EventLockTwo, circle.EventThings, circle.EventRoster:
 		return nil // the actor's lists say the same
 	}
 	return c.spool.add(newsStream, e)

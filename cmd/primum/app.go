@@ -35,6 +35,7 @@ type surroundings struct {
 	width      func() int // of the terminal, in columns
 	workFactor int        // of scrypt, as a power of two; 0 for the usual
 	transport  client.Transport
+	phrase     string // given along with a command from another process
 	// localHome is where a running `primum local` keeps the keys of an address,
 	// or of any (empty).
 	localHome func(address string) (string, bool)

@@ -52,6 +52,8 @@ func (a *app) readLine() (string, error) {
 // passphrase is from a file, $PRIMUM_PASSPHRASE, or the terminal, unseen.
 func (a *app) passphrase(file, question string) (string, error) {
 	switch {
+	case a.phrase != "":
+		return a.phrase, nil
 	case file != "":
 		b, err := os.ReadFile(file)
 		if err != nil {

@@ -37,6 +37,7 @@ type asked struct {
 	OutTTY bool     `json:"outTTY"`
 	ErrTTY bool     `json:"errTTY"`
 	Width  int      `json:"width"`
+	Phrase string   `json:"phrase,omitempty"` // where the command needs one
 }
 
 // told is one line of the answer.
@@ -53,11 +54,12 @@ type forwarded struct{ code int }
 func (f *forwarded) Error() string { return "" }
 
 // canForward tells which commands need nothing of the asker but words: no
-// files, no passphrase.
+// files. A passphrase is asked for here and goes along.
 func canForward(cmd *cobra.Command) bool {
 	return contains([]string{
 		"withdraw", "share", "request", "requests", "give", "refuse", "grants", "things", "thing", "send", "watch",
-	}, cmd.Name()) && cmd.Parent() != nil && !cmd.Parent().HasParent()
+		"me show", "me compare", "me clients", "me clients drop", "me renew",
+	}, strings.TrimPrefix(cmd.CommandPath(), "primum "))
 }
 
 // serveControl serves the socket until the returned function is called. That
@@ -142,6 +144,7 @@ func (a *app) serveAsked(ctx context.Context, c net.Conn, o *opened) {
 	s.width = func() int { return q.Width }
 	s.out = tellWriter{c, &mu, func(b []byte) told { return told{Out: b} }}
 	s.err = tellWriter{c, &mu, func(b []byte) told { return told{Err: b} }}
+	s.phrase = q.Phrase
 	code := runShared(ctx, s, q.Args, o)
 	_ = typed.Close()
 	_ = tell(c, &mu, told{Exit: &code})
@@ -188,7 +191,13 @@ func (a *app) forward(ctx context.Context, cmd *cobra.Command, address string) (
 	defer func() { _ = c.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	q, err := json.Marshal(asked{Args: a.args, InTTY: a.inTTY, OutTTY: a.outTTY, ErrTTY: a.errTTY, Width: a.width()})
+	ask := asked{Args: a.args, InTTY: a.inTTY, OutTTY: a.outTTY, ErrTTY: a.errTTY, Width: a.width()}
+	if file := cmd.Flags().Lookup("passphrase-file"); file != nil {
+		if ask.Phrase, err = a.passphrase(file.Value.String(), "ask.passphrase-of-identity"); err != nil {
+			return err, true
+		}
+	}
+	q, err := json.Marshal(ask)
 	if err != nil {
 		return err, true
 	}

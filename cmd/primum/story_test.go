@@ -124,7 +124,13 @@ func TestStory(t *testing.T) {
 
 	watch := w.friend.start("watch", flow, "--json")
 	watch.out.find(t, `"value":([0-9.]+)`)
-	w.friend.want(exitRefused, "you have no grant to write "+flow, "send", flow, "1") // through the control socket
+	// While watch holds the keys, it does what other commands ask for.
+	w.friend.want(exitRefused, "you have no grant to write "+flow, "send", flow, "1")
+	w.friend.want(exitDone, "is good until", "me", "renew")
+	w.friend.want(exitFailed, "one process at a time", "me", "export", filepath.Join(t.TempDir(), "x"))
+	w.friend.tty, w.friend.typed = true, "n\n"
+	w.friend.want(exitFailed, "nothing was done", "me", "compare", w.ownerName)
+	w.friend.tty = false
 	if out := jsonLines(t, w.friend.ok("grants", "--json")); out[0]["direction"] != "received" || out[0]["state"] != "Given" {
 		t.Errorf("grants: %v", out)
 	}
