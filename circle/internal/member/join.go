@@ -119,6 +119,11 @@ func (m *Member) enter(r *core.Room, g *mls.Group, lastResort bool) {
 	if mg := m.GrantOf(r.ID); mg != nil {
 		mg.Joined = true
 		m.Touch(mg.part())
+		// A newer document than the one the circle lives by was published while
+		// this client could not say so here: it may drop another one.
+		if own := m.Own(); c.Set != core.SetHash(mg.Terms, mg.Opening, own.Compact()) && len(own.Compact()) <= core.MaxDocument {
+			m.tellIdentityIn(r, own)
+		}
 	}
 	m.Emit(core.Event{Kind: core.EventJoined, Circle: r.ID, Grant: r.Grant, Reason: reason})
 }

@@ -253,16 +253,19 @@ func (m *Member) pinned(compact string) []byte {
 func (m *Member) tellIdentity(v *identity.Verified) {
 	for _, id := range m.RoomIDs() {
 		r := m.Rooms[id]
-		if r.MLS == nil || len(v.Compact()) > core.MaxDocument {
-			continue
-		}
-		if r.Home {
+		switch {
+		case r.MLS == nil || len(v.Compact()) > core.MaxDocument:
+		case r.Home:
 			m.Say(r, core.HomeMessage{T: core.HomeIdentity, Documents: []string{v.Compact()}}, "")
-			continue
+		default:
+			m.tellIdentityIn(r, v)
 		}
-		m.Enqueue(r, core.Outgoing{Plain: core.EncodeInner(core.Inner{Op: core.OpDocuments, Documents: []string{v.Compact()}}), Size: core.SizePage})
 	}
 	m.OfferHomes(v)
+}
+
+func (m *Member) tellIdentityIn(r *core.Room, v *identity.Verified) {
+	m.Enqueue(r, core.Outgoing{Plain: core.EncodeInner(core.Inner{Op: core.OpDocuments, Documents: []string{v.Compact()}}), Size: core.SizePage})
 }
 
 // GrantInfo is a grant as a member or owner knows it.
