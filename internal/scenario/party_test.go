@@ -57,6 +57,7 @@ type party struct {
 	key     ed25519.PrivateKey // identity key
 	doc     *identity.Verified
 	hands   map[string]hand
+	dir     string // of all clients
 }
 
 // newParty signs up at a node, with a client of each name.
@@ -66,7 +67,7 @@ func newParty(t testing.TB, authority, user string, now time.Time, clients ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &party{address: address, key: newKey(t), hands: map[string]hand{}}
+	p := &party{address: address, key: newKey(t), hands: map[string]hand{}, dir: t.TempDir()}
 	now = now.UTC().Truncate(time.Second)
 	d := identity.Document{
 		Address: address, Kind: identity.Person, Name: user, IdentityKey: pub(p.key), RecoveryKey: pub(newKey(t)),
@@ -98,7 +99,7 @@ func (p *party) newHand(t testing.TB, name string, now time.Time) identity.Clien
 	}
 	h := hand{
 		Address: p.address.String(), Name: name, Seed: newKey(t).Seed(), Inbox: inbox.Bytes(),
-		Dir: filepath.Join(t.TempDir(), name),
+		Dir: filepath.Join(p.dir, name),
 	}
 	p.hands[name] = h
 	return identity.Client{Name: name, Key: pub(h.key()), InboxKey: inbox.Public(), Suites: []uint16{1}, Added: now}
@@ -273,7 +274,7 @@ func onChange(thing string, ops string, names ...string) (all []circle.SharedAff
 }
 
 // giveTo shares with a party and waits until the circle is open.
-func giveTo(t testing.TB, owner *client.Client, home circle.ID, grantee *party, until time.Time, share []circle.SharedAffordance) string {
+func giveTo(t testing.TB, owner *client.Client, home circle.ID, grantee *party, until time.Time, share []circle.SharedAffordance, change ...func(*circle.GiveParams)) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -281,9 +282,11 @@ func giveTo(t testing.TB, owner *client.Client, home circle.ID, grantee *party, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := owner.Give(ctx, circle.GiveParams{
-		Home: home, Grantee: grantee.doc.Compact(), Purpose: purpose, Until: until, Share: share,
-	})
+	p := circle.GiveParams{Home: home, Grantee: grantee.doc.Compact(), Purpose: purpose, Until: until, Share: share}
+	for _, f := range change {
+		f(&p)
+	}
+	id, err := owner.Give(ctx, p)
 	if err != nil {
 		t.Fatalf("give: %v", err)
 	}
