@@ -12,6 +12,7 @@
 package consent
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -157,6 +158,9 @@ func (b *Book) file(ctx context.Context, id wire.CircleID, env grant.Envelope, e
 	if err != nil {
 		return wire.Receipt{}, refusal(wire.ProbMalformed, err.Error())
 	}
+	if err := b.unused(ctx, id, env); err != nil {
+		return wire.Receipt{}, err
+	}
 	event, err := b.event(grant.Given, grant.ByOwner, e.Envelope)
 	if err != nil {
 		return wire.Receipt{}, err
@@ -182,6 +186,31 @@ func (b *Book) file(ctx context.Context, id wire.CircleID, env grant.Envelope, e
 	default: // Run has been woken already
 	}
 	return receipt(event), nil
+}
+
+// unused refuses an envelope whose circle is a home, or one that the relay has
+// for others: who files it could fence what isn't theirs. A circle that the
+// relay has for the same anchor and grantee is the envelope's own: a restore
+// may have kept it and lost the grant.
+func (b *Book) unused(ctx context.Context, id wire.CircleID, env grant.Envelope) error {
+	_, err := b.o.Store.Homes.Get(ctx, id)
+	if err == nil {
+		return refusal(wire.ProbConflict, "the circle is a home circle")
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	c, err := b.o.Store.Circles.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.Home || c.Account != env.Grantee.String() || !bytes.Equal(c.AnchorKey, env.AnchorKey) {
+		return refusal(wire.ProbConflict, "the circle belongs to another anchor or another party")
+	}
+	return nil
 }
 
 // supersede fences the grant that a renewal replaces, and says what becomes of
@@ -297,17 +326,18 @@ type parties struct {
 	over    bool
 }
 
+// parties looks among the homes first: no grant speaks for a home circle.
 func (b *Book) parties(ctx context.Context, circle wire.CircleID) (parties, error) {
-	g, err := b.o.Store.Grants.ByCircle(ctx, circle)
+	h, err := b.o.Store.Homes.Get(ctx, circle)
 	if err == nil {
-		return parties{g.AnchorKey, g.Grantee, grant.State(g.State).Terminal()}, nil
+		return parties{h.AnchorKey, h.Owner, !h.Ended.IsZero()}, nil
 	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return parties{}, err
 	}
-	h, err := b.o.Store.Homes.Get(ctx, circle)
+	g, err := b.o.Store.Grants.ByCircle(ctx, circle)
 	if errors.Is(err, store.ErrNotFound) {
 		return parties{}, refusal(wire.ProbNotFound, "the node knows no such circle")
 	}
-	return parties{h.AnchorKey, h.Owner, !h.Ended.IsZero()}, err
+	return parties{g.AnchorKey, g.Grantee, grant.State(g.State).Terminal()}, err
 }

@@ -38,6 +38,11 @@ func (b *Book) openHome(ctx context.Context, c grant.Claim, h wire.NewHome) (wir
 	if err := b.newest(ctx, c, id, h.Claim); err != nil {
 		return wire.CircleInfo{}, err
 	}
+	if _, err := b.o.Store.Grants.ByCircle(ctx, id); err == nil {
+		return wire.CircleInfo{}, refusal(wire.ProbConflict, "the circle is that of a grant")
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return wire.CircleInfo{}, err
+	}
 	info, err := b.o.Relay.Open(ctx, relay.Opening{
 		Circle: id, GroupInfo: h.GroupInfo, AnchorKey: ed25519.PublicKey(c.AnchorKey), Home: true, Account: c.Owner.String(),
 	})

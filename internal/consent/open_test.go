@@ -123,6 +123,66 @@ func TestNextClaim(t *testing.T) {
 	w.refused(err, wire.ProbFenced)
 }
 
+// TestHomeIsNoGrantCircle: whoever knows the id of a home circle can't become
+// a party of it with an envelope of their own, nor claim a grant's circle as a
+// home; else they could fence it for good.
+func TestHomeIsNoGrantCircle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	h := w.claim(newKey(t), 1)
+	w.openHome(h)
+	names := func(id wire.CircleID) func(*grant.Params) {
+		return func(p *grant.Params) { p.Circle = id.String() }
+	}
+	attack := func(id wire.CircleID) {
+		t.Helper()
+		g := w.give(names(id))
+		_, err := w.book.File(t.Context(), wire.NewEnvelope{Envelope: g.Envelope})
+		w.refused(err, wire.ProbConflict)
+		_, err = w.book.Close(t.Context(), w.closing(g, "laptop"))
+		w.refused(err, wire.ProbNotFound)
+		if f := w.fenceOf(id); f != "" {
+			t.Fatalf("the circle is fenced: %s", f)
+		}
+	}
+	attack(h.id)
+	key, err := w.book.AnchorKey(t.Context(), h.id)
+	w.must(err)
+	if !key.Equal(public(h.anchor)) {
+		t.Fatal("another key speaks for the home circle")
+	}
+
+	// Opened at the relay only, as by a crash before its claim was kept.
+	half := w.claim(newKey(t), 1)
+	_, err = w.relay.Open(t.Context(), relay.Opening{
+		Circle: half.id, GroupInfo: half.GroupInfo, AnchorKey: public(half.anchor), Home: true, Account: w.owner.Address().String(),
+	})
+	w.must(err)
+	attack(half.id)
+	w.openHome(half)
+
+	g := w.give()
+	w.file(g)
+	id := circleID(t, g.circle)
+	thief := w.claim(newKey(t), 1, func(c *grant.Claim) { c.Home, c.AnchorKey = g.circle, jws.Bytes(public(g.anchor)) })
+	thief.GroupInfo, _ = w.groupInfo(id, g.anchor)
+	_, err = w.book.OpenHome(t.Context(), thief.NewHome)
+	w.refused(err, wire.ProbConflict)
+	w.openCircle(g)
+	w.must(w.send(g))
+
+	// A restore that kept the circle and lost the grant takes it again.
+	kept := w.give()
+	id = circleID(t, kept.circle)
+	info, _ := w.groupInfo(id, kept.anchor)
+	_, err = w.relay.Open(t.Context(), relay.Opening{
+		Circle: id, GroupInfo: info, AnchorKey: public(kept.anchor), Account: w.friend.Account.String(),
+	})
+	w.must(err)
+	attack(id)
+	w.file(kept)
+}
+
 func TestOpenCircleRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
