@@ -20,10 +20,13 @@ import (
 type PublicGroup struct {
 	cfg Config
 	st  *public.State
+	// signer signed the GroupInfo that p was made of; nil if it is made of none.
+	signer *uint32
 }
 
 // NewPublicGroup starts from an MLSMessage(GroupInfo) that carries its tree.
-// Whether its signer may speak for the group is the caller's to decide.
+// Any member can sign one, of a tree and epoch of its own making: whether its
+// signer may speak for the group is the caller's to decide (see Signer).
 func NewPublicGroup(cfg Config, groupInfo []byte) (*PublicGroup, error) {
 	g, err := message.ParseGroupInfo(bytes.Clone(groupInfo))
 	if err != nil {
@@ -33,7 +36,16 @@ func NewPublicGroup(cfg Config, groupInfo []byte) (*PublicGroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PublicGroup{cfg: cfg, st: st}, nil
+	return &PublicGroup{cfg: cfg, st: st, signer: &g.Signer}, nil
+}
+
+// Signer is the leaf that signed the GroupInfo of which NewPublicGroup made p.
+// A group that was loaded or staged has none, and ok is false.
+func (p *PublicGroup) Signer() (leaf uint32, ok bool) {
+	if p.signer == nil {
+		return 0, false
+	}
+	return *p.signer, true
 }
 
 // publicVersion is the first octet of a stored PublicGroup.
@@ -68,7 +80,7 @@ func (p *PublicGroup) Process(msg []byte) (*Received, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.st = next.st
+	p.st, p.signer = next.st, nil
 	return received, nil
 }
 

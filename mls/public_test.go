@@ -88,6 +88,29 @@ func TestTrackerStages(t *testing.T) {
 	})
 }
 
+// TestPublicGroupSigner: who signed the GroupInfo is known until the group is
+// another one.
+func TestPublicGroupSigner(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 4, 3)
+	for leaf := range uint32(3) {
+		info, err := l.at(leaf).g.GroupInfo()
+		l.must(err)
+		p, err := NewPublicGroup(Config{}, info)
+		l.must(err)
+		if got, ok := p.Signer(); !ok || got != leaf {
+			t.Errorf("signer is leaf %d, %t; want %d", got, ok, leaf)
+		}
+		b, err := p.MarshalBinary()
+		l.must(err)
+		loaded, err := LoadPublicGroup(Config{}, b)
+		l.must(err)
+		if got, ok := loaded.Signer(); ok {
+			t.Errorf("a loaded group tells signer %d", got)
+		}
+	}
+}
+
 // TestTrackerRefusesGroupInfo: what a joiner must check (RFC 9420 §12.4.3.1).
 func TestTrackerRefusesGroupInfo(t *testing.T) {
 	t.Parallel()

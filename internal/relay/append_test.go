@@ -340,6 +340,8 @@ func TestRestored(t *testing.T) {
 	}
 	w.must(w.relay.Lift(t.Context(), l.id))
 	w.refused(w.relay.Lift(t.Context(), ended.id), wire.ProbFenced)
+	_, err = w.relay.Open(t.Context(), w.openingBy(l, l.members[0]))
+	w.refused(err, wire.ProbForbidden)
 	_, err = l.append(l.anchor, l.value(l.anchor, "ahead"))
 	if r := w.refused(err, wire.ProbStaleEpoch); r.Epoch != 1 {
 		t.Fatalf("epoch is %d", r.Epoch)
@@ -348,6 +350,20 @@ func TestRestored(t *testing.T) {
 	w.must(err)
 	if done := l.send(l.members[0], "goes on"); done.Seq != 1<<32+1 {
 		t.Fatalf("seq is %d", done.Seq)
+	}
+}
+
+// TestOpenSignedByAnchor: no other member brings a tree of its own making.
+func TestOpenSignedByAnchor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, relay.Limits{})
+	l := w.circle(1)
+	fresh := newWorld(t, relay.Limits{}) // doesn't know the circle
+	for _, node := range []*world{w, fresh} {
+		_, err := node.relay.Open(t.Context(), w.openingBy(l, l.members[0]))
+		w.refused(err, wire.ProbForbidden)
+		_, err = node.relay.Open(t.Context(), w.opening(l))
+		w.must(err)
 	}
 }
 

@@ -119,6 +119,16 @@ func (w *world) opening(l *lab) relay.Opening {
 	return relay.Opening{Circle: l.id, GroupInfo: info, AnchorKey: l.anchor.Key, Account: grantee}
 }
 
+// openingBy is an opening with a GroupInfo that a member signed.
+func (w *world) openingBy(l *lab, p *party) relay.Opening {
+	w.t.Helper()
+	o := w.opening(l)
+	var err error
+	o.GroupInfo, err = p.group.GroupInfo()
+	w.must(err)
+	return o
+}
+
 // found makes the anchor's group and opens nothing.
 func (w *world) found() *lab {
 	w.t.Helper()

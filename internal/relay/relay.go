@@ -160,12 +160,14 @@ func (r *Relay) Open(ctx context.Context, o Opening) (wire.CircleInfo, error) {
 	return r.info(ctx, old)
 }
 
-// opening checks a GroupInfo and makes the first view of its circle.
+// opening checks a GroupInfo and makes the first view of its circle. Only the
+// anchor speaks for a circle: any other member, also one that was dropped,
+// could sign a tree of its own making.
 func (r *Relay) opening(o Opening) (*view, error) {
 	if len(o.GroupInfo) > wire.MaxHandshake {
 		return nil, tooLarge("a GroupInfo", wire.MaxHandshake)
 	}
-	t, err := r.trackers.New(o.GroupInfo)
+	t, signer, err := r.trackers.New(o.GroupInfo)
 	if err != nil {
 		return nil, malformed("the GroupInfo can't be followed", err)
 	}
@@ -173,11 +175,13 @@ func (r *Relay) opening(o Opening) (*view, error) {
 		ID: o.Circle, Home: o.Home, Account: o.Account, AnchorKey: o.AnchorKey, Epoch: t.Epoch(),
 		Opened: r.clock.Now(), From: o.From, Until: o.Until, Retention: r.retention(o.Retention),
 	}, t, nil)
-	switch _, anchored := v.seats[string(o.AnchorKey)]; {
+	switch anchor, anchored := v.seats[string(o.AnchorKey)]; {
 	case string(t.GroupID()) != string(o.Circle[:]):
 		return nil, refusal(wire.ProbMalformed, "the GroupInfo is of another circle")
 	case !anchored:
 		return nil, refusal(wire.ProbForbidden, "the anchor's leaf key is not in the GroupInfo's tree")
+	case anchor.leaf != signer:
+		return nil, refusal(wire.ProbForbidden, "the GroupInfo is signed by another leaf than the anchor's")
 	case len(v.seats) > wire.MaxClients+1:
 		return nil, refusal(wire.ProbCircleFull, "a circle has 64 members at most")
 	}

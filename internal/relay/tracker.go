@@ -26,7 +26,8 @@ type Keeper interface {
 
 // Trackers makes trackers.
 type Trackers interface {
-	New(groupInfo []byte) (Tracker, error)
+	// New also tells the leaf that signed the GroupInfo.
+	New(groupInfo []byte) (t Tracker, signer uint32, err error)
 	Load(kept []byte) (Tracker, error)
 }
 
@@ -36,12 +37,16 @@ type publicGroups struct{ now func() time.Time }
 
 func (p publicGroups) config() mls.Config { return mls.Config{Now: p.now} }
 
-func (p publicGroups) New(groupInfo []byte) (Tracker, error) {
+func (p publicGroups) New(groupInfo []byte) (Tracker, uint32, error) {
 	g, err := mls.NewPublicGroup(p.config(), groupInfo)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return publicGroup{g}, nil
+	signer, signed := g.Signer()
+	if !signed {
+		return nil, 0, errors.New("tracker tells no signer")
+	}
+	return publicGroup{g}, signer, nil
 }
 
 func (p publicGroups) Load(kept []byte) (Tracker, error) {
