@@ -129,7 +129,7 @@ func (c *Client) start() error {
 	box := &inbox{
 		account: c.o.Keys.Address, client: c.o.Keys.Client, key: c.o.Keys.Inbox,
 		file: filepath.Join(c.o.Dir, "inbox.json"), node: c.Home, directory: c.Directory,
-		deliver: c.Owner.Inbox, clock: c.o.Calls.Clock, log: c.o.Calls.Log,
+		deliver: c.Owner.Inbox, clock: c.o.Calls.Clock, pace: c.o.Pace, log: c.o.Calls.Log,
 	}
 	if err := box.open(); err != nil {
 		return err

@@ -119,6 +119,9 @@ func (d *driver) run(ctx context.Context) error {
 		defer close(told)
 		d.tell(ctx, tell)
 	}()
+	if d.inbox != nil {
+		d.background.Go(func() { d.inbox.work(ctx, func() { signal(d.wake) }) })
+	}
 	defer func() {
 		d.stopLinks()
 		work.Wait()
@@ -373,7 +376,7 @@ func (d *driver) clockRefused(p *wire.Problem) {
 func (d *driver) greeted(ctx context.Context, l *nodeLink) {
 	d.nodeTime(ctx, l)
 	if d.inbox != nil && l.authority == d.home {
-		d.inbox.catchUp(ctx, d.pace)
+		d.inbox.catchUp(ctx)
 	}
 	if d.atHome != nil && l.authority == d.home {
 		d.atHome(ctx)

@@ -13,7 +13,7 @@ import (
 func (d *driver) sink(ctx context.Context, l *nodeLink, events []Event) {
 	for len(events) > 0 && ctx.Err() == nil {
 		if events[0].Frame == nil {
-			d.control(ctx, l, events[0])
+			d.control(l, events[0])
 			events = events[1:]
 			continue
 		}
@@ -27,7 +27,7 @@ func (d *driver) sink(ctx context.Context, l *nodeLink, events []Event) {
 	}
 }
 
-func (d *driver) control(ctx context.Context, l *nodeLink, e Event) {
+func (d *driver) control(l *nodeLink, e Event) {
 	switch {
 	case e.Subscribed != nil:
 		d.subscribed(l, e.Subscribed)
@@ -36,7 +36,7 @@ func (d *driver) control(ctx context.Context, l *nodeLink, e Event) {
 			d.endOf(l, c, e.Control)
 		}
 	case e.Control.Type == wire.CtlInbox && e.Control.Item != nil && d.inbox != nil:
-		d.inbox.item(ctx, *e.Control.Item)
+		d.inbox.live(*e.Control.Item)
 	case e.Control.Type == wire.CtlGrants:
 		l.Retry() // a circle that we wait to join may be open now
 	}

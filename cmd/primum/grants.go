@@ -1,21 +1,28 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"primum/circle"
+	"primum/client"
 	"primum/grant"
 )
 
 func grantsCommand(a *app) *cobra.Command {
 	var all bool
-	c := a.command("grants", "grants", cobra.NoArgs, func(cmd *cobra.Command, _ []string) (err error) {
+	c := a.command("grants [GRANT]", "grants", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) (err error) {
 		o, err := a.synced(cmd.Context(), cmd)
 		if err != nil {
 			return err
 		}
 		defer o.close(&err)
 		given, received := o.Owner.Given(), o.Owner.Grants()
+		if len(args) == 1 {
+			return a.showTerms(append(given, received...), args[0])
+		}
 		n := a.showGrants("grants.given", given, all, func(g circle.GrantInfo) string { return g.Grantee })
 		n += a.showGrants("grants.received", received, all, func(g circle.GrantInfo) string { return a.owner(g.Owner) })
 		if n == 0 {
@@ -48,6 +55,28 @@ func (a *app) showGrants(id string, grants []circle.GrantInfo, all bool, who fun
 		}
 	}
 	return shown
+}
+
+// showTerms shows what was agreed in one grant, as its terms say it.
+func (a *app) showTerms(grants []circle.GrantInfo, id string) error {
+	for _, g := range grants {
+		if !strings.HasPrefix(g.ID, id) || g.Terms == "" {
+			continue
+		}
+		terms, err := client.Terms(g.Terms)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			a.line(terms)
+			return nil
+		}
+		for _, line := range grant.Lines(terms, a.zone) {
+			_, _ = fmt.Fprintln(a.out, line)
+		}
+		return nil
+	}
+	return a.said(exitFailed, "grants.unknown", "Grant", id)
 }
 
 func grantLine(id string, g circle.GrantInfo) map[string]any {

@@ -131,6 +131,11 @@ func TestStory(t *testing.T) {
 	w.friend.tty, w.friend.typed = true, "n\n"
 	w.friend.want(exitFailed, "nothing was done", "me", "compare", w.ownerName)
 	w.friend.tty = false
+	for _, who := range []*machine{w.owner, w.friend} {
+		id, _ := jsonLines(t, who.ok("grants", "--json"))[0]["grant"].(string)
+		who.want(exitDone, "one mean per second", "grants", id)
+	}
+	w.friend.want(exitFailed, "there is no grant", "grants", "00000000")
 	if out := jsonLines(t, w.friend.ok("grants", "--json")); out[0]["direction"] != "received" || out[0]["state"] != "Given" {
 		t.Errorf("grants: %v", out)
 	}
