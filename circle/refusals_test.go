@@ -144,7 +144,7 @@ func TestASuspensionStopsGivingAndNotWithdrawing(t *testing.T) {
 	s.run()
 	second := must[string](t)(s.owner.Give(s.params(s.home, s.people[friendName], every(time.Minute))))
 	s.run()
-	if g := s.edge.Grants[second]; g.State != core.GrantWaiting {
+	if g := s.edge.Grants[second]; g.State != core.GrantDeclined {
 		t.Errorf("a grant under suspension is %s", g.State)
 	}
 	sent := len(s.node.circles[s.home].log)

@@ -171,6 +171,9 @@ func (an *Anchor) takeIdentity(compact string) error {
 	if news {
 		an.Touch(core.PartIdentities)
 	}
+	if h := an.State.Home; news && h != nil && h.Owner == account {
+		an.declineOrphans()
+	}
 	return nil
 }
 

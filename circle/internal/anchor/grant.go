@@ -41,10 +41,30 @@ func (an *Anchor) Given(home *core.Room, client string, b core.GrantBundle) {
 		err = an.openGrant(g)
 	}
 	if err != nil {
-		g.State, g.Reason, g.Text = core.GrantDeclined, reasonOf(err), err.Error()
-		an.Emit(core.Event{Kind: core.EventDeclined, Circle: g.Circle, Grant: g.ID, Reason: g.Reason, Text: g.Text})
+		an.decline(g, err)
+		return
 	}
 	an.keepGrant(g)
+}
+
+func (an *Anchor) decline(g *anchorGrant, why error) {
+	g.State, g.Reason, g.Text = core.GrantDeclined, reasonOf(why), why.Error()
+	an.Emit(core.Event{Kind: core.EventDeclined, Circle: g.Circle, Grant: g.ID, Reason: g.Reason, Text: g.Text})
+	an.keepGrant(g)
+}
+
+// declineOrphans: a grant whose client left while it waited is nobody's word
+// any more.
+func (an *Anchor) declineOrphans() {
+	for _, id := range core.SortedKeys(an.Grants) {
+		g := an.Grants[id]
+		if g.State != core.GrantWaiting {
+			continue
+		}
+		if _, err := grant.VerifyEnvelope(g.Bundle.Envelope, an.owner()); err != nil {
+			an.decline(g, fmt.Errorf("the client that gave it is gone; give it anew: %w", err))
+		}
+	}
 }
 
 // reasonOf is one word for an error.
@@ -104,7 +124,7 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 		return fmt.Errorf("take grant: %w", grant.ErrExpired)
 	}
 	if an.suspended() {
-		return fmt.Errorf("%w: giving is suspended until the owner's next identity document", grant.ErrStale)
+		return fmt.Errorf("giving is suspended until the owner's next identity document; give it anew then: %w", core.ErrRefused)
 	}
 	if err := grant.CheckFresh(g.envelope, an.owner(), now); err != nil {
 		if errors.Is(err, identity.ErrExpired) || errors.Is(err, identity.ErrNotYet) {
@@ -126,12 +146,10 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 }
 
 // pair finds the grant's circle in the stock: assigned to the client that
-// signed, unless the grant waited for another client to sign it again.
+// signed.
 func (an *Anchor) pair(g *anchorGrant) int {
 	return slices.IndexFunc(an.State.Stock, func(p stockPair) bool {
-		known := an.Grants[g.ID]
-		mine := p.Client == g.envelope.Client || known != nil && known.Circle == p.Circle
-		return p.Circle == g.Circle && mine && bytes.Equal(PublicSeed(p.Seed), g.envelope.AnchorKey)
+		return p.Circle == g.Circle && p.Client == g.envelope.Client && bytes.Equal(PublicSeed(p.Seed), g.envelope.AnchorKey)
 	})
 }
 

@@ -284,7 +284,7 @@ func (an *Anchor) planStock(r *core.Room, v *identity.Verified) {
 	kept := an.State.Stock[:0:0]
 	have := map[string]int{}
 	for _, p := range an.State.Stock {
-		if _, ok := v.Client(p.Client); ok || an.waits(p.Circle) {
+		if _, ok := v.Client(p.Client); ok {
 			kept = append(kept, p)
 			have[p.Client]++
 		}
@@ -306,16 +306,6 @@ func (an *Anchor) planStock(r *core.Room, v *identity.Verified) {
 	if changed {
 		an.Touch(partAnchor)
 	}
-}
-
-// waits tells whether a grant that waits for a signature has this circle.
-func (an *Anchor) waits(c core.ID) bool {
-	for _, g := range an.Grants {
-		if g.State == core.GrantWaiting && g.Circle == c {
-			return true
-		}
-	}
-	return false
 }
 
 func (an *Anchor) tellStock() {

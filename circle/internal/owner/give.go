@@ -254,7 +254,7 @@ const signAgainAfter = time.Hour
 // signAgain renews the envelope of a grant that waited too long for the anchor.
 func (o *Owner) signAgain(r *core.Room, g *ownerGrant) {
 	again := g.Envelope.Issued.Add(signAgainAfter)
-	if !o.signsAgain(g) || r == nil || r.MLS == nil {
+	if r == nil || r.MLS == nil || !o.gave(g) {
 		return
 	}
 	if o.Now().Before(again) {
@@ -267,7 +267,7 @@ func (o *Owner) signAgain(r *core.Room, g *ownerGrant) {
 		return
 	}
 	e := g.Envelope
-	e.ID, e.Client, e.Issued = id, o.Mem.Client, o.Now().Truncate(time.Second)
+	e.ID, e.Issued = id, o.Now().Truncate(time.Second)
 	compact, err := grant.SignEnvelope(e, o.Signer)
 	if err != nil {
 		o.Log.Error("sign envelope again", "error", err)
@@ -280,14 +280,15 @@ func (o *Owner) signAgain(r *core.Room, g *ownerGrant) {
 	o.Say(r, core.HomeMessage{T: core.HomeGive, Grant: &g.Bundle}, "give:"+g.ID)
 }
 
-// signsAgain: the client that gave, or where it is gone the first of the
-// account.
-func (o *Owner) signsAgain(g *ownerGrant) bool {
-	own := o.Own()
-	if _, ok := own.Client(g.Envelope.Client); ok {
-		return g.Envelope.Client == o.Mem.Client
+// gave tells whether this very client gave a grant: nothing that another one
+// gave is ever signed here without a person's word. A name alone proves nothing,
+// a dropped client may have had it before.
+func (o *Owner) gave(g *ownerGrant) bool {
+	if g.Envelope.Client != o.Mem.Client {
+		return false
 	}
-	return own.Clients()[0].Name == o.Mem.Client
+	_, err := grant.VerifyEnvelope(g.Bundle.Envelope, o.Own())
+	return err == nil
 }
 
 // giveAnew gives the terms of a grant again, in the next home of the same thing.

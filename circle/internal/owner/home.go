@@ -79,6 +79,10 @@ func (o *Owner) otherClient(r *core.Room, key []byte, m core.HomeMessage) {
 	}
 	switch {
 	case whole.T == core.HomeGive && whole.Grant != nil:
+		if _, err := grant.VerifyEnvelope(whole.Grant.Envelope, o.Own()); err != nil {
+			o.Bad(r, err)
+			return
+		}
 		o.learn(r, *whole.Grant)
 	case whole.T == core.HomeIdentity:
 		for _, d := range whole.Documents {
@@ -184,7 +188,8 @@ func (o *Owner) documentsTold(r *core.Room, m core.HomeMessage) {
 	o.checkReady(r)
 }
 
-// learn keeps a grant that another client gave.
+// learn keeps a grant that another client gave. What the anchor tells again may
+// be signed by a client that is gone.
 func (o *Owner) learn(r *core.Room, b core.GrantBundle) {
 	g := &ownerGrant{Home: r.ID, Bundle: b, State: grant.Given, At: o.Now()}
 	if err := g.parse(); err != nil {

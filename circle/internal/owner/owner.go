@@ -262,7 +262,7 @@ func (o *Owner) closeHome(h *member.OwnedHome, next core.ID) {
 			continue
 		}
 		g.State, g.Reason = grant.Revoked, "replaced"
-		if g.Withdrawal == nil && o.Now().Before(g.Envelope.ValidUntil) && g.Envelope.Client == o.Mem.Client {
+		if g.Withdrawal == nil && o.Now().Before(g.Envelope.ValidUntil) && o.gave(g) {
 			g.Anew = next
 		}
 		o.Touch(g.part())

@@ -1,0 +1,159 @@
+package circle
+
+import (
+	"testing"
+	"time"
+
+	"primum/circle/internal/anchor"
+	"primum/circle/internal/core"
+	"primum/grant"
+	"primum/identity"
+)
+
+const tablet = "#tablet"
+
+// pairOfClients is a claimed edge whose owner has two clients: the phone, and
+// the tablet that a thief has.
+type pairOfClients struct {
+	*world
+	edge          *anchor.Anchor
+	owner, friend *account
+	phone, tablet *ownerActor
+	home          core.ID
+}
+
+func newPair(t testing.TB) *pairOfClients {
+	t.Helper()
+	w := newWorld(t)
+	p := &pairOfClients{world: w, owner: w.person(ownerName, "phone", "tablet"), friend: w.person(friendName, "phone")}
+	p.edge = w.anchor("edge", nil)
+	check(t, p.edge.SetThings(usualThings()))
+	p.phone, p.tablet = w.client(ownerName, "phone"), w.client(ownerName, "tablet")
+	p.home = w.claim(p.edge, p.phone)
+	w.client(friendName, "phone")
+	w.run()
+	if !p.tablet.Homes()[0].Ready {
+		t.Fatal("the second client is not ready")
+	}
+	return p
+}
+
+// says sends a message of a client into the home circle, whatever it is.
+func (p *pairOfClients) says(o *ownerActor, m core.HomeMessage) {
+	p.t.Helper()
+	check(p.t, o.Do(func() error {
+		o.Say(o.Rooms[p.home], m, "")
+		return nil
+	}))
+	p.run()
+}
+
+func (p *pairOfClients) suspend() {
+	p.t.Helper()
+	id := must[string](p.t)(identity.NewID(p.edge.Rand, p.clock.Now()))
+	doc := must[string](p.t)(identity.SignSuspension(
+		identity.Suspension{ID: id, Account: p.owner.address, Client: "phone", At: p.clock.Now()}, p.owner.clients["phone"]))
+	p.says(p.phone, core.HomeMessage{T: core.HomeIdentity, Documents: []string{doc}})
+}
+
+// drop takes the tablet out of the account, and gives every clock time to act.
+func (p *pairOfClients) drop() {
+	p.t.Helper()
+	p.publish(p.owner, "phone")
+	check(p.t, p.edge.Identity(p.owner.doc.Compact()))
+	check(p.t, p.phone.Identity(p.owner.doc.Compact()))
+	p.pass(3*time.Hour, 20*time.Minute)
+}
+
+// stolen is a grant that the thief gives with the tablet's keys.
+func (p *pairOfClients) stolen(change func(*grant.Envelope)) core.GrantBundle {
+	p.t.Helper()
+	b := grantBy(p.t, p.world, p.owner.clients["tablet"], "tablet", p.tablet, p.home, p.friend)
+	if change != nil {
+		var e grant.Envelope
+		check(p.t, core.Unverified(b.Envelope, &e))
+		change(&e)
+		b.Envelope = must[string](p.t)(grant.SignEnvelope(e, p.owner.clients["tablet"]))
+	}
+	return b
+}
+
+func (p *pairOfClients) idOf(b core.GrantBundle) string {
+	p.t.Helper()
+	var e grant.Envelope
+	check(p.t, core.Unverified(b.Envelope, &e))
+	return e.Grant
+}
+
+// notOpen asks that no client signed a thief's grant, and no circle was made.
+func (p *pairOfClients) notOpen(b core.GrantBundle) {
+	p.t.Helper()
+	id := p.idOf(b)
+	if g := p.edge.Grants[id]; g != nil && (g.State != core.GrantDeclined || p.edge.Rooms[g.Circle] != nil) {
+		p.t.Errorf("at the edge the thief's grant is %s %s", g.State, g.Text)
+	}
+	g := p.phone.GivenGrants[id]
+	if g == nil {
+		return
+	}
+	if g.Bundle.Envelope != b.Envelope || g.Envelope.Client == "phone" {
+		p.t.Error("the honest client signed the thief's grant")
+	}
+	if g.State == grant.Given {
+		p.t.Error("the honest client still holds it for given")
+	}
+}
+
+// P2: what a stolen client gave while giving was suspended is signed by nobody
+// when the client is dropped.
+func TestP2AThiefsGrantUnderSuspensionIsDeclined(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.suspend()
+	b := p.stolen(nil)
+	p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+	if g := p.edge.Grants[p.idOf(b)]; g == nil || g.State != core.GrantDeclined {
+		t.Fatalf("under suspension the grant is %+v", g)
+	}
+	p.drop()
+	p.notOpen(b)
+}
+
+// P2: nor what waits because it was signed long ago.
+func TestP2AThiefsWaitingGrantIsSignedByNobodyElse(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	b := p.stolen(func(e *grant.Envelope) { e.Issued = e.Issued.Add(-48 * time.Hour) })
+	// The thief's own client would sign it again.
+	p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+	if g := p.edge.Grants[p.idOf(b)]; g == nil || g.State != core.GrantWaiting {
+		t.Fatalf("an old envelope's grant is %+v", g)
+	}
+	if p.phone.GivenGrants[p.idOf(b)] == nil {
+		t.Fatal("the other client did not learn of the grant")
+	}
+	p.drop()
+	p.notOpen(b)
+	if e := p.lastOf(ownerName+phone, core.EventDeclined); e.Grant != p.idOf(b) || e.Text == "" {
+		t.Errorf("the owner is told %+v", e)
+	}
+	if p.phone.Homes()[0].Joined && len(p.edge.State.Stock) != core.StockSize {
+		t.Errorf("%d pairs in stock, want those of the phone alone", len(p.edge.State.Stock))
+	}
+}
+
+// P2: nor what the thief signed in the name of the other client.
+func TestP2AGrantInAnothersNameIsNotLearnt(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	b := p.stolen(func(e *grant.Envelope) { e.Issued, e.Client = e.Issued.Add(-48*time.Hour), "phone" })
+	p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+	if g := p.phone.GivenGrants[p.idOf(b)]; g != nil {
+		t.Error("a grant in the own name, signed by another key, was learnt")
+	}
+	if g := p.edge.Grants[p.idOf(b)]; g != nil {
+		t.Errorf("the edge keeps it as %s", g.State)
+	}
+	p.drop()
+	p.notOpen(b)
+}
