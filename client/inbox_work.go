@@ -273,11 +273,12 @@ func (b *inbox) readOn(ctx context.Context) {
 	err := b.readPages(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.again.backoff = nil
-	if err != nil {
-		b.longer(&b.again)
-		b.log.Info("inbox not read", "why", err)
+	if err == nil {
+		b.again = pause{}
+		return
 	}
+	b.longer(&b.again)
+	b.log.Info("inbox not read", "why", err)
 }
 
 // next is the item whose turn it is, or that pages are to be read, or when
