@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"time"
 )
 
@@ -18,9 +18,12 @@ type Item struct {
 	Sealed   []byte
 }
 
-// InboxLimits bound what one account keeps; 0: no bound.
+// InboxLimits bound what one account keeps; 0: no bound. What an account sends
+// itself counts for FromSender only: strangers don't take its place, and it
+// takes none of theirs.
 type InboxLimits struct {
 	Items      int // of an account, all senders
+	FromDomain int // of all senders of one domain, which names them as it likes
 	FromSender int // of one sender and kind
 }
 
@@ -69,20 +72,28 @@ func (t *tx) item(item Item, limits InboxLimits) (put, error) {
 
 // room checks the limits, not counting what has expired.
 func (t *tx) room(item Item, limits InboxLimits) error {
-	if limits.Items > 0 {
-		n, err := t.number(`SELECT count(*) FROM inbox WHERE account = ? AND expires > ?`, item.Account, ms(item.Received))
-		if err != nil || n >= int64(limits.Items) {
-			return errors.Join(err, ErrQuota)
-		}
+	const waiting = `SELECT count(*) FROM inbox WHERE account = ?1 AND expires > ?2 AND `
+	account, now := item.Account, ms(item.Received)
+	if err := t.below(limits.FromSender, waiting+`sender = ?3 AND kind = ?4`, account, now, item.From, item.Kind); err != nil || item.From == account {
+		return err
 	}
-	if limits.FromSender > 0 {
-		n, err := t.number(`SELECT count(*) FROM inbox WHERE account = ? AND sender = ? AND kind = ? AND expires > ?`,
-			item.Account, item.From, item.Kind, ms(item.Received))
-		if err != nil || n >= int64(limits.FromSender) {
-			return errors.Join(err, ErrQuota)
-		}
+	if err := t.below(limits.Items, waiting+`sender <> account`, account, now); err != nil {
+		return err
 	}
-	return nil
+	_, domain, _ := strings.Cut(item.From, "@")
+	return t.below(limits.FromDomain, waiting+`sender <> account AND substr(sender, instr(sender, '@') + 1) = ?3`, account, now, domain)
+}
+
+// below counts by a query: ErrQuota if that reaches the limit; 0: no limit.
+func (t *tx) below(limit int, query string, args ...any) error {
+	if limit <= 0 {
+		return nil
+	}
+	n, err := t.number(query, args...)
+	if err == nil && n >= int64(limit) {
+		return ErrQuota
+	}
+	return err
 }
 
 // List reads items after a number, oldest first, without those expired, and

@@ -16,7 +16,9 @@ import (
 
 const (
 	inboxPage     = 100
-	inboxItems    = 1000 // of one account
+	inboxItems    = 1000 // of one account, but for what it sends itself
+	inboxDomain   = 200  // of those, of all senders of one other domain: it names them as it likes
+	inboxOwn      = 500  // of those, of all senders of this node, where accounts are opened one by one
 	inboxRequests = 5    // requests of one sender that wait; strangers never nag
 	inboxOthers   = 200  // offers or notices of one sender that wait
 	maxInboxLife  = 30 * 24 * time.Hour
@@ -110,7 +112,10 @@ func (d *Door) keep(ctx context.Context, s wire.Sealed, c *call) error {
 	if _, err := d.cfg.Store.Accounts.Get(ctx, s.To); err != nil {
 		return err
 	}
-	limits := store.InboxLimits{Items: inboxItems, FromSender: inboxOthers}
+	limits := store.InboxLimits{Items: inboxItems, FromDomain: inboxDomain, FromSender: inboxOthers}
+	if c.who.account.Authority == d.cfg.Authority {
+		limits.FromDomain = inboxOwn
+	}
 	if s.Kind == wire.InboxRequest {
 		limits.FromSender = inboxRequests
 		if err := d.cfg.Book.MayAsk(ctx, s.To, s.From); err != nil {

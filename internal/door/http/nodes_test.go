@@ -61,6 +61,46 @@ func TestInboxTakesOnlyTheSendersNode(t *testing.T) {
 	}
 }
 
+// TestDomainDoesNotFillAnInbox: a node names as many senders as it likes; its
+// documents leave room for all others.
+func TestDomainDoesNotFillAnInbox(t *testing.T) {
+	t.Parallel()
+	c := clock.NewManual(begin())
+	h, s := startWorld(t, c, "h.localhost"), startWorld(t, c, "s.localhost")
+	friend := s.join("friend")
+	n := 0
+	send := func(w *world, from *account, kind string) response {
+		t.Helper()
+		doc := sealedTo(from, friend, kind, c.Now())
+		n++
+		doc.Expires = doc.Expires.Add(time.Duration(n) * time.Second) // another document
+		return w.do(from.signs(request{method: "POST", path: "/v1/outbox", json: doc}))
+	}
+	head := func() uint64 {
+		t.Helper()
+		return into[wire.Inbox](t, s.want(200, s.do(friend.signs(request{method: "GET", path: "/v1/inbox?after=150"})))).Head
+	}
+	one, two := h.join("one"), h.join("two")
+	for range 100 {
+		h.want(202, send(h, one, wire.InboxOffer))
+		h.want(202, send(h, two, wire.InboxNotice))
+	}
+	if got := head(); got != 200 {
+		t.Fatalf("the inbox took %d documents, want 200", got)
+	}
+	for _, from := range []*account{one, two, h.join("three")} {
+		send(h, from, wire.InboxNotice)
+	}
+	if got := head(); got != 200 {
+		t.Fatalf("a domain put %d documents into an inbox", got)
+	}
+	s.want(202, send(s, s.join("neighbour"), wire.InboxOffer))
+	s.want(202, send(s, friend, wire.InboxNotice))
+	if got := head(); got != 202 {
+		t.Fatalf("the inbox has %d documents, want those of others too: 202", got)
+	}
+}
+
 func TestNewPhoneIsKnownElsewhereWithinSeconds(t *testing.T) {
 	t.Parallel()
 	c := clock.NewManual(begin())

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +53,33 @@ func inbox(t *testing.T, o Opener) {
 	_, head, err = e.Inbox.List(ctx, "nobody@h.localhost", 0, 10, now())
 	ok(t, err)
 	equal(t, "head of nobody", head, 0)
+}
+
+// inboxDomains: a domain invents senders, and takes its share of the room only.
+func inboxDomains(t *testing.T, o Opener) {
+	e, ctx := open(t, o), t.Context()
+	limits := store.InboxLimits{Items: 4, FromDomain: 2, FromSender: 2}
+	put := func(id, from string, want error) {
+		t.Helper()
+		_, _, err := e.Inbox.Put(ctx, item(id, from), limits)
+		is(t, err, want)
+	}
+	put("a", "one@x.example", nil)
+	put("b", "two@x.example", nil)
+	put("c", "three@x.example", store.ErrQuota)
+	put("d", "three@x.example:8401", nil) // another authority
+	put("e", owner, nil)
+	put("f", owner, nil)
+	put("g", owner, store.ErrQuota) // by FromSender
+	put("h", friend, nil)           // the fourth that counts
+	put("i", "any@y.example", store.ErrQuota)
+	limits.Items = 100
+	_, domain, _ := strings.Cut(owner, "@")
+	put("j", "one@"+domain, nil) // the account's own don't count for its neighbours
+	put("k", "two@"+domain, nil)
+	put("l", "three@"+domain, store.ErrQuota)
+	limits.Items, limits.FromSender = 1, 3
+	put("m", owner, nil) // nobody takes the room of the account's own
 }
 
 func outbox(t *testing.T, o Opener) {

@@ -154,7 +154,7 @@ type Clocked interface {
 func Run(t *testing.T, o Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"accounts": accounts, "invitations": invitations, "identities": identities, "suspensions": suspensions,
-		"key packages": keyPackages, "inbox": inbox, "outbox": outbox, "homes": homes,
+		"key packages": keyPackages, "inbox": inbox, "inbox of domains": inboxDomains, "outbox": outbox, "homes": homes,
 		"grants": grants, "grants apply all or nothing": grantsTogether, "grants by clock and home": grantLists, "refusals": refusals, "peers": peers,
 		"circle opens once": circleOpens, "append compares": appendCompares, "commit releases welcome": commitReleases,
 		"updates once an hour": updates, "key package of no epoch": keyPackageFrame, "quota": quota,
