@@ -30,9 +30,9 @@ func (d *Door) routes() []route {
 		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
 		{method: post, path: "/v1/key-packages/claim/{user}", id: "claim-key-packages", summary: "One key package of each client of an account", signers: byNode, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postClaim},
 
-		{method: post, path: "/v1/inbox/{user}", id: "deliver", summary: "Deliver a sealed document", signers: byNode, in: wire.Sealed{}, max: wire.MaxDocument, status: http.StatusAccepted, handle: d.postInbox},
+		{method: post, path: "/v1/inbox/{user}", id: "deliver", summary: "Deliver a sealed document", signers: byNode, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postInbox},
 		{method: get, path: "/v1/inbox", id: "read-inbox", summary: "The calling client's copies", signers: byOwn, query: []string{"after"}, out: wire.Inbox{}, handle: d.getInbox},
-		{method: post, path: "/v1/outbox", id: "send", summary: "Have a sealed document delivered", signers: byOwn, in: wire.Sealed{}, max: wire.MaxDocument, status: http.StatusAccepted, handle: d.postOutbox},
+		{method: post, path: "/v1/outbox", id: "send", summary: "Have a sealed document delivered", signers: byOwn, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postOutbox},
 
 		{method: post, path: "/v1/envelopes", id: "file-envelope", summary: "File the envelope of a grant", signers: byOwn, in: wire.NewEnvelope{}, max: 3 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postEnvelope},
 		{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", stops: true, in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing},

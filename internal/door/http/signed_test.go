@@ -113,7 +113,7 @@ func TestTooLargeRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "h.localhost")
 	a := w.join("owner")
-	big := a.signs(request{method: "POST", path: "/v1/outbox", body: make([]byte, wire.MaxDocument+1), kind: "application/json"})
+	big := a.signs(request{method: "POST", path: "/v1/outbox", body: make([]byte, wire.MaxBody+1), kind: "application/json"})
 	w.refused(wire.ProbTooLarge, w.do(big))
 	long := a.signs(request{method: "GET", path: "/v1/key-packages"})
 	long.header = map[string]string{"X-Long": strings.Repeat("x", 64<<10)}
