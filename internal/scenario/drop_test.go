@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -49,4 +50,26 @@ func TestP3DroppedBeforeTheOtherJoined(t *testing.T) {
 	if len(thief.values(t, "count")) != 1 {
 		t.Errorf("the dropped client opened %d values, one was sealed for it", len(thief.values(t, "count")))
 	}
+}
+
+// TestOfferReachesAnAccountOfManyClients: an offer holds a sealed copy for each
+// client of the account.
+func TestOfferReachesAnAccountOfManyClients(t *testing.T) {
+	t.Parallel()
+	h, s := startNode(t, "h.localhost", t.TempDir(), clock.Real()), startNode(t, "s.localhost", t.TempDir(), clock.Real())
+	now := time.Now()
+	names := []string{prime}
+	for i := range wire.MaxClients - 1 {
+		names = append(names, fmt.Sprintf("c%d", i))
+	}
+	owner := newParty(t, h.Authority(), "owner", now, prime)
+	friend := newParty(t, s.Authority(), "friend", now, names...)
+	friendly, owning := friend.open(t, prime, realCalls()), owner.open(t, prime, realCalls())
+	a := runAnchor(t, filepath.Join(t.TempDir(), "anchor"), realCalls(), nil)
+	home := a.claimBy(t, owning)
+	giveTo(t, owning, home, friend, now.Add(24*time.Hour), onChange(meter, readOps, "count"))
+	eventually(t, "the offer arrives and the client joins", func() bool {
+		grants := friendly.Owner.Grants()
+		return len(grants) == 1 && grants[0].Joined
+	})
 }
