@@ -52,7 +52,8 @@ func (p *pairOfClients) suspend() {
 	p.t.Helper()
 	id := must[string](p.t)(identity.NewID(p.edge.Rand, p.clock.Now()))
 	doc := must[string](p.t)(identity.SignSuspension(
-		identity.Suspension{ID: id, Account: p.owner.address, Client: "phone", At: p.clock.Now()}, p.owner.clients["phone"]))
+		identity.Suspension{ID: id, Account: p.owner.address, Client: "phone", At: p.clock.Now()}, p.owner.clients["phone"],
+	))
 	p.says(p.phone, core.HomeMessage{T: core.HomeIdentity, Documents: []string{doc}})
 }
 
@@ -156,4 +157,68 @@ func TestP2AGrantInAnothersNameIsNotLearnt(t *testing.T) {
 	}
 	p.drop()
 	p.notOpen(b)
+}
+
+// P5: a refused or waiting grant may name any circle; ending it touches neither
+// the home nor the circle of another grant.
+func TestP5ARefusedGrantEndsNoOthersCircle(t *testing.T) {
+	t.Parallel()
+	for name, old := range map[string]bool{"fresh": false, "stale": true} {
+		for _, target := range []string{"home", "grant", "stock"} {
+			t.Run(name+" "+target, func(t *testing.T) {
+				t.Parallel()
+				p := newPair(t)
+				good := must[string](t)(p.phone.Give(p.params(p.home, p.friend, every(time.Minute))))
+				p.run()
+				c := map[string]string{
+					"home": p.home.String(), "grant": p.phone.GivenGrants[good].Envelope.Circle,
+					"stock": p.phone.Mem.Homes[p.home.String()].Stock[0].Circle.String(),
+				}[target]
+				p.endsOnlyItself(p.naming(c, old), good)
+			})
+		}
+	}
+}
+
+// naming is a well signed grant of the tablet that names a circle it has no
+// right to.
+func (p *pairOfClients) naming(circle string, old bool) core.GrantBundle {
+	p.t.Helper()
+	h := p.tablet.Mem.Homes[p.home.String()]
+	s := h.Stock[0]
+	s.Circle = must[core.ID](p.t)(core.ParseID(circle))
+	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
+	params := p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, s, p.friend.doc, shares)
+	if old {
+		params.Now = params.Now.Add(-48 * time.Hour)
+	}
+	signed := must[grant.Signed](p.t)(grant.New(params))
+	return core.GrantBundle{Envelope: signed.Envelope, Terms: signed.Terms, Opening: signed.Opening, Closing: signed.Closing}
+}
+
+// endsOnlyItself gives b and withdraws it over the LAN.
+func (p *pairOfClients) endsOnlyItself(b core.GrantBundle, good string) {
+	p.t.Helper()
+	p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+	g := p.edge.Grants[p.idOf(b)]
+	if g == nil || g.State != core.GrantDeclined {
+		p.t.Fatalf("the grant of another's circle is %+v", g)
+	}
+	cs, _, err := p.tablet.Countersign(b.Closing)
+	check(p.t, err)
+	must[string](p.t)(p.edge.Withdraw(core.Withdrawal{Closing: b.Closing, Countersignature: cs}))
+	p.run()
+	rooms := p.edge.Rooms
+	if r := rooms[p.edge.Grants[good].Circle]; r == nil || r.MLS == nil || p.edge.Grants[good].State != core.GrantOpen {
+		p.t.Errorf("the other grant's circle is gone; it is %s", p.edge.Grants[good].State)
+	}
+	if r := p.edge.Home(); r == nil || r.MLS == nil {
+		p.t.Fatal("the home circle is gone")
+	}
+	must[string](p.t)(p.phone.Give(p.params(p.home, p.friend, every(time.Minute))))
+	p.feed(p.edge, 8)
+	p.pass(2*time.Minute, time.Minute)
+	if len(rooms) != 3 || p.newest(friendName+phone) != "8" {
+		p.t.Errorf("%d circles, the friend reads %q, want three and 8", len(rooms), p.newest(friendName+phone))
+	}
 }

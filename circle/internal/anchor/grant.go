@@ -117,20 +117,12 @@ func (an *Anchor) judge(b core.GrantBundle) (*anchorGrant, error) {
 	return g, an.judgeNow(g)
 }
 
-// judgeNow asks what depends on time and state.
+// judgeNow asks what depends on time and state; only what is right but for its
+// time may wait.
 func (an *Anchor) judgeNow(g *anchorGrant) error {
 	now := an.Now()
 	if !now.Before(g.envelope.ValidUntil) {
 		return fmt.Errorf("take grant: %w", grant.ErrExpired)
-	}
-	if an.suspended() {
-		return fmt.Errorf("giving is suspended until the owner's next identity document; give it anew then: %w", core.ErrRefused)
-	}
-	if err := grant.CheckFresh(g.envelope, an.owner(), now); err != nil {
-		if errors.Is(err, identity.ErrExpired) || errors.Is(err, identity.ErrNotYet) {
-			return fmt.Errorf("%w: %w", grant.ErrStale, err)
-		}
-		return err
 	}
 	var o grant.Opening
 	if err := core.Unverified(g.Bundle.Opening, &o); err != nil {
@@ -141,6 +133,15 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 	}
 	if an.pair(g) < 0 {
 		return fmt.Errorf("the circle is none of this edge's stock: %w", core.ErrUnknown)
+	}
+	if an.suspended() {
+		return fmt.Errorf("giving is suspended until the owner's next identity document; give it anew then: %w", core.ErrRefused)
+	}
+	if err := grant.CheckFresh(g.envelope, an.owner(), now); err != nil {
+		if errors.Is(err, identity.ErrExpired) || errors.Is(err, identity.ErrNotYet) {
+			return fmt.Errorf("%w: %w", grant.ErrStale, err)
+		}
+		return err
 	}
 	return nil
 }
@@ -186,7 +187,7 @@ func (an *Anchor) keepGrant(g *anchorGrant) {
 
 func (an *Anchor) reportOf(g *anchorGrant) core.GrantReport {
 	rep := core.GrantReport{Grant: g.ID, State: g.State, Reason: g.Reason, Text: g.Text, At: an.Now()}
-	if r := an.Rooms[g.Circle]; r != nil {
+	if r := an.roomOf(g); r != nil {
 		for _, k := range core.SortedKeys(r.Leaves) {
 			rep.Clients = append(rep.Clients, r.Leaves[k].Client)
 		}
@@ -231,20 +232,20 @@ func (an *Anchor) withdraw(w core.Withdrawal, reason string) (string, error) {
 // endGrant erases the circle of a grant for good.
 func (an *Anchor) endGrant(g *anchorGrant, reason string) {
 	now := an.Now()
-	if r := an.Rooms[g.Circle]; r != nil {
+	if r := an.roomOf(g); r != nil {
 		g.Epoch = r.MLS.Epoch()
 		an.lastCommit(r)
 		an.EraseRoom(r)
+		for _, ref := range core.SortedKeys(an.State.Commands) {
+			if an.State.Commands[ref].Circle == g.Circle {
+				an.dropCommand(ref)
+			}
+		}
+		an.Unwish("keys-" + g.Circle.String())
+		an.Unwish("open-" + g.Circle.String())
 	}
 	g.State, g.Reason, g.Text, g.Ended, g.flows = core.GrantEnded, reason, "", now, nil
 	g.Bundle.Terms, g.Bundle.Opening = "", "" // envelope and closing answer repetitions
-	for _, ref := range core.SortedKeys(an.State.Commands) {
-		if an.State.Commands[ref].Circle == g.Circle {
-			an.dropCommand(ref)
-		}
-	}
-	an.Unwish("keys-" + g.Circle.String())
-	an.Unwish("open-" + g.Circle.String())
 	an.keepGrant(g)
 	an.Emit(core.Event{Kind: core.EventEnded, Circle: g.Circle, Grant: g.ID, Account: g.envelope.Grantee.String(), Reason: reason})
 	if account := g.envelope.Grantee.String(); !an.needs(account) {
@@ -301,7 +302,11 @@ func (an *Anchor) planGrant(g *anchorGrant, now time.Time) {
 		return
 	}
 	an.Wake(g.envelope.ValidUntil)
-	r := an.Rooms[g.Circle]
+	r := an.roomOf(g)
+	if r == nil {
+		an.endGrant(g, "revoked") // an older version erased it
+		return
+	}
 	an.planPause(g, r, now)
 	an.planOpen(r)
 	v := an.book.Get(g.envelope.Grantee.String())

@@ -224,6 +224,15 @@ func (an *Anchor) owner() *identity.Verified {
 	return an.book.Get(an.State.Home.Owner)
 }
 
+// roomOf is the circle of a grant: a grant that was refused or waits may name
+// any circle, also another grant's.
+func (an *Anchor) roomOf(g *anchorGrant) *core.Room {
+	if r := an.Rooms[g.Circle]; r != nil && !r.Home && r.Grant == g.ID {
+		return r
+	}
+	return nil
+}
+
 func (an *Anchor) grantOf(c core.ID) *anchorGrant {
 	r := an.Rooms[c]
 	if r == nil {
