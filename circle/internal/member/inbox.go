@@ -39,7 +39,11 @@ type Letter struct {
 	Countersignature string `json:"countersignature,omitempty"`
 }
 
-const maxRequests = 200 // that wait for an answer
+const (
+	maxRequests   = 200 // that wait for an answer
+	maxOffers     = 200 // of circles that nobody has let this client into yet
+	maxOffersFrom = 20  // of those, from one account
+)
 
 // ParseLetter reads a document of an inbox, strictly.
 func ParseLetter(b []byte) (l Letter, err error) {
@@ -145,9 +149,13 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	case !m.Now().Before(terms.Valid.Until):
 		return fmt.Errorf("the grant ended on %s: %w", terms.Valid.Until.Format(time.RFC3339), grant.ErrExpired)
 	}
+	sender := from.Address().String()
+	if err := m.mayJoin(sender, opening.Node); err != nil {
+		return err
+	}
 	g := &memberGrant{
 		ID: terms.ID, Circle: circle, Node: opening.Node, Terms: l.Terms, Opening: l.Opening, Request: l.Request,
-		State: grant.Given, At: m.Now(), terms: terms,
+		Sender: sender, State: grant.Given, At: m.Now(), terms: terms,
 	}
 	if g.Owner, err = m.ownerNamed(from, l); err != nil {
 		return err
@@ -158,6 +166,28 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	m.Put(g.part(), core.StoreJSON(g))
 	m.joinLater(circle, g.ID, opening.Node, &core.MemberRoom{AnchorKey: opening.AnchorKey, Opening: jws.Hash(l.Opening)})
 	m.Emit(core.Event{Kind: core.EventOffered, Circle: circle, Grant: g.ID, Account: g.Owner, Ref: l.Request, Document: l.Terms})
+	return nil
+}
+
+// mayJoin refuses what a stranger's offer must not do: to have this client
+// connect to its own machine, or to very many nodes.
+func (m *Member) mayJoin(sender, node string) error {
+	if identity.IsLoopback(node) && !identity.IsLoopback(m.Own().Address().Authority) {
+		return fmt.Errorf("the offer names a node on this machine: %w", core.ErrRefused)
+	}
+	all, theirs := 0, 0
+	for _, g := range m.Taken {
+		if g.Joined || g.State != grant.Given || !m.Now().Before(g.terms.Valid.Until) {
+			continue
+		}
+		all++
+		if g.Sender == sender {
+			theirs++
+		}
+	}
+	if all >= maxOffers || theirs >= maxOffersFrom {
+		return fmt.Errorf("too many offers wait for their circles: %w", core.ErrRefused)
+	}
 	return nil
 }
 

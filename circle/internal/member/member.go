@@ -73,6 +73,7 @@ type memberGrant struct {
 	Terms   string      `json:"terms"`
 	Opening string      `json:"opening"`
 	Owner   string      `json:"owner,omitempty"`
+	Sender  string      `json:"sender,omitempty"` // of the offer; Owner is who signed for the terms
 	Request string      `json:"request,omitempty"`
 	State   grant.State `json:"state"`
 	Joined  bool        `json:"joined,omitempty"`
