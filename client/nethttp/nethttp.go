@@ -26,6 +26,7 @@ import (
 	"github.com/coder/websocket"
 
 	"primum/client"
+	"primum/internal/wire"
 )
 
 const (
@@ -240,8 +241,7 @@ func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) erro
 	if err != nil {
 		return fmt.Errorf("read resolved address: %w", err)
 	}
-	ip := ap.Addr().Unmap()
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() {
+	if !wire.IsPublic(ap.Addr()) {
 		return errPrivate
 	}
 	return nil

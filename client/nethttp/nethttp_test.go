@@ -93,6 +93,22 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	}
 }
 
+// Ranges that carry an address of the own network inside, or are reserved, are
+// not even dialled.
+func TestReservedAddressesAreNotDialled(t *testing.T) {
+	t.Parallel()
+	tr := transport(t, nethttp.Options{})
+	for _, host := range []string{
+		"127.0.0.1", "100.64.0.1", "198.18.0.1", "240.0.0.1", "[::ffff:100.64.0.1]", "[::7f00:1]",
+		"[64:ff9b::7f00:1]", "[64:ff9b::a00:1]", "[2002:c0a8:101::1]", "[fec0::1]",
+	} {
+		_, err := tr.Do(t.Context(), client.Request{Method: "GET", URL: "https://" + host + "/"})
+		if err == nil || !strings.Contains(err.Error(), "private address") {
+			t.Errorf("%s: %v, want it refused as private", host, err)
+		}
+	}
+}
+
 func TestLANReachesPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
