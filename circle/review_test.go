@@ -1,11 +1,14 @@
 package circle
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"primum/circle/internal/anchor"
 	"primum/circle/internal/core"
+	"primum/circle/internal/member"
 	"primum/grant"
 	"primum/identity"
 )
@@ -220,5 +223,90 @@ func (p *pairOfClients) endsOnlyItself(b core.GrantBundle, good string) {
 	p.pass(2*time.Minute, time.Minute)
 	if len(rooms) != 3 || p.newest(friendName+phone) != "8" {
 		p.t.Errorf("%d circles, the friend reads %q, want three and 8", len(rooms), p.newest(friendName+phone))
+	}
+}
+
+// P5: answers that can't leave don't pile up.
+func TestP5AnswersOfAPausedGrantAreBounded(t *testing.T) {
+	t.Parallel()
+	const most = 256
+	w := newWorld(t)
+	w.person(ownerName, "phone")
+	friend := w.person(friendName, "phone")
+	edge := w.anchor("edge", nil)
+	check(t, edge.SetThings(usualThings()))
+	owner := w.client(ownerName, "phone")
+	home := w.claim(edge, owner)
+	fo := w.client(friendName, "phone")
+	p := w.params(home, friend, every(time.Minute))
+	p.From = w.clock.Now().Add(time.Hour)
+	id := must[string](t)(owner.Give(p))
+	w.run()
+	g := edge.Grants[id]
+	if g.State != core.GrantPaused || fo.Rooms[g.Circle] == nil {
+		t.Fatalf("the grant is %s, want paused before its begin", g.State)
+	}
+	ask := []byte(`[` + strings.Repeat(`{"op":"readproperty","id":"1","name":"power"},`, 15) + `{"op":"nonce","id":"2"}]`)
+	check(t, fo.Do(func() error {
+		for range 80 {
+			fo.Enqueue(fo.Rooms[g.Circle], core.Outgoing{Plain: ask, Size: core.SizeMedium})
+		}
+		return nil
+	}))
+	w.run()
+	r := edge.Rooms[g.Circle]
+	if n := len(r.Queue); n < most || n > most+8 {
+		t.Errorf("%d messages wait in the paused circle, want the %d answers that may", n, most)
+	}
+	if r.Bad < 80*16-most {
+		t.Errorf("%d entries were passed over", r.Bad)
+	}
+	w.pass(time.Hour, 20*time.Minute)
+	if n := len(r.Queue); n > 8 || g.State != core.GrantOpen {
+		t.Errorf("%d messages wait after the pause; the grant is %s", n, g.State)
+	}
+	ref := must[string](t)(fo.Read(member.ReadParams{Circle: g.Circle, Name: "power"}))
+	w.feed(edge, 3)
+	w.pass(time.Minute, time.Minute)
+	if e := w.lastOf(friendName+phone, core.EventHistory); e.Ref != ref {
+		t.Errorf("after the pause the answer is %+v", e)
+	}
+}
+
+// endlessHistory has a sample in every millisecond, and counts.
+type endlessHistory struct{ given int }
+
+func (h *endlessHistory) History(thing, name string, from, to time.Time, limit int) (out []core.Sample, err error) {
+	for at := from.Add(time.Millisecond - 1).Truncate(time.Millisecond); at.Before(to) && len(out) < limit; at = at.Add(time.Millisecond) {
+		out = append(out, core.Sample{Thing: thing, Name: name, At: at, Value: json.RawMessage("1")})
+	}
+	h.given += len(out)
+	return out, nil
+}
+
+// P5: one question makes the edge look at so many samples and no more.
+func TestP5OneReadLooksAtABoundedPast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person(ownerName, "phone")
+	friend := w.person(friendName, "phone")
+	h := &endlessHistory{}
+	edge := w.anchor("edge", h)
+	check(t, edge.SetThings(usualThings()))
+	owner := w.client(ownerName, "phone")
+	home := w.claim(edge, owner)
+	fo := w.client(friendName, "phone")
+	id := must[string](t)(owner.Give(w.params(home, friend, every(24*time.Hour))))
+	w.run()
+	w.pass(2*24*time.Hour, 12*time.Hour)
+	h.given = 0
+	check(t, fo.Do(func() error {
+		ask := core.EncodeInner(core.Inner{Op: grant.OpRead, ID: "1", Name: "power", Since: worldStart.UTC()})
+		fo.Enqueue(fo.Rooms[edge.Grants[id].Circle], core.Outgoing{Plain: ask, Size: core.SizeMedium})
+		return nil
+	}))
+	w.run()
+	if h.given == 0 || h.given > 310_000 {
+		t.Errorf("one read looked at %d samples", h.given)
 	}
 }

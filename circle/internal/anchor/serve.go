@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"primum/circle/internal/core"
@@ -19,9 +20,10 @@ const (
 	nonceLife      = 30 * time.Second
 	NoncesPerLeaf  = 8
 	maxCommands    = 256
-	historyChunk   = 5_000   // samples asked for at once
-	historyBudget  = 200_000 // samples looked at for one page, but for a last window
-	historyCeiling = 2_000_000
+	maxAnswers     = 256      // that wait in one circle; then nothing is served there
+	historyChunk   = 5_000    // samples asked for at once
+	historyBudget  = 200_000  // samples looked at for one page, but for a last window
+	historyCeiling = 300_000  // likewise with it: a month of a value every ten seconds
 	pageRoom       = 14 << 10 // bytes of values in a page
 )
 
@@ -81,6 +83,10 @@ func (an *Anchor) serve(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant)
 		an.Bad(r, errors.New("entry has no id"))
 		return
 	}
+	if answers(r) >= maxAnswers {
+		an.Bad(r, errors.New("too many answers wait"))
+		return
+	}
 	reply := core.Inner{Op: m.Op, ID: m.ID, Thing: m.Thing, Name: m.Name}
 	var err error
 	switch m.Op {
@@ -113,11 +119,28 @@ func problemOf(err error) *core.Problem {
 	return &core.Problem{Kind: "refused", Detail: core.Clip(err.Error())}
 }
 
+// tagAnswer begins the tag of every answer.
+const tagAnswer = "answer:"
+
+// tagRead is the tag of an answer to a read: one per leaf may wait.
+func tagRead(leaf []byte) string { return tagAnswer + "read:" + keyName(leaf) }
+
+// answers counts what waits in a circle because somebody asked: nothing leaves
+// while the circle is paused or the node is away.
+func answers(r *core.Room) (n int) {
+	for i := range r.Queue {
+		if strings.HasPrefix(r.Queue[i].Tag, tagAnswer) {
+			n++
+		}
+	}
+	return n
+}
+
 // reply seals an answer in the smallest size that fits.
 func (an *Anchor) reply(r *core.Room, leaf []byte, m core.Inner) {
-	tag := ""
+	tag := tagAnswer
 	if m.Op == grant.OpRead {
-		tag = "read:" + keyName(leaf)
+		tag = tagRead(leaf)
 	}
 	if r.Home {
 		an.tellHome(core.HomeMessage{T: core.HomeAnswer, Inner: []core.Inner{m}}, tag)
@@ -284,7 +307,7 @@ func (an *Anchor) interrupted() {
 
 // read answers readproperty: the newest value, or a page of history.
 func (an *Anchor) read(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant, reply *core.Inner) error {
-	if slices.ContainsFunc(r.Queue, func(o core.Outgoing) bool { return o.Tag == "read:"+keyName(leaf) }) {
+	if slices.ContainsFunc(r.Queue, func(o core.Outgoing) bool { return o.Tag == tagRead(leaf) }) {
 		return &core.Problem{Kind: core.KindTooMany, Detail: "one open request per client"}
 	}
 	src, d, err := an.resolve(g, m)
