@@ -35,7 +35,7 @@ var (
 	ErrClockSkew = errors.New("request was signed too far from this clock's time")
 	// ErrReplayed: the nonce was seen before.
 	ErrReplayed = errors.New("request was seen before")
-	// ErrBusy: more signed requests within ten minutes than Nonces remembers.
+	// ErrBusy: more signed requests than Nonces remembers, of all or of one signer.
 	ErrBusy = errors.New("too many signed requests, come back in some minutes")
 )
 

@@ -242,20 +242,20 @@ func TestNonces(t *testing.T) {
 	}
 	for _, s := range steps {
 		c.Advance(s.after)
-		if err := n.Check(s.in); !errors.Is(err, s.want) {
+		if err := n.Check(s.in, keyID); !errors.Is(err, s.want) {
 			t.Errorf("%s: %v, want %v", s.what, err, s.want)
 		}
 	}
 	c.Advance(time.Second)
 	for i := range 3 { // room again
-		if err := n.Check(Input{KeyID: keyID, Nonce: fmt.Sprint(i), Created: c.Now()}); err != nil {
+		if err := n.Check(Input{KeyID: keyID, Nonce: fmt.Sprint(i), Created: c.Now()}, keyID); err != nil {
 			t.Errorf("after ten minutes: %v", err)
 		}
 	}
 	other := Input{KeyID: "circle:x", Nonce: "0", Created: c.Now()}
 	c.Advance(2*Window + time.Second)
 	other.Created = c.Now()
-	if err := n.Check(other); err != nil {
+	if err := n.Check(other, "circle:x"); err != nil {
 		t.Errorf("the same nonce of another key: %v", err)
 	}
 }
@@ -267,12 +267,56 @@ func TestNoncesBounded(t *testing.T) {
 	n := NewNonces(c, 10)
 	for i := range 10000 {
 		c.Advance(2 * time.Minute)
-		if err := n.Check(Input{Nonce: fmt.Sprint(i), Created: c.Now()}); err != nil {
+		if err := n.Check(Input{Nonce: fmt.Sprint(i), Created: c.Now()}, keyID); err != nil {
 			t.Fatal(err)
 		}
-		if len(n.seen) > 10 || len(n.order) > 21 {
-			t.Fatalf("remembers %d nonces in %d places", len(n.seen), len(n.order))
+		if len(n.seen) > 3 || len(n.ending) > 3 || len(n.count) > 1 {
+			t.Fatalf("remembers %d nonces of %d signers in %d places", len(n.seen), len(n.count), len(n.ending))
 		}
+	}
+}
+
+// A few who send as much as they can leave room for everybody else.
+func TestNoncesShared(t *testing.T) {
+	t.Parallel()
+	c := clock.NewManual(noon())
+	n := NewNonces(c, 20000)
+	number := 0
+	ask := func(signer string, ahead time.Duration) error {
+		number++
+		return n.Check(Input{KeyID: "k", Nonce: fmt.Sprint(number), Created: c.Now().Add(ahead)}, signer)
+	}
+	for i := range 100 {
+		signer := fmt.Sprintf("greedy %d", i)
+		for ask(signer, Window) == nil {
+		}
+		if i == 0 && len(n.seen) < 1600 {
+			t.Fatalf("a signer alone has %d places", len(n.seen))
+		}
+	}
+	for i := range 100 {
+		for range 10 {
+			if err := ask(fmt.Sprintf("modest %d", i), 0); err != nil {
+				t.Fatalf("modest %d: %v", i, err)
+			}
+		}
+	}
+	if err := ask("greedy 0", 0); !errors.Is(err, ErrBusy) {
+		t.Fatalf("greedy again: %v", err)
+	}
+	// What was signed in the present is forgotten when its time is over, before
+	// what was signed ahead.
+	before := len(n.seen)
+	c.Advance(Window + time.Second)
+	if err := ask("modest 0", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(n.seen); got != before-1000+1 {
+		t.Fatalf("%d nonces are left of %d", got, before)
+	}
+	c.Advance(Window)
+	if err := ask("greedy 0", 0); err != nil || len(n.count) != 2 {
+		t.Fatalf("%v, %d signers are remembered", err, len(n.count))
 	}
 }
 

@@ -115,15 +115,24 @@ func (d *Door) admitCaller(c *call, who caller, in sign.Input) error {
 	if wait, ok := limit.take(who.bucket()); !ok {
 		return tooMany(wait, "your signed requests")
 	}
-	switch err := d.nonces.Check(in); {
+	switch err := d.nonces.Check(in, d.invents(who)); {
 	case errors.Is(err, sign.ErrReplayed):
-		return problem(wire.ProbReplay, "its nonce was used within the last ten minutes; sign every attempt anew")
+		return problem(wire.ProbReplay, "its nonce was used before; sign every attempt anew")
 	case errors.Is(err, sign.ErrBusy):
-		return tooMany(sign.Window, "signed requests of all callers")
+		return tooMany(sign.Window, "signed requests in some minutes")
 	case err != nil:
 		return d.skewed(c)
 	}
 	return nil
+}
+
+// invents names who could make a caller like this one: another domain makes
+// accounts as it likes, and shares the memory of nonces as one.
+func (d *Door) invents(who caller) string {
+	if domain := who.account.Authority; domain != "" && domain != d.cfg.Authority {
+		return caller{node: domain}.bucket()
+	}
+	return who.bucket()
 }
 
 // allowed refuses the wrong kind of signer before anything is looked up.

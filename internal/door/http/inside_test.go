@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"primum/identity"
 	"primum/internal/clock"
 	"primum/internal/peer"
 	"primum/internal/store"
@@ -48,6 +49,29 @@ func TestLimiterRefillsAndForgets(t *testing.T) {
 	}
 	if _, ok := newLimiter(Rate{}, c).take("a"); !ok {
 		t.Error("a zero rate limits")
+	}
+}
+
+// TestAccountsOfOneDomainShareNonces: another domain invents accounts; those of
+// this node and anchors stand for themselves.
+func TestAccountsOfOneDomainShareNonces(t *testing.T) {
+	t.Parallel()
+	d := &Door{cfg: Config{Authority: "h.example"}}
+	account := func(user, domain string) string {
+		return d.invents(caller{account: identity.Address{User: user, Authority: domain}})
+	}
+	if account("one", "x.example") != account("two", "x.example") || account("one", "x.example") != d.invents(caller{node: "x.example"}) {
+		t.Error("another domain's accounts stand for themselves")
+	}
+	seen := map[string]bool{}
+	for _, s := range []string{
+		account("one", "x.example"), account("one", "y.example"), account("one", "h.example"), account("two", "h.example"),
+		d.invents(caller{anchor: true, circle: wire.CircleID{1}}), d.invents(caller{anchor: true, circle: wire.CircleID{2}}),
+	} {
+		if seen[s] {
+			t.Errorf("%q stands for two", s)
+		}
+		seen[s] = true
 	}
 }
 
