@@ -1,7 +1,12 @@
 package circle
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -308,5 +313,110 @@ func TestP5OneReadLooksAtABoundedPast(t *testing.T) {
 	w.run()
 	if h.given == 0 || h.given > 310_000 {
 		t.Errorf("one read looked at %d samples", h.given)
+	}
+}
+
+// byID is a grant of the tablet that bears the id of another one, made at the
+// time at, and the seed of its grant key.
+func (p *pairOfClients) byID(id string, at time.Time) (b core.GrantBundle, key ed25519Key) {
+	p.t.Helper()
+	raw := must[[]byte](p.t)(hex.DecodeString(strings.ReplaceAll(id, "-", "")))
+	var drawn bytes.Buffer
+	h := p.tablet.Mem.Homes[p.home.String()]
+	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
+	params := p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, h.Stock[0], p.friend.doc, shares)
+	params.Now, params.Rand = at, io.TeeReader(io.MultiReader(bytes.NewReader(raw[6:]), rand.Reader), &drawn)
+	signed := must[grant.Signed](p.t)(grant.New(params))
+	if id != signed.Grant {
+		p.t.Fatalf("the id is %s, want %s", signed.Grant, id)
+	}
+	seed := drawn.Bytes()[10+32:][:ed25519.SeedSize] // after the id and kGrant
+	return core.GrantBundle{Envelope: signed.Envelope, Terms: signed.Terms, Opening: signed.Opening, Closing: signed.Closing}, ed25519.NewKeyFromSeed(seed)
+}
+
+// P8: no other client takes a grant's closing away, neither from who gave it nor
+// from the edge where it waits.
+func TestP8NoOtherClientReplacesAGrant(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	p.offline["edge"] = true
+	p.cut("edge")
+	at := p.clock.Now()
+	id := must[string](t)(p.phone.Give(p.params(p.home, p.friend, every(time.Minute))))
+	p.run()
+	was := p.phone.GivenGrants[id].Bundle
+	b, _ := p.byID(id, at)
+	p.clock.Advance(25 * time.Hour)
+	var e grant.Envelope
+	check(t, core.Unverified(b.Envelope, &e))
+	e.Issued = p.clock.Now()
+	b.Envelope = must[string](t)(grant.SignEnvelope(e, p.owner.clients["tablet"]))
+	p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+	if g := p.phone.GivenGrants[id]; g.Bundle != was || g.Envelope.Client != "phone" {
+		t.Error("the giver's documents were replaced")
+	}
+	p.offline["edge"], p.offline[ownerName+phone] = false, true
+	p.run()
+	if g := p.edge.Grants[id]; g == nil || g.State != core.GrantWaiting || g.Bundle.Closing != was.Closing {
+		t.Fatalf("at the edge the grant is %+v", g)
+	}
+	p.offline[ownerName+phone] = false
+	p.pass(2*time.Hour, 20*time.Minute)
+	if g := p.edge.Grants[id]; g.State != core.GrantOpen || g.Bundle.Closing != was.Closing {
+		t.Fatalf("signed again by its giver the grant is %s %s", g.State, g.Text)
+	}
+	if g := p.tablet.GivenGrants[id]; g == nil || g.Bundle.Envelope != p.edge.Grants[id].Bundle.Envelope {
+		t.Error("the other client did not take the newer envelope")
+	}
+	check(t, p.phone.Withdraw(id))
+	p.run()
+	if g := p.phone.Given()[0]; !g.Withdrawal.Confirmed() {
+		t.Errorf("the giver's withdrawal is %+v", g.Withdrawal)
+	}
+}
+
+// P8: a grant whose closing would not end it is not learnt.
+func TestP8AClosingOfAnotherGrantIsNotLearnt(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	for name, change := range map[string]func(c, other *grant.Closing){
+		"grant":   func(c, other *grant.Closing) { c.Grant = other.Grant },
+		"opening": func(c, other *grant.Closing) { c.Opening = other.Opening },
+	} {
+		id := must[string](t)(identity.NewID(nil, p.clock.Now()))
+		b, key := p.byID(id, p.clock.Now())
+		var c, other grant.Closing
+		check(t, core.Unverified(b.Closing, &c))
+		check(t, core.Unverified(p.stolen(nil).Closing, &other))
+		change(&c, &other)
+		b.Closing = must[string](t)(grant.SignClosing(c, key))
+		p.says(p.tablet, core.HomeMessage{T: core.HomeGive, Grant: &b})
+		if p.phone.GivenGrants[id] != nil {
+			t.Errorf("a closing of another %s was learnt", name)
+		}
+		if g := p.edge.Grants[id]; g == nil || g.State != core.GrantDeclined {
+			t.Errorf("at the edge the grant with another %s is %+v", name, g)
+		}
+	}
+}
+
+// P8: a client that is not silent can't be excused beforehand, which would take
+// the lease away for when it falls silent.
+func TestP8NobodyIsExcusedBeforehand(t *testing.T) {
+	t.Parallel()
+	p := newPair(t)
+	g := p.params(p.home, p.friend, every(time.Hour))
+	g.Until, g.ShortLease = p.clock.Now().Add(60*24*time.Hour), true
+	id := must[string](t)(p.phone.Give(g))
+	p.run()
+	check(t, p.tablet.GoOnWithout(p.home, "phone"))
+	p.run()
+	if p.edge.State.Lives["phone"].Excused {
+		t.Error("a client that speaks was excused")
+	}
+	p.offline[ownerName+phone] = true
+	p.pass(8*24*time.Hour, 12*time.Hour)
+	if g := p.edge.Grants[id]; g.State != core.GrantPaused || g.Reason != "lease" {
+		t.Errorf("after eight silent days the grant is %s %q", g.State, g.Reason)
 	}
 }

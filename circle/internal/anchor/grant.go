@@ -26,10 +26,9 @@ func (an *Anchor) Given(home *core.Room, client string, b core.GrantBundle) {
 		}
 	}
 	switch known := an.Grants[g.ID]; {
-	case known != nil && known.State == core.GrantWaiting:
-		g.Circle = known.Circle
+	case known != nil && known.State == core.GrantWaiting && core.SignedAgain(known.Bundle, g.Bundle, known.envelope, g.envelope):
 	case known != nil:
-		an.report(known) // a terminal id stays terminal; a live one is the same
+		an.report(known) // a terminal id stays terminal; a live one is the same, one that waits its giver's
 		return
 	}
 	if errors.Is(err, grant.ErrStale) || errors.Is(err, grant.ErrNotYet) {

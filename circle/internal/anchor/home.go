@@ -207,10 +207,11 @@ func (an *Anchor) suspended() bool {
 	return err == nil && s.Holds(an.owner())
 }
 
-// excuse lets the grants go on without a silent client; nobody excuses itself.
+// excuse lets the grants go on without a silent client; nobody excuses itself,
+// and nobody another one beforehand.
 func (an *Anchor) excuse(by, client string) {
 	l := an.State.Lives[client]
-	if l == nil || by == client {
+	if l == nil || by == client || !an.silentFor(l, grant.ShortLease.D(), an.Now()) {
 		return
 	}
 	l.Excused = true

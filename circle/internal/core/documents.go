@@ -274,6 +274,13 @@ func HasSuite(c identity.Client) bool {
 // HashBytes is the hash of bytes as documents write it.
 func HashBytes(b []byte) string { return jws.Hash(string(b)) }
 
+// SignedAgain tells whether is, the envelope of b, says nothing new against was,
+// that of a, but when its client signed it.
+func SignedAgain(a, b GrantBundle, was, is grant.Envelope) bool {
+	is.ID, is.Issued = was.ID, was.Issued
+	return a.Terms == b.Terms && a.Opening == b.Opening && a.Closing == b.Closing && bytes.Equal(MustJSON(was), MustJSON(is))
+}
+
 func SeveralThings(t grant.Terms) bool {
 	for _, d := range t.Details {
 		if d.Identifier != t.Details[0].Identifier {

@@ -205,18 +205,32 @@ func (o *Owner) learn(r *core.Room, b core.GrantBundle) {
 		o.Bad(r, err)
 		return
 	}
-	if _, err := grant.VerifyClosing(b.Closing, []byte(g.Envelope.GrantKey)); err != nil {
+	c, err := grant.VerifyClosing(b.Closing, []byte(g.Envelope.GrantKey))
+	if err == nil && (c.Grant != g.ID || c.Opening != g.Envelope.OpeningHash) {
+		err = fmt.Errorf("the closing is of another grant: %w", grant.ErrMismatch)
+	}
+	if err != nil {
 		o.Bad(r, err)
 		return
 	}
 	if known := o.GivenGrants[g.ID]; known != nil {
-		if known.Bundle.Envelope != b.Envelope && known.live() && !known.Opened {
-			known.Bundle, known.Envelope = b, g.Envelope
-			o.Touch(known.part())
-		}
+		o.signedAgain(r, known, g)
 		return
 	}
 	o.keepGiven(g)
+}
+
+// signedAgain takes a newer envelope of a grant that waited, and nothing else:
+// who could change the closing would keep the grant from being withdrawn.
+func (o *Owner) signedAgain(r *core.Room, known, g *ownerGrant) {
+	switch {
+	case known.Bundle.Envelope == g.Bundle.Envelope || !known.live() || known.Opened || known.Home != r.ID:
+	case !core.SignedAgain(known.Bundle, g.Bundle, known.Envelope, g.Envelope):
+		o.Bad(r, fmt.Errorf("another grant by the id %s: %w", g.ID, grant.ErrMismatch))
+	case g.Envelope.Issued.After(known.Envelope.Issued):
+		known.Bundle.Envelope, known.Envelope = g.Bundle.Envelope, g.Envelope
+		o.Touch(known.part())
+	}
 }
 
 func (o *Owner) statusCame(r *core.Room, h *member.OwnedHome, m core.HomeMessage) {
