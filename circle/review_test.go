@@ -18,8 +18,6 @@ import (
 	"primum/identity"
 )
 
-const tablet = "#tablet"
-
 // pairOfClients is a claimed edge whose owner has two clients: the phone, and
 // the tablet that a thief has.
 type pairOfClients struct {
