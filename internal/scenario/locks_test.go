@@ -329,10 +329,8 @@ func (l *lied) give(t *testing.T) string {
 	return id
 }
 
-// ownerID and thingID are how the node knows the sessions.
+// ownerID is how the node knows the owner's session.
 func (l *lied) ownerID() string { return "acct:" + l.owner.address.String() + "#" + prime }
-
-func (l *lied) isThing(who string) bool { return strings.HasPrefix(who, "circle:") }
 
 // withdraw withdraws while the node lies, and gives up once it has told all the
 // lies named.
