@@ -204,10 +204,13 @@ func (a *Actor) Do(f func() error) error {
 	}
 	err := f()
 	a.settle()
+	changed := err == nil || len(a.dirty) > 0
 	if serr := a.save(false); serr != nil {
 		return errors.Join(err, serr)
 	}
-	a.signal()
+	if changed { // who is refused and asks again at every change must not wake itself
+		a.signal()
+	}
 	return err
 }
 
