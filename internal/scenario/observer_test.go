@@ -17,19 +17,24 @@ import (
 // mls alone. As a member of the circle it can tell who sealed what under which
 // generation, and open everything that the log holds.
 type observer struct {
-	hand    hand
-	node    client.Node
-	pkg     *mls.KeyPackage
-	private *mls.KeyPackagePrivate
-	group   *mls.Group
-	state   []byte // the group as it was before its last commit
-	cursor  uint64
+	hand   hand
+	node   client.Node
+	stock  []packed
+	group  *mls.Group
+	state  []byte // the group as it was before its last commit
+	cursor uint64
 
 	used      map[sealedUnder][32]byte // hash of the message under each key
 	twice     []string                 // different messages under one key
 	opened    []observed
 	evicted   bool
 	removedAt uint64 // number of the commit that removed it
+}
+
+// packed is a key package with its private keys.
+type packed struct {
+	*mls.KeyPackage
+	private *mls.KeyPackagePrivate
 }
 
 // sealedUnder names the key and nonce of a message.
@@ -45,20 +50,31 @@ type observed struct {
 	data []byte
 }
 
-// newObserver publishes a key package of the client.
+// newObserver publishes two key packages of the client.
 func newObserver(t testing.TB, h hand, calls client.Calls, now time.Time) *observer {
 	t.Helper()
+	return newStockedObserver(t, h, calls, now, 2)
+}
+
+// newStockedObserver publishes n: a claim for some clients of an account takes
+// one of each of all its clients.
+func newStockedObserver(t testing.TB, h hand, calls client.Calls, now time.Time, n int) *observer {
+	t.Helper()
 	o := &observer{hand: h, node: h.node(calls), used: map[sealedUnder][32]byte{}}
-	var err error
-	o.pkg, o.private, err = mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(h.Address), Signer: h.key(),
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour),
-		Extensions: []uint16{0xF0A1}, // the context of circles
-	})
-	if err != nil {
-		t.Fatal(err)
+	var publish wire.KeyPackages
+	for range n {
+		kp, private, err := mls.NewKeyPackage(mls.KeyPackageOptions{
+			Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(h.Address), Signer: h.key(),
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour),
+			Extensions: []uint16{0xF0A1}, // the context of circles
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.stock = append(o.stock, packed{kp, private})
+		publish.OneTime = append(publish.OneTime, kp.Bytes())
 	}
-	if _, err := o.node.PutKeyPackages(t.Context(), wire.KeyPackages{OneTime: [][]byte{o.pkg.Bytes()}}); err != nil {
+	if _, err := o.node.PutKeyPackages(t.Context(), publish); err != nil {
 		t.Fatal(err)
 	}
 	return o
@@ -105,15 +121,28 @@ func (o *observer) follow(t testing.TB, frames []wire.Frame, sent [][]byte) {
 	}
 }
 
+// join enters by a Welcome that is for one of the packages.
 func (o *observer) join(f wire.Frame) {
-	h, err := mls.Peek(f.Message)
-	if err != nil || h.WireFormat != mls.WireWelcome || !mls.WelcomeFor(f.Message, o.pkg.Ref()) {
+	p, ok := o.welcomedBy(f)
+	if !ok {
 		return
 	}
-	g, err := mls.Join(mls.Config{Signer: o.hand.key()}, f.Message, o.pkg, o.private, nil)
+	g, err := mls.Join(mls.Config{Signer: o.hand.key()}, f.Message, p.KeyPackage, p.private, nil)
 	if err == nil {
 		o.group = g
 	}
+}
+
+func (o *observer) welcomedBy(f wire.Frame) (packed, bool) {
+	h, err := mls.Peek(f.Message)
+	if err == nil && h.WireFormat == mls.WireWelcome {
+		for _, p := range o.stock {
+			if mls.WelcomeFor(f.Message, p.Ref()) {
+				return p, true
+			}
+		}
+	}
+	return packed{}, false
 }
 
 func (o *observer) take(t testing.TB, f wire.Frame, sent map[uint64][][]byte) {
