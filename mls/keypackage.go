@@ -85,7 +85,7 @@ func newLeaf(s *suite.Suite, random io.Reader, signer crypto.Signer, identity []
 		EncryptionKey: enc,
 		SignatureKey:  bytes.Clone(pub),
 		Credential:    tree.BasicCredential(bytes.Clone(identity)),
-		Capabilities:  tree.DefaultCapabilities(s, extensions...),
+		Capabilities:  tree.DefaultCapabilities(extensions...),
 	}, priv, nil
 }
 

@@ -27,14 +27,43 @@ import (
 
 	"primum/mls/internal/message"
 	"primum/mls/internal/public"
+	"primum/mls/internal/suite"
 	"primum/mls/internal/tree"
 )
 
 // Suite is the code point of a cipher suite (RFC 9420 §17.1).
 type Suite uint16
 
-// X25519AES128GCMSHA256Ed25519 is suite 0x0001.
-const X25519AES128GCMSHA256Ed25519 Suite = 1
+// The suites that are known here.
+const (
+	// X25519AES128GCMSHA256Ed25519 is suite 0x0001, which every implementation
+	// has.
+	X25519AES128GCMSHA256Ed25519 = Suite(suite.X25519AES128GCM)
+	// MLKEM768X25519AES128GCMSHA256Ed25519 is the post-quantum hybrid
+	// MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519 of
+	// draft-ietf-mls-pq-ciphersuites, under a code point for private use until
+	// the draft has one. It hides what is sealed from a later quantum computer
+	// as long as either ML-KEM-768 or X25519 holds; its signatures are Ed25519.
+	MLKEM768X25519AES128GCMSHA256Ed25519 = Suite(suite.MLKEM768X25519AES128GCM)
+)
+
+// Suites lists the suites that are known here, the strongest first.
+func Suites() []Suite {
+	var out []Suite
+	for _, id := range suite.IDs() {
+		out = append(out, Suite(id))
+	}
+	return out
+}
+
+// String is the name of the suite.
+func (s Suite) String() string {
+	known, err := suite.ByID(uint16(s))
+	if err != nil {
+		return fmt.Sprintf("cipher suite 0x%04x", uint16(s))
+	}
+	return known.String()
+}
 
 // Extension is an extension of a group context, group info, leaf node or key
 // package (RFC 9420 §13). Types from 0xF000 are for private use.

@@ -22,6 +22,13 @@ import (
 // that every implementation has (RFC 9420 §17.1).
 const X25519AES128GCM uint16 = 0x0001
 
+// MLKEM768X25519AES128GCM is MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519,
+// the first suite of draft-ietf-mls-pq-ciphersuites-06: HPKE with the hybrid
+// KEM 0x647a (ML-KEM-768 and X25519, also called X-Wing), all else as suite 1.
+// The draft has no code point yet; until it has, this one of the private range
+// stands for it, here and nowhere else (docs/decisions/007).
+const MLKEM768X25519AES128GCM uint16 = 0xF001
+
 // ErrUnknown means that a cipher suite is not in the table.
 var ErrUnknown = errors.New("cipher suite is not known here")
 
@@ -46,23 +53,30 @@ type Suite struct {
 func ByID(id uint16) (*Suite, error) {
 	switch id {
 	case X25519AES128GCM:
-		return &Suite{
-			id:      id,
-			name:    "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519",
-			kem:     hpke.DHKEM(ecdh.X25519()),
-			kdf:     hpke.HKDFSHA256(),
-			aead:    hpke.AES128GCM(),
-			newHash: sha256.New,
-			hashLen: sha256.Size,
-			keyLen:  16,
-			nonce:   12,
-		}, nil
+		return sha256AES128(id, "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", hpke.DHKEM(ecdh.X25519())), nil
+	case MLKEM768X25519AES128GCM:
+		return sha256AES128(id, "MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519", hpke.MLKEM768X25519()), nil
 	}
 	return nil, fmt.Errorf("look up suite 0x%04x: %w", id, ErrUnknown)
 }
 
+// sha256AES128 is a suite that differs from 0x0001 in its KEM only.
+func sha256AES128(id uint16, name string, kem hpke.KEM) *Suite {
+	return &Suite{
+		id:      id,
+		name:    name,
+		kem:     kem,
+		kdf:     hpke.HKDFSHA256(),
+		aead:    hpke.AES128GCM(),
+		newHash: sha256.New,
+		hashLen: sha256.Size,
+		keyLen:  16,
+		nonce:   12,
+	}
+}
+
 // IDs lists the suites of the table, the preferred one first.
-func IDs() []uint16 { return []uint16{X25519AES128GCM} }
+func IDs() []uint16 { return []uint16{MLKEM768X25519AES128GCM, X25519AES128GCM} }
 
 // ID is the code point.
 func (s *Suite) ID() uint16 { return s.id }

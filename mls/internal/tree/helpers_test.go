@@ -56,7 +56,7 @@ func (w *world) draft(signer ed25519.PrivateKey) (*LeafNode, []byte) {
 		EncryptionKey: pub,
 		SignatureKey:  signer.Public().(ed25519.PublicKey),
 		Credential:    BasicCredential(fmt.Append(nil, "client ", w.born)),
-		Capabilities:  DefaultCapabilities(w.s),
+		Capabilities:  DefaultCapabilities(),
 		Source:        SourceKeyPackage,
 		Lifetime:      Lifetime{100, 200},
 	}, priv

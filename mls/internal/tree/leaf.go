@@ -77,12 +77,13 @@ type Capabilities struct {
 	Versions, Suites, Extensions, Proposals, Credentials []uint16
 }
 
-// DefaultCapabilities are those of this implementation for one suite, with
-// the non-default extension types that the application understands.
-func DefaultCapabilities(s *suite.Suite, extensions ...uint16) Capabilities {
+// DefaultCapabilities are those of this implementation, with the non-default
+// extension types that the application understands. They name every suite, so
+// that a weaker choice shows (RFC 9420 §7.2).
+func DefaultCapabilities(extensions ...uint16) Capabilities {
 	return Capabilities{
 		Versions:    []uint16{Version},
-		Suites:      []uint16{s.ID()},
+		Suites:      suite.IDs(),
 		Extensions:  extensions,
 		Credentials: []uint16{CredentialBasic},
 	}
