@@ -19,7 +19,7 @@ import (
 // same rows.
 const rows = `
 internal/clock internal/jws internal/durable mls/internal/codec mls/internal/vectors
-< internal/sign mls/internal/suite < mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
+< internal/sign mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
 < identity thing internal/mlsbench < grant < circle/internal/disk circle/internal/reduce < circle/internal/core
 < circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/*
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge

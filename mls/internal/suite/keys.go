@@ -28,6 +28,7 @@ func AppendLabel(b []byte, label string, n int) []byte {
 
 // Sign signs what AppendLabel began.
 func (s *Suite) Sign(rand io.Reader, signer crypto.Signer, tbs []byte) ([]byte, error) {
+	count(workSignature, 1)
 	sig, err := signer.Sign(rand, tbs, crypto.Hash(0))
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
@@ -37,6 +38,7 @@ func (s *Suite) Sign(rand io.Reader, signer crypto.Signer, tbs []byte) ([]byte, 
 
 // Verify checks what Sign signed; the error wraps ErrSignature.
 func (s *Suite) Verify(pub, tbs, sig []byte) error {
+	count(workSignature, 1)
 	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, tbs, sig) {
 		return fmt.Errorf("verify: %w", ErrSignature)
 	}
@@ -81,6 +83,7 @@ func (s *Suite) CheckSignatureKey(pub []byte) error {
 // SignWithLabel signs (RFC 9420 §5.1.2). Rand may be nil for crypto/rand; most
 // signers ignore it.
 func (s *Suite) SignWithLabel(rand io.Reader, signer crypto.Signer, label string, content []byte) ([]byte, error) {
+	count(workSignature, 1)
 	sig, err := signer.Sign(rand, labelled(label, content), crypto.Hash(0))
 	if err != nil {
 		return nil, fmt.Errorf("sign %s: %w", label, err)
@@ -91,6 +94,7 @@ func (s *Suite) SignWithLabel(rand io.Reader, signer crypto.Signer, label string
 // VerifyWithLabel checks a signature (RFC 9420 §5.1.2); the error wraps
 // ErrSignature.
 func (s *Suite) VerifyWithLabel(pub []byte, label string, content, sig []byte) error {
+	count(workSignature, 1)
 	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, labelled(label, content), sig) {
 		return fmt.Errorf("verify %s: %w", label, ErrSignature)
 	}
@@ -99,6 +103,7 @@ func (s *Suite) VerifyWithLabel(pub []byte, label string, content, sig []byte) e
 
 // EncryptWithLabel seals plain to an HPKE public key (RFC 9420 §5.1.3).
 func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plain []byte) (kemOutput, ciphertext []byte, err error) {
+	count(workKey, 1)
 	pk, err := s.kem.NewPublicKey(pub)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encrypt %s: read public key: %w", label, err)
@@ -117,6 +122,7 @@ func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plain []byte
 // DecryptWithLabel opens what EncryptWithLabel sealed; the error wraps
 // ErrDecrypt.
 func (s *Suite) DecryptWithLabel(priv []byte, label string, context, kemOutput, ciphertext []byte) ([]byte, error) {
+	count(workKey, 1)
 	sk, err := s.kem.NewPrivateKey(priv)
 	if err != nil {
 		return nil, fmt.Errorf("decrypt %s: private key is unusable: %w", label, ErrDecrypt)
@@ -134,6 +140,7 @@ func (s *Suite) DecryptWithLabel(priv []byte, label string, context, kemOutput, 
 
 // DeriveKeyPair derives an HPKE key pair (RFC 9180 §4) in its serialized form.
 func (s *Suite) DeriveKeyPair(ikm []byte) (priv, pub []byte, err error) {
+	count(workKey, 1)
 	sk, err := s.kem.DeriveKeyPair(ikm)
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive key pair: %w", err)
@@ -166,6 +173,7 @@ func (s *Suite) Random(rand io.Reader) ([]byte, error) {
 
 // PublicOf is the public key of a serialized HPKE private key.
 func (s *Suite) PublicOf(priv []byte) ([]byte, error) {
+	count(workKey, 1)
 	sk, err := s.kem.NewPrivateKey(priv)
 	if err != nil {
 		return nil, errors.New("read private key: its encoding is invalid")
@@ -175,6 +183,7 @@ func (s *Suite) PublicOf(priv []byte) ([]byte, error) {
 
 // CheckPublicKey refuses bytes that are no HPKE public key of the suite.
 func (s *Suite) CheckPublicKey(pub []byte) error {
+	count(workKey, 1)
 	if _, err := s.kem.NewPublicKey(pub); err != nil {
 		return fmt.Errorf("read HPKE public key: %w", err)
 	}
@@ -184,6 +193,7 @@ func (s *Suite) CheckPublicKey(pub []byte) error {
 // ExternalInit makes a fresh secret for the holder of an external key: the HPKE
 // exporter with the label of RFC 9420 §8.3.
 func (s *Suite) ExternalInit(externalPub []byte) (kemOutput, initSecret []byte, err error) {
+	count(workKey, 1)
 	pk, err := s.kem.NewPublicKey(externalPub)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make external init secret: %w", err)
@@ -201,6 +211,7 @@ const externalLabel = protocol + "external init secret"
 
 // OpenExternalInit recovers the secret of ExternalInit.
 func (s *Suite) OpenExternalInit(externalPriv, kemOutput []byte) ([]byte, error) {
+	count(workKey, 1)
 	sk, err := s.kem.NewPrivateKey(externalPriv)
 	if err != nil {
 		return nil, fmt.Errorf("open external init secret: %w", ErrDecrypt)

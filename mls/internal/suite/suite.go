@@ -97,6 +97,7 @@ func (s *Suite) NonceLen() int { return s.nonce }
 func (s *Suite) Hash(parts ...[]byte) []byte {
 	h := s.newHash()
 	for _, p := range parts {
+		count(workHashed, len(p))
 		h.Write(p)
 	}
 	return h.Sum(make([]byte, 0, s.hashLen))
@@ -111,8 +112,12 @@ func (s *Suite) RefHash(label string, value []byte) []byte {
 	return s.Hash(w.Out())
 }
 
+// hmacPads is what HMAC-SHA-256 hashes beyond its message, for the meter.
+const hmacPads = 2*sha256.BlockSize + sha256.Size
+
 // MAC is the message authentication code of the suite (RFC 9420 §5.1).
 func (s *Suite) MAC(key, data []byte) []byte {
+	count(workHashed, len(data)+hmacPads)
 	m := hmac.New(s.newHash, key)
 	m.Write(data)
 	return m.Sum(make([]byte, 0, s.hashLen))
@@ -137,6 +142,7 @@ func (s *Suite) ExpandWithLabel(secret []byte, label string, context []byte, n i
 
 // ExpandInto is ExpandWithLabel into dst, at most MaxExpand bytes.
 func (s *Suite) ExpandInto(dst, secret []byte, label string, context []byte) {
+	count(workHashed, len(dst)+len(context)+hmacPads)
 	if len(dst) > s.MaxExpand() { // bounded by every caller
 		panic("mls: HKDF-Expand of too many bytes")
 	}
