@@ -63,7 +63,7 @@ func Measure(ctx context.Context, o Options, sides ...Side) ([]Cell, error) {
 	for _, suite := range o.Suites {
 		for _, n := range o.Sizes {
 			if o.Progress != nil {
-				o.Progress(done, total, fmt.Sprintf("%s, %d leaves", SuiteName(suite), n))
+				o.Progress(done, total, fmt.Sprintf("%s, %d leaves", suite, n))
 			}
 			cells, err := measureSize(ctx, o, suite, n, sides)
 			if err != nil {

@@ -28,7 +28,7 @@ func (o Options) withDefaults() Options {
 		o.Sizes = []int{2, 10, 100, 1000}
 	}
 	if o.Suites == nil {
-		o.Suites = []mls.Suite{mls.X25519AES128GCMSHA256Ed25519}
+		o.Suites = mls.Suites()
 	}
 	return o
 }
@@ -74,19 +74,11 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	for _, c := range cells {
 		m := Median(c.Samples[0])
 		rows = append(rows, Row{
-			Suite: SuiteName(c.Suite), Operation: c.Operation, Leaves: c.Leaves,
+			Suite: c.Suite.String(), Operation: c.Operation, Leaves: c.Leaves,
 			Time: m.Time, Allocs: m.Allocs, Bytes: m.Bytes, Wire: m.Wire,
 		})
 	}
 	return rows, nil
-}
-
-// SuiteName is a suite as the table shows it.
-func SuiteName(s mls.Suite) string {
-	if s == mls.X25519AES128GCMSHA256Ed25519 {
-		return "X25519 Ed25519"
-	}
-	return fmt.Sprintf("suite 0x%04x", uint16(s))
 }
 
 // Print writes the rows as a table, a heading for every suite.
