@@ -30,6 +30,8 @@ type party struct {
 // All randomness comes from the seed.
 type lab struct {
 	t       testing.TB
+	suite   Suite
+	types   []uint16 // extensions that its members' key packages support
 	rnd     io.Reader
 	pick    *rand.Rand
 	born    int
@@ -41,11 +43,16 @@ func labTime() time.Time { return time.Unix(1_800_000_000, 0) }
 
 func newLab(t testing.TB, seed uint64, members int) *lab {
 	t.Helper()
+	return newLabOf(t, X25519AES128GCMSHA256Ed25519, seed, members)
+}
+
+func newLabOf(t testing.TB, suite Suite, seed uint64, members int) *lab {
+	t.Helper()
 	rnd := rand.NewChaCha8(sha256.Sum256(fmt.Append(nil, seed)))
-	l := &lab{t: t, rnd: rnd, pick: rand.New(rnd), parties: map[string]*party{}}
+	l := &lab{t: t, suite: suite, rnd: rnd, pick: rand.New(rnd), parties: map[string]*party{}}
 	p := l.party()
 	var err error
-	p.g, err = Create(p.cfg, []byte("lab"), X25519AES128GCMSHA256Ed25519, []byte(p.name), nil)
+	p.g, err = Create(p.cfg, []byte("lab"), suite, []byte(p.name), nil)
 	l.must(err)
 	l.parties[p.name] = p
 	l.track(p)
@@ -78,7 +85,7 @@ func (l *lab) party() *party {
 func (l *lab) keyPackage(p *party) (*KeyPackage, *KeyPackagePrivate) {
 	l.t.Helper()
 	kp, priv, err := NewKeyPackage(KeyPackageOptions{
-		Suite: X25519AES128GCMSHA256Ed25519, Identity: []byte(p.name), Signer: p.cfg.Signer,
+		Suite: l.suite, Identity: []byte(p.name), Signer: p.cfg.Signer, Extensions: l.types,
 		NotBefore: labTime().Add(-time.Hour), NotAfter: labTime().Add(24 * time.Hour), Rand: l.rnd,
 	})
 	l.must(err)
