@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,7 @@ type source struct {
 // listed is what `go list` says of a package.
 type listed struct {
 	ImportPath, Dir, Export string
-	GoFiles                 []string
+	GoFiles, Imports        []string
 }
 
 // sources are the packages of mls, without their tests. They are read once.
@@ -69,12 +70,12 @@ func loadSources() ([]*source, error) {
 // audited leaves out what serves tests only.
 func audited(p listed) bool {
 	own := p.ImportPath == "primum/mls" || strings.HasPrefix(p.ImportPath, "primum/mls/")
-	return own && len(p.GoFiles) > 0 && p.ImportPath != "primum/mls/internal/vectors"
+	return own && len(p.GoFiles) > 0 && !slices.Contains(p.Imports, "testing")
 }
 
 // list asks for packages and all that they import, compiled.
 func list(pattern ...string) (all []listed, err error) {
-	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles"}, pattern...)
+	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Imports"}, pattern...)
 	cmd := exec.Command("go", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -113,7 +114,7 @@ func (s *source) check(exports map[string]string) (err error) {
 // sample makes a source of a text, for tests of the tests.
 func sample(t *testing.T, text string) *source {
 	t.Helper()
-	all, err := list("bytes", "slices", "strings", "reflect", "maps", "crypto", "crypto/hmac", "crypto/subtle", "crypto/ed25519")
+	all, err := list("bytes", "slices", "strings", "reflect", "maps", "crypto", "crypto/hmac", "crypto/subtle", "crypto/ed25519", "errors", "fmt")
 	if err != nil {
 		t.Fatal(err)
 	}
