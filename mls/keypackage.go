@@ -51,7 +51,8 @@ func NewKeyPackage(o KeyPackageOptions) (*KeyPackage, *KeyPackagePrivate, error)
 	if priv.init, inner.InitKey, err = s.GenerateKeyPair(o.Rand); err != nil {
 		return nil, nil, fmt.Errorf("make key package: %w", err)
 	}
-	leaf, leafKey, err := newLeaf(s, o.Rand, o.Signer, o.Identity, o.Extensions)
+	types := append(inner.Extensions.Types(), o.Extensions...) // RFC 9420 §10 M6
+	leaf, leafKey, err := newLeaf(s, o.Rand, o.Signer, o.Identity, types)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make key package: %w", err)
 	}

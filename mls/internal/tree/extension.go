@@ -44,6 +44,15 @@ func (e Extensions) Find(t uint16) ([]byte, bool) {
 	return nil, false
 }
 
+// Types lists the types of the extensions.
+func (e Extensions) Types() []uint16 {
+	out := make([]uint16, len(e))
+	for i, x := range e {
+		out[i] = x.Type
+	}
+	return out
+}
+
 // Clone copies the list and its data.
 func (e Extensions) Clone() Extensions {
 	out := slices.Clone(e)
@@ -83,10 +92,7 @@ func duplicateType(e Extensions) (uint16, bool) {
 	if len(e) < 2 {
 		return 0, false
 	}
-	types := make([]uint16, len(e))
-	for i, x := range e {
-		types[i] = x.Type
-	}
+	types := e.Types()
 	slices.Sort(types)
 	for i := 1; i < len(types); i++ {
 		if types[i] == types[i-1] {

@@ -81,10 +81,14 @@ type Capabilities struct {
 // extension types that the application understands. They name every suite, so
 // that a weaker choice shows (RFC 9420 §7.2).
 func DefaultCapabilities(extensions ...uint16) Capabilities {
-	return Capabilities{
+	types := slices.Clone(extensions)
+	slices.Sort(types)
+	// RFC 9420 §7.2 M1, M1a, M1b: default types are never listed.
+	types = slices.DeleteFunc(slices.Compact(types), DefaultExtension)
+	return Capabilities{ // RFC 9420 §7.2 M2, §13.4 M2
 		Versions:    []uint16{Version},
 		Suites:      suite.IDs(),
-		Extensions:  extensions,
+		Extensions:  types,
 		Credentials: []uint16{CredentialBasic},
 	}
 }

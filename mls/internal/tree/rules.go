@@ -59,6 +59,9 @@ func (r Rules) checkKeys(l *LeafNode) error {
 	if err := r.Suite.CheckSignatureKey(l.SignatureKey); err != nil {
 		return err
 	}
+	if bytes.Equal(l.SignatureKey, l.EncryptionKey) { // RFC 9420 §16.7 M1
+		return errors.New("signature key and encryption key are the same")
+	}
 	return r.Suite.CheckPublicKey(l.EncryptionKey)
 }
 
