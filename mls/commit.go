@@ -231,7 +231,7 @@ func (g *Group) candidates(fixed []message.Proposal) []public.Cached {
 			removed[p.Removed] = true
 		}
 	}
-	var out []public.Cached
+	var out, last []public.Cached
 	for _, p := range g.st.Proposals {
 		if p.Sent.Kind == ProposalRemove && !removed[p.Sent.Removed] {
 			removed[p.Sent.Removed] = true
@@ -251,11 +251,13 @@ func (g *Group) candidates(fixed []message.Proposal) []public.Cached {
 			if _, err := g.cfg.psk(p.Sent.PSK, g.ownResumption); err == nil {
 				out = append(out, p)
 			}
+		case ProposalReInit: // only where nothing else is to be done (RFC 9420 §12.2 S2)
+			last = append(last, p)
 		default:
 			out = append(out, p)
 		}
 	}
-	return out
+	return append(out, last...)
 }
 
 // try applies the options and references.
@@ -367,10 +369,12 @@ func (g *Group) propose(p message.Proposal, aad []byte) ([]byte, error) {
 	if err := g.sign(m); err != nil {
 		return nil, err
 	}
-	if _, err := g.st.CheckProposal(g.cfg.options(), m); err != nil {
+	o := g.cfg.options()
+	o.At = g.cfg.Now() // RFC 9420 §7.3 M2
+	if _, err := g.st.CheckProposal(o, m); err != nil {
 		return nil, err
 	}
-	if err := g.st.Keep(g.cfg.options(), m); err != nil {
+	if err := g.st.Keep(o, m); err != nil {
 		return nil, err
 	}
 	return m.PublicMessage(g.st.Suite, g.secrets.Membership, g.st.Encoded), nil

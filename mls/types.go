@@ -18,6 +18,9 @@ type Member = public.Member
 // must not be changed.
 type CommitView = public.CommitView
 
+// Successor is the group that a ReInit asks for.
+type Successor = public.Successor
+
 // ProposalView is what a proposal received by reference asks for.
 type ProposalView = public.ProposalView
 

@@ -32,7 +32,7 @@ var reviewed = map[string]string{
 	"mls/internal/tree KeyPackage.verifyFrame: bytes.Equal(k.InitKey, k.Leaf.EncryptionKey)":            "public keys of a key package",
 	"mls/internal/tree LeafNode.SameClient: bytes.Equal(l.SignatureKey, m.SignatureKey)":                "public signature keys",
 	"mls/internal/tree LeafNode.Sign: bytes.Equal(pub, l.SignatureKey)":                                 "public signature keys",
-	"mls/internal/tree Rules.checkKeys: bytes.Equal(l.SignatureKey, l.EncryptionKey)":                  "public keys of a leaf",
+	"mls/internal/tree Rules.checkKeys: bytes.Equal(l.SignatureKey, l.EncryptionKey)":                   "public keys of a leaf",
 	"mls/internal/tree Private.Check: bytes.Equal(pub, t.nodes[x].key())":                               "public keys, one derived from the private key",
 	"mls/internal/tree Private.climb: bytes.Equal(pub, t.nodes[s.node].key())":                          "public keys, one derived from a path secret",
 	"mls/internal/tree Rules.checkLeaf: slices.Contains(want, l.Source)":                                "kinds of leaves, numbers",

@@ -27,7 +27,7 @@ type ReInit struct {
 	GroupID    []byte
 	Version    uint16
 	Suite      uint16
-	extensions tree.Extensions
+	Extensions tree.Extensions
 }
 
 // Write appends the proposal.
@@ -46,7 +46,7 @@ func (p *Proposal) Write(w *codec.Writer) {
 		w.Bytes(p.ReInit.GroupID)
 		w.U16(p.ReInit.Version)
 		w.U16(p.ReInit.Suite)
-		p.ReInit.extensions.Write(w)
+		p.ReInit.Extensions.Write(w)
 	case ProposalExternalInit:
 		w.Bytes(p.KEMOutput)
 	case ProposalGroupContextExtensions:
@@ -86,7 +86,7 @@ func readReInit(r *codec.Reader) ReInit {
 		GroupID:    bytes.Clone(r.Bytes()),
 		Version:    r.U16(),
 		Suite:      r.U16(),
-		extensions: tree.ReadExtensions(r).Clone(),
+		Extensions: tree.ReadExtensions(r).Clone(),
 	}
 }
 

@@ -110,6 +110,14 @@ func (st *State) Advance(sc *Staged, m *message.Signed) *schedule.Context {
 		ReInit:            sc.ReInit != nil,
 		HasPath:           sc.Path != nil,
 	}
+	if sc.Path != nil {
+		sc.View.Path = memberOf(sc.Committer, sc.Tree.Leaf(sc.Committer)) // RFC 9420 §5.3.1 M1
+	}
+	if r := sc.ReInit; r != nil {
+		sc.View.Successor = &Successor{
+			GroupID: bytes.Clone(r.GroupID), Version: r.Version, Suite: r.Suite, Extensions: r.Extensions.Clone(),
+		}
+	}
 	return c
 }
 

@@ -171,7 +171,9 @@ func (st *State) CheckProposal(o Options, m *message.Signed) (*ProposalView, err
 		list = append(list, Sent{Proposal: message.Proposal{Kind: message.ProposalRemove, Removed: old}})
 	}
 	const nobody = 1<<32 - 1 // a committer that no proposal concerns
-	a, err := Apply(o, st.Tree, st.Rules(), nobody, false, list)
+	rules := st.Rules()
+	rules.At = o.At
+	a, err := Apply(o, st.Tree, rules, nobody, false, list)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,9 @@ type Options struct {
 	AllowReInit          bool
 	AllowIdentityChange  bool
 	MaxProposals         int // 0: DefaultMaxProposals
+	// At is the time that the lifetimes of leaves in an own message must cover;
+	// the zero time for messages received (RFC 9420 §7.3).
+	At time.Time
 }
 
 // Member is an occupied leaf. Its slices must not be changed.
@@ -68,6 +71,21 @@ type CommitView struct {
 	PSK               bool
 	ReInit            bool
 	HasPath           bool
+	// Path is the committer as its path leaves it: who joined where External,
+	// and otherwise, with Config.AllowIdentityChange, perhaps under another
+	// identity or signature key. The zero value where HasPath is false.
+	Path Member
+	// Successor is what a ReInit asks for; nil where ReInit is false.
+	Successor *Successor
+}
+
+// Successor is the group that follows a reinitialised one. Who joins it by a
+// Welcome checks that it is of this id, suite and extensions, starts in epoch
+// 1 and has all the members (RFC 9420 §11.2, §12.4.3.1).
+type Successor struct {
+	GroupID        []byte
+	Version, Suite uint16
+	Extensions     tree.Extensions // of the group context
 }
 
 // ProposalView is what a proposal received by reference asks for.
