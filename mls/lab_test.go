@@ -43,7 +43,7 @@ func labTime() time.Time { return time.Unix(1_800_000_000, 0) }
 
 func newLab(t testing.TB, seed uint64, members int) *lab {
 	t.Helper()
-	return newLabOf(t, X25519AES128GCMSHA256Ed25519, seed, members)
+	return newLabOf(t, labSuite(), seed, members)
 }
 
 func newLabOf(t testing.TB, suite Suite, seed uint64, members int) *lab {

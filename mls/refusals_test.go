@@ -208,7 +208,7 @@ func TestTrackerBoundsProposals(t *testing.T) {
 	l.must(err)
 	b, err := l.public.MarshalBinary()
 	l.must(err)
-	if len(b) > 3000 {
+	if len(b) > 3000+longerKeys(5) {
 		t.Errorf("after the commit the tracker has %d bytes", len(b))
 	}
 }
