@@ -95,22 +95,36 @@ func (f *FreshPath) deriveKeys(random io.Reader, draft *LeafNode) error {
 	return nil
 }
 
+// leastSeals is how many path secrets one goroutine is worth.
+const leastSeals = 4
+
 // Seal encrypts the path secrets to everybody else under the provisional group
-// context (RFC 9420 §7.5, §7.6).
+// context (RFC 9420 §7.5, §7.6), many of them on all processors.
 func (f *FreshPath) Seal(context []byte) (*UpdatePath, error) {
-	p := &UpdatePath{Leaf: f.tree.Leaf(f.sender)}
-	for i, st := range f.steps {
-		n := PathNode{EncryptionKey: f.tree.nodes[st.node].key()}
-		for _, x := range f.tree.recipients(st.copath, f.added) {
-			kem, ct, err := f.tree.suite.EncryptWithLabel(f.tree.nodes[x].key(), "UpdatePathNode", context, f.secrets[i])
-			if err != nil {
-				return nil, fmt.Errorf("seal path to node %d: %w", x, err)
-			}
-			n.Secrets = append(n.Secrets, Ciphertext{kem, ct})
-		}
-		p.Nodes = append(p.Nodes, n)
+	p := &UpdatePath{Leaf: f.tree.Leaf(f.sender), Nodes: make([]PathNode, len(f.steps))}
+	type seal struct {
+		step int
+		to   uint32 // node
+		out  *Ciphertext
 	}
-	return p, nil
+	var seals []seal
+	for i, st := range f.steps {
+		to := f.tree.recipients(st.copath, f.added)
+		p.Nodes[i] = PathNode{EncryptionKey: f.tree.nodes[st.node].key(), Secrets: make([]Ciphertext, len(to))}
+		for k, x := range to {
+			seals = append(seals, seal{step: i, to: x, out: &p.Nodes[i].Secrets[k]})
+		}
+	}
+	return p, suite.Spread(len(seals), leastSeals, func(i int) (err error) {
+		c := seals[i]
+		c.out.KEMOutput, c.out.Ciphertext, err = f.tree.suite.EncryptWithLabel(
+			f.tree.nodes[c.to].key(), "UpdatePathNode", context, f.secrets[c.step],
+		)
+		if err != nil {
+			return fmt.Errorf("seal path to node %d: %w", c.to, err)
+		}
+		return nil
+	})
 }
 
 // CommitSecret is the secret that goes into the key schedule (RFC 9420

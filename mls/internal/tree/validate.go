@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
+
+	"primum/mls/internal/suite"
 )
 
 // ErrParentHash means that a parent node was not put in place by a member
@@ -35,29 +35,16 @@ func (t *Tree) checkLeaves(r Rules) error {
 	if err != nil {
 		return err
 	}
-	const perWorker = 32 // leaves, below which a goroutine is not worth it
-	workers := min(runtime.GOMAXPROCS(0), int(t.Width())/perWorker+1)
-	share := (t.Width() + uint32(workers) - 1) / uint32(workers)
-	failed := make([]error, workers)
-	var wait sync.WaitGroup
-	for w := range workers {
-		wait.Go(func() {
-			first := uint32(w) * share
-			for i := first; i < min(first+share, t.Width()) && failed[w] == nil; i++ {
-				if l := t.Leaf(i); l != nil {
-					failed[w] = r.checkLeaf(l, i, required, nil)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return err
+	return suite.Spread(int(t.Width()), leastLeaves, func(i int) error {
+		if l := t.Leaf(uint32(i)); l != nil {
+			return r.checkLeaf(l, uint32(i), required, nil)
 		}
-	}
-	return nil
+		return nil
+	})
 }
+
+// leastLeaves is how many leaves one goroutine is worth.
+const leastLeaves = 8
 
 // checkShape checks what the codec can't: the tree is no wider than needed,
 // parents have usable keys, and unmerged leaves are in order (RFC 9420 §7.1,
