@@ -77,7 +77,7 @@ func (s *Suite) CheckSignatureKey(pub []byte) error {
 	if len(pub) != ed25519.PublicKeySize {
 		return fmt.Errorf("signature key has %d bytes instead of %d", len(pub), ed25519.PublicKeySize)
 	}
-	return nil
+	return checkEdwards(pub)
 }
 
 // SignWithLabel signs (RFC 9420 §5.1.2). Rand may be nil for crypto/rand; most
@@ -187,7 +187,7 @@ func (s *Suite) CheckPublicKey(pub []byte) error {
 	if _, err := s.kem.NewPublicKey(pub); err != nil {
 		return fmt.Errorf("read HPKE public key: %w", err)
 	}
-	return nil
+	return checkMontgomery(pub)
 }
 
 // ExternalInit makes a fresh secret for the holder of an external key: the HPKE
