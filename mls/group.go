@@ -17,7 +17,12 @@ import (
 )
 
 // Group is one member's state of one group. It is for one goroutine at a time.
-type Group struct {
+// A copy of a Group is the same group.
+type Group struct{ *inside }
+
+// inside is what a Group holds. It stands behind a pointer of its own, because
+// fmt follows the first one where it reports a wrong verb, and asks no Format.
+type inside struct {
 	cfg Config
 	*core
 	updates    []ownUpdate     // own Update proposals of this epoch
@@ -140,7 +145,7 @@ func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensio
 	secrets := schedule.FromEpoch(s, epoch)
 	tag := schedule.ConfirmationTag(s, secrets.Confirmation, c.Transcript)
 	st := public.NewState(s, c, t, tag)
-	return &Group{cfg: cfg, core: newCore(&cfg, st, secrets, tree.NewPrivate(0, leafKey))}, nil
+	return &Group{&inside{cfg: cfg, core: newCore(&cfg, st, secrets, tree.NewPrivate(0, leafKey))}}, nil
 }
 
 // supportedTypes lists the non-default types that a leaf must support to be in

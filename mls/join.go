@@ -159,7 +159,7 @@ func enterEpoch(cfg *Config, st *public.State, info *message.GroupInfo, in *mess
 		private.Wipe()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
 	}
-	return &Group{cfg: *cfg, core: newCore(cfg, st, secrets, private), welcomedBy: info.Signer}, nil
+	return &Group{&inside{cfg: *cfg, core: newCore(cfg, st, secrets, private), welcomedBy: info.Signer}}, nil
 }
 
 func findLeaf(t *tree.Tree, leaf *tree.LeafNode) (uint32, bool) {

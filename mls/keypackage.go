@@ -26,7 +26,10 @@ type KeyPackage struct {
 
 // KeyPackagePrivate holds the private keys of a key package. It is to be
 // stored before the key package is published and erased once it was used.
-type KeyPackagePrivate struct {
+type KeyPackagePrivate struct{ *packageKeys }
+
+// packageKeys stand behind a pointer of their own, as those of a Group do.
+type packageKeys struct {
 	init []byte // HPKE private key of the init key
 	leaf []byte // HPKE private key of the leaf
 }
@@ -43,7 +46,7 @@ func NewKeyPackage(o KeyPackageOptions) (*KeyPackage, *KeyPackagePrivate, error)
 	if o.NotAfter.Before(o.NotBefore) || o.NotBefore.Unix() < 0 {
 		return nil, nil, errors.New("make key package: its lifetime ends before it begins")
 	}
-	priv := new(KeyPackagePrivate)
+	priv := &KeyPackagePrivate{new(packageKeys)}
 	inner := &tree.KeyPackage{Version: tree.Version, Suite: s.ID(), Extensions: tree.Extensions(o.KeyPackageExtensions).Clone()}
 	if o.LastResort && !inner.LastResort() {
 		inner.Extensions = append(inner.Extensions, Extension{Type: tree.ExtLastResort})
@@ -162,7 +165,7 @@ func (k *KeyPackage) Extensions() []Extension { return k.inner.Extensions.Clone(
 
 // MarshalBinary writes the private keys; the bytes are secret.
 func (p *KeyPackagePrivate) MarshalBinary() ([]byte, error) {
-	if len(p.init) == 0 {
+	if p.packageKeys == nil || len(p.init) == 0 {
 		return nil, errors.New("write key package keys: they were erased")
 	}
 	w := codec.NewWriter(make([]byte, 0, 8+len(p.init)+len(p.leaf)))
@@ -180,7 +183,7 @@ func ParseKeyPackagePrivate(b []byte) (*KeyPackagePrivate, error) {
 	if v := r.U8(); r.Err() == nil && v != privateVersion {
 		r.Fail(errors.New("format is not known"))
 	}
-	p := &KeyPackagePrivate{init: bytes.Clone(r.Bytes()), leaf: bytes.Clone(r.Bytes())}
+	p := &KeyPackagePrivate{&packageKeys{init: bytes.Clone(r.Bytes()), leaf: bytes.Clone(r.Bytes())}}
 	if err := r.Close(); err != nil {
 		return nil, fmt.Errorf("read key package keys: %w: %w", ErrState, err)
 	}
@@ -189,8 +192,10 @@ func ParseKeyPackagePrivate(b []byte) (*KeyPackagePrivate, error) {
 
 // Erase overwrites the private keys.
 func (p *KeyPackagePrivate) Erase() {
-	suite.Zero(p.init, p.leaf)
-	p.init, p.leaf = nil, nil
+	if p.packageKeys != nil {
+		suite.Zero(p.init, p.leaf)
+		p.init, p.leaf = nil, nil
+	}
 }
 
 // Format hides the keys from every verb.
@@ -203,6 +208,9 @@ func (p KeyPackagePrivate) LogValue() slog.Value { return slog.StringValue("…"
 
 // fits checks that the private keys belong to the package.
 func (p *KeyPackagePrivate) fits(k *KeyPackage) error {
+	if p.packageKeys == nil {
+		return errors.New("the private keys of the key package are missing")
+	}
 	for _, pair := range [][2][]byte{{p.init, k.inner.InitKey}, {p.leaf, k.inner.Leaf.EncryptionKey}} {
 		pub, err := k.suite.PublicOf(pair[0])
 		if err != nil || !bytes.Equal(pub, pair[1]) {

@@ -89,7 +89,7 @@ const (
 type Config struct {
 	// Signer holds the private signature key. A group that only reads needs
 	// none.
-	Signer crypto.Signer
+	Signer crypto.Signer `json:"-" xml:"-"`
 	// Now judges key package lifetimes; nil: time.Now.
 	Now func() time.Time
 	// Rand is the source of keys and reuse guards; nil: crypto/rand.

@@ -108,10 +108,10 @@ func readGroup(cfg Config, r *codec.Reader) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{
+	g := &Group{&inside{
 		cfg: cfg, core: closedCore(st, r.U32()),
 		evicted: flags&flagEvicted != 0, reInit: flags&flagReInit != 0, reserving: flags&flagReserving != 0,
-	}
+	}}
 	if g.evicted || r.Err() != nil {
 		return g, r.Err()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"primum/mls/internal/codec"
@@ -36,7 +37,14 @@ func NewPublicGroup(cfg Config, groupInfo []byte) (*PublicGroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PublicGroup{cfg: cfg, st: st, signer: &g.Signer}, nil
+	return newPublicGroup(cfg, st, &g.Signer), nil
+}
+
+// newPublicGroup forgets the signer of a configuration that serves members too:
+// a tracker signs nothing.
+func newPublicGroup(cfg Config, st *public.State, signer *uint32) *PublicGroup {
+	cfg.Signer = nil
+	return &PublicGroup{cfg: cfg, st: st, signer: signer}
 }
 
 // Signer is the leaf that signed the GroupInfo of which NewPublicGroup made p.
@@ -62,7 +70,7 @@ func LoadPublicGroup(cfg Config, b []byte) (*PublicGroup, error) {
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("load public group: %w: %w", ErrState, err)
 	}
-	return &PublicGroup{cfg: cfg, st: st}, nil
+	return newPublicGroup(cfg, st, nil), nil
 }
 
 // MarshalBinary writes the state; it holds no secret.
@@ -171,6 +179,14 @@ func (p *PublicGroup) stageCommit(m *message.Signed, received *Received) (*publi
 	received.View = staged.View
 	return staged.Next, nil
 }
+
+// Format prints id and epoch.
+func (p PublicGroup) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "mls.PublicGroup{%x, epoch %d}", p.st.Context.GroupID, p.st.Context.Epoch)
+}
+
+// LogValue is Format for slog.
+func (p PublicGroup) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(p)) }
 
 // Epoch is the number of the epoch.
 func (p *PublicGroup) Epoch() uint64 { return p.st.Context.Epoch }

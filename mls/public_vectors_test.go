@@ -40,7 +40,7 @@ func (row *passiveRow) track(t *testing.T, i int) (followed, joins int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	priv := &KeyPackagePrivate{init: row.InitPriv, leaf: row.EncryptionPriv}
+	priv := &KeyPackagePrivate{&packageKeys{init: row.InitPriv, leaf: row.EncryptionPriv}}
 	var nodes []byte
 	if row.RatchetTree != nil {
 		nodes = *row.RatchetTree

@@ -2,7 +2,9 @@ package mls
 
 import (
 	"crypto"
+	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"primum/mls/internal/message"
@@ -64,8 +66,9 @@ type Received struct {
 	External bool
 	// Epoch in which the message was sent.
 	Epoch uint64
-	// Data is the application data of an application message.
-	Data []byte
+	// Data is the application data of an application message. No text of a
+	// Received shows it, nor does its JSON.
+	Data []byte `json:"-" xml:"-"`
 	// AuthenticatedData is readable by whoever carries the message.
 	AuthenticatedData []byte
 	// Evicted: the commit removed this member. The group is closed.
@@ -75,6 +78,14 @@ type Received struct {
 	// Proposal says what a proposal asks for; nil for other kinds.
 	Proposal *ProposalView
 }
+
+// Format prints what was received and never the data.
+func (r Received) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "mls.Received{kind %d of leaf %d in epoch %d, %d bytes}", r.Kind, r.Sender, r.Epoch, len(r.Data))
+}
+
+// LogValue is Format for slog.
+func (r Received) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // CommitOptions is what a commit is to do. The zero value makes a commit that
 // renews the committer's own path and takes in the proposals received.
@@ -115,9 +126,9 @@ type Head struct {
 // KeyPackageOptions is what a key package says.
 type KeyPackageOptions struct {
 	Suite     Suite
-	Identity  []byte // of the basic credential
-	Signer    crypto.Signer
-	NotBefore time.Time // second precision
+	Identity  []byte        // of the basic credential
+	Signer    crypto.Signer `json:"-" xml:"-"`
+	NotBefore time.Time     // second precision
 	NotAfter  time.Time
 	// LastResort marks a package that may be used more than once.
 	LastResort bool

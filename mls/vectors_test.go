@@ -196,13 +196,13 @@ func (row *protectionRow) group(t *testing.T, s *suite.Suite, me uint32) *Group 
 	}
 	st := public.NewState(s, c, nodes, nil)
 	secrets := &schedule.Secrets{SenderData: bytes.Clone(row.SenderData), Membership: bytes.Clone(row.Membership)}
-	return &Group{
+	return &Group{&inside{
 		cfg: Config{Signer: key}.withDefaults(),
 		core: &core{
 			st: st, me: me, secrets: secrets, keys: schedule.NewTree(s, bytes.Clone(row.Encryption), 2),
 			private: tree.NewPrivate(me, nil),
 		},
-	}
+	}}
 }
 
 func (row *protectionRow) checkPublic(t *testing.T, s *suite.Suite, want, msg []byte) {
@@ -443,7 +443,7 @@ func (row *passiveRow) follow(t *testing.T, i int) {
 	if err != nil {
 		t.Fatalf("row %d: %v", i, err)
 	}
-	priv := &KeyPackagePrivate{init: row.InitPriv, leaf: row.EncryptionPriv}
+	priv := &KeyPackagePrivate{&packageKeys{init: row.InitPriv, leaf: row.EncryptionPriv}}
 	var nodes []byte
 	if row.RatchetTree != nil {
 		nodes = *row.RatchetTree
@@ -523,7 +523,7 @@ func (row *passiveRow) isRefused(t *testing.T, i int) bool {
 	if row.RatchetTree != nil {
 		nodes = *row.RatchetTree
 	}
-	g, err := Join(Config{}, row.Welcome, kp, &KeyPackagePrivate{init: row.InitPriv, leaf: row.EncryptionPriv}, nodes)
+	g, err := Join(Config{}, row.Welcome, kp, &KeyPackagePrivate{&packageKeys{init: row.InitPriv, leaf: row.EncryptionPriv}}, nodes)
 	if err != nil {
 		if !errors.Is(err, ErrNotAllowed) {
 			t.Errorf("row %d: %v", i, err)
