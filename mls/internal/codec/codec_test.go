@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"bytes"
 	"encoding/hex"
 	"testing"
 )
@@ -32,24 +31,4 @@ func TestReaderStopsAtFirstError(t *testing.T) {
 	if r.U8() != 0 || r.U64() != 0 || r.Optional() || !r.Empty() {
 		t.Error("a failed reader went on reading")
 	}
-}
-
-func FuzzReader(f *testing.F) {
-	f.Add([]byte{1, 2, 0x40, 0x40, 0})
-	f.Add([]byte{0x80, 0, 0x40, 0})
-	f.Fuzz(func(t *testing.T, in []byte) {
-		r := NewReader(in)
-		for !r.Empty() {
-			start := r.Offset()
-			b := r.Bytes()
-			if r.Err() != nil {
-				return
-			}
-			var w Writer
-			w.Bytes(b)
-			if !bytes.Equal(w.Out(), in[start:r.Offset()]) {
-				t.Fatalf("%x does not encode to what it was read from", b)
-			}
-		}
-	})
 }

@@ -28,7 +28,12 @@ type world struct {
 
 func newWorld(t testing.TB, seed uint64) *world {
 	t.Helper()
-	s, err := suite.ByID(suite.X25519AES128GCM)
+	return newWorldOf(t, seed, suite.X25519AES128GCM)
+}
+
+func newWorldOf(t testing.TB, seed uint64, id uint16) *world {
+	t.Helper()
+	s, err := suite.ByID(id)
 	if err != nil {
 		t.Fatal(err)
 	}
