@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 
@@ -188,25 +189,34 @@ func (w *world) turn() (out []Sample, err error) {
 }
 
 // timed prepares an operation, does it under the clock, and does what follows
-// from it.
+// from it. A CPU profile can tell the operations apart by their labels.
 func (w *world) timed(op string) (Sample, error) {
 	if err := w.before(op); err != nil {
 		return Sample{}, err
 	}
+	var s Sample
+	var err error
+	labels := pprof.Labels("cell", fmt.Sprintf("%s %d 0x%04x", op, w.n, uint16(w.suite)))
+	pprof.Do(context.Background(), labels, func(context.Context) { s, err = w.clocked(op) })
+	if err != nil {
+		return Sample{}, err
+	}
+	return s, w.after(op)
+}
+
+// clocked does an operation under the clock.
+func (w *world) clocked(op string) (Sample, error) {
 	var a, b runtime.MemStats
 	runtime.ReadMemStats(&a)
 	begin := time.Now()
 	wire, err := w.do(op)
 	took := time.Since(begin)
 	runtime.ReadMemStats(&b)
-	if err != nil {
-		return Sample{}, err
-	}
 	s := Sample{Time: took, Allocs: int64(b.Mallocs - a.Mallocs), Bytes: int64(b.TotalAlloc - a.TotalAlloc), Wire: int64(wire)}
 	if op == Seal || op == Open {
 		s.Time, s.Allocs, s.Bytes = s.Time/batch, s.Allocs/batch, s.Bytes/batch
 	}
-	return s, w.after(op)
+	return s, err
 }
 
 func (w *world) before(op string) (err error) {

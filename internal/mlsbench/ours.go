@@ -40,23 +40,20 @@ func (Ours) Invite(suite mls.Suite, name string) (Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return &client{kp: kp.Bytes(), priv: priv, key: key}, nil
+	return &client{kp: kp, wire: kp.Bytes(), priv: priv, key: key}, nil
 }
 
-// client keeps its key package as bytes, as a committer gets it.
+// client keeps its key package as bytes too, as a committer gets it.
 type client struct {
-	kp   []byte
+	kp   *mls.KeyPackage
+	wire []byte
 	priv *mls.KeyPackagePrivate
 	key  crypto.Signer
 }
 
 func (c *client) Join(welcome []byte) (Group, error) {
-	kp, err := mls.ParseKeyPackage(c.kp)
-	if err != nil {
-		return nil, err
-	}
 	cfg := mls.Config{Signer: c.key}
-	g, err := mls.Join(cfg, welcome, kp, c.priv, nil)
+	g, err := mls.Join(cfg, welcome, c.kp, c.priv, nil)
 	return &group{g: g, cfg: cfg}, err
 }
 
@@ -76,7 +73,7 @@ func (g *group) commit(o mls.CommitOptions) (*mls.Staged, error) {
 func (g *group) Add(clients []Client) (commit, welcome []byte, err error) {
 	var o mls.CommitOptions
 	for _, c := range clients {
-		kp, err := mls.ParseKeyPackage(c.(*client).kp)
+		kp, err := mls.ParseKeyPackage(c.(*client).wire)
 		if err != nil {
 			return nil, nil, err
 		}

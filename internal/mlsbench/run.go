@@ -38,7 +38,7 @@ func (o Options) minTurns() int {
 	if o.Quick {
 		return 3
 	}
-	return 15
+	return 9
 }
 
 func (o Options) maxTurns() int { return 20 * o.minTurns() }
@@ -64,7 +64,7 @@ type Row struct {
 }
 
 // Run measures package mls, in memory: nothing is written to disk. It takes
-// about 15 s a suite on two cores, Quick 4 s.
+// about 15 s a suite on two cores, Quick 3 s.
 func Run(ctx context.Context, o Options) ([]Row, error) {
 	cells, err := Measure(ctx, o, Ours{})
 	if err != nil {

@@ -123,7 +123,12 @@ func measure(raw io.Writer, rows []row, count string) (measured, error) {
 }
 
 func goTest(out io.Writer, pkg, pattern, benchtime, count string) error {
-	cmd := exec.Command("go", "test", "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-count", count, "-timeout", "1h", pkg)
+	args := []string{"test"}
+	if inside, other := strings.CutPrefix(pkg, "./interop/"); other { // a module of its own
+		args, pkg = append(args, "-C", "interop"), "./"+inside
+	}
+	args = append(args, "-run", "^$", "-bench", pattern, "-benchtime", benchtime, "-count", count, "-timeout", "1h", pkg)
+	cmd := exec.Command("go", args...)
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	return cmd.Run()
 }
