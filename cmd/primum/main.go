@@ -26,7 +26,7 @@ func verbs() []func(*app) *cobra.Command {
 		grantsCommand,                             // grants.go
 		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
 		backupCommand, restoreCommand, // backup.go
-		versionCommand, // version.go
+		benchCommand, versionCommand, // bench.go, version.go
 	}
 }
 
