@@ -98,6 +98,7 @@ func (c *Config) limits() schedule.Limits {
 func newCore(cfg *Config, st *public.State, secrets *schedule.Secrets, private *tree.Private) *core {
 	c := &core{st: st, me: private.Leaf(), secrets: secrets, private: private}
 	c.keys = schedule.NewTree(st.Suite, secrets.Encryption, st.Tree.Width())
+	// RFC 9420 §9.2 M2a
 	secrets.Encryption = nil // the tree has it and erases it
 	schedule.Drop(&secrets.Confirmation)
 	if !cfg.AllowExternalCommits {
@@ -130,20 +131,20 @@ func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensio
 	if err := leaf.Sign(s, cfg.Rand, cfg.Signer, nil, 0); err != nil {
 		return nil, fmt.Errorf("create group: %w", err)
 	}
-	t := tree.New(s, leaf)
-	c := &schedule.Context{
+	t := tree.New(s, leaf)  // RFC 9420 §11 M2, M2a
+	c := &schedule.Context{ // RFC 9420 §11 M2b, M2c, M2d, M2e, M2g: the zero values too
 		Suite: s.ID(), GroupID: bytes.Clone(groupID), TreeHash: t.Hash(),
 		Extensions: tree.Extensions(groupExtensions).Clone(),
 	}
 	if err := t.Supports(c.Extensions); err != nil {
 		return nil, fmt.Errorf("create group: %w: %w", ErrInvalid, err)
 	}
-	epoch, err := s.Random(cfg.Rand)
+	epoch, err := s.Random(cfg.Rand) // RFC 9420 §11 M2f
 	if err != nil {
 		return nil, fmt.Errorf("create group: %w", err)
 	}
 	secrets := schedule.FromEpoch(s, epoch)
-	tag := schedule.ConfirmationTag(s, secrets.Confirmation, c.Transcript)
+	tag := schedule.ConfirmationTag(s, secrets.Confirmation, c.Transcript) // RFC 9420 §11 M2h
 	st := public.NewState(s, c, t, tag)
 	return &Group{&inside{cfg: cfg, core: newCore(&cfg, st, secrets, tree.NewPrivate(0, leafKey))}}, nil
 }
@@ -184,7 +185,7 @@ func (g *Group) canSend() error {
 	if err := g.usable(); err != nil {
 		return err
 	}
-	if g.reInit {
+	if g.reInit { // RFC 9420 §12.4.2 M2
 		return public.Invalid("the group was reinitialised")
 	}
 	if g.cfg.Signer == nil {

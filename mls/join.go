@@ -36,7 +36,7 @@ func join(cfg Config, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, nodes
 	if err != nil {
 		return nil, err
 	}
-	if m.Suite != kp.inner.Suite {
+	if m.Suite != kp.inner.Suite { // RFC 9420 §12.4.3.1 R1
 		return nil, fmt.Errorf("welcome of suite 0x%04x for a key package of 0x%04x: %w", m.Suite, kp.inner.Suite, ErrSuite)
 	}
 	if err := checkOwnKeys(&cfg, kp, priv); err != nil {
@@ -70,7 +70,7 @@ func checkOwnKeys(cfg *Config, kp *KeyPackage, priv *KeyPackagePrivate) error {
 
 // openSecrets decrypts the group secrets for a key package.
 func openSecrets(m *message.Welcome, ref, initKey []byte, s *suite.Suite) (*message.GroupSecrets, error) {
-	sealed, err := m.Find(ref)
+	sealed, err := m.Find(ref) // RFC 9420 §12.4.3.1 R1
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func enterGroup(m *message.Welcome, cfg *Config, s *suite.Suite, in *message.Gro
 	if err := checkJoinPSKs(cfg, s, in.PSKs); err != nil {
 		return nil, err
 	}
-	psk, err := cfg.pskSecret(s, in.PSKs, nil)
+	psk, err := cfg.pskSecret(s, in.PSKs, nil) // RFC 9420 §12.4.3.1 R2
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +104,10 @@ func enterGroup(m *message.Welcome, cfg *Config, s *suite.Suite, in *message.Gro
 	if err != nil {
 		return nil, err
 	}
-	if info.Context.Suite != s.ID() {
+	if info.Context.Suite != s.ID() { // RFC 9420 §12.4.3.1 R6
 		return nil, fmt.Errorf("group info is of suite 0x%04x: %w", info.Context.Suite, ErrSuite)
 	}
-	if newGroupPSK(in.PSKs) && info.Context.Epoch != 1 {
+	if newGroupPSK(in.PSKs) && info.Context.Epoch != 1 { // RFC 9420 §11.2 M2, §11.3 M3, §12.4.3.1 R15
 		return nil, public.Invalid("a new group made from another starts in epoch %d instead of 1", info.Context.Epoch)
 	}
 	st, err := public.Open(info, nodes)
@@ -141,7 +141,7 @@ func openInfo(m *message.Welcome, s *suite.Suite, joiner, psk []byte) (*message.
 // enterEpoch derives the member's side of the epoch and checks its
 // confirmation tag.
 func enterEpoch(cfg *Config, st *public.State, info *message.GroupInfo, in *message.GroupSecrets, psk []byte, kp *KeyPackage, priv *KeyPackagePrivate) (*Group, error) {
-	me, ok := findLeaf(st.Tree, kp.inner.Leaf)
+	me, ok := findLeaf(st.Tree, kp.inner.Leaf) // RFC 9420 §12.4.3.1 R13
 	if !ok {
 		return nil, public.Invalid("the tree does not hold the leaf of the key package")
 	}
@@ -154,7 +154,7 @@ func enterEpoch(cfg *Config, st *public.State, info *message.GroupInfo, in *mess
 	}
 	welcomeSecret, secrets := schedule.FromJoiner(st.Suite, in.Joiner, psk, st.Encoded)
 	clear(welcomeSecret)
-	if !schedule.CheckConfirmation(st.Suite, secrets.Confirmation, st.Context.Transcript, st.Tag) {
+	if !schedule.CheckConfirmation(st.Suite, secrets.Confirmation, st.Context.Transcript, st.Tag) { // RFC 9420 §12.4.3.1 R14
 		secrets.Zero()
 		private.Wipe()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
@@ -188,7 +188,7 @@ func checkJoinPSKs(cfg *Config, s *suite.Suite, ids []schedule.PSKID) error {
 		if reInit || branch {
 			fromOther++
 		}
-		if _, twice := seen[id.Key()]; twice || fromOther > 1 {
+		if _, twice := seen[id.Key()]; twice || fromOther > 1 { // RFC 9420 §12.4.3.1 R3
 			return public.Invalid("a pre-shared key occurs twice")
 		}
 		seen[id.Key()] = struct{}{}

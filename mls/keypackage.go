@@ -51,7 +51,7 @@ func NewKeyPackage(o KeyPackageOptions) (*KeyPackage, *KeyPackagePrivate, error)
 	if o.LastResort && !inner.LastResort() {
 		inner.Extensions = append(inner.Extensions, Extension{Type: tree.ExtLastResort})
 	}
-	if priv.init, inner.InitKey, err = s.GenerateKeyPair(o.Rand); err != nil {
+	if priv.init, inner.InitKey, err = s.GenerateKeyPair(o.Rand); err != nil { // RFC 9420 §10 M1
 		return nil, nil, fmt.Errorf("make key package: %w", err)
 	}
 	types := append(inner.Extensions.Types(), o.Extensions...) // RFC 9420 §10 M6

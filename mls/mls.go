@@ -102,10 +102,10 @@ type Config struct {
 	AuthorizeProposal func(*ProposalView) error
 	// MaxJump is how many generations of a sender may be skipped at once;
 	// 0: DefaultMaxJump.
-	MaxJump uint32
+	MaxJump uint32 // RFC 9420 §15.3 S2
 	// Window is how many keys of skipped messages are kept per sender and
 	// epoch; 0: DefaultWindow, negative: none.
-	Window int
+	Window int // RFC 9420 §15.3 S1
 	// MaxProposals is how many proposals of one member are kept in an epoch;
 	// further ones are refused. 0: DefaultMaxProposals. All members and
 	// trackers of a group should agree on it.
@@ -115,7 +115,7 @@ type Config struct {
 	PastEpochs int
 	// ResumptionEpochs is how many past resumption secrets are kept for
 	// pre-shared keys of kind resumption (RFC 9420 §8.6).
-	ResumptionEpochs int
+	ResumptionEpochs int // RFC 9420 §8.6 S1
 	// PSK gives an external pre-shared key by its id (RFC 9420 §8.4).
 	PSK func(id []byte) ([]byte, error)
 	// ResumptionPSK gives the resumption secret of another group, or of an

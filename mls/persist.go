@@ -55,7 +55,7 @@ func (g *Group) flags() (f uint8) {
 // write appends the member's side of an epoch.
 func (c *core) write(w *codec.Writer) {
 	c.secrets.Write(w)
-	c.keys.Write(w)
+	c.keys.Write(w) // RFC 9420 §6.3.1 M3
 	c.private.Write(w)
 }
 

@@ -44,13 +44,14 @@ func (g *Group) processPublic(msg []byte) (*Received, error) {
 	if err := g.st.CheckPlace(m.GroupID, m.Epoch); err != nil {
 		return nil, err
 	}
-	if m.Kind == Application {
+	if m.Kind == Application { // RFC 9420 §6 M1
 		return nil, public.Invalid("check message: application data in a public message")
 	}
 	if m.Sender.Kind == message.SenderMember {
 		if m.Sender.Index == g.me {
 			return nil, fmt.Errorf("check message: %w", ErrOwnMessage)
 		}
+		// RFC 9420 §6.2 M2, §12.4.2 R2
 		if !g.st.Suite.VerifyMAC(g.secrets.Membership, m.MembershipInput(g.st.Encoded), tag) {
 			return nil, fmt.Errorf("check membership tag: %w", ErrAuthentication)
 		}
@@ -133,7 +134,7 @@ func (g *Group) handleProposal(m *message.Signed) (*ProposalView, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.cfg.authorizeProposal(view); err != nil {
+	if err := g.cfg.authorizeProposal(view); err != nil { // RFC 9420 §5.3.1 M1, §12.1.8 R2
 		return nil, err
 	}
 	return view, g.st.Keep(g.cfg.options(), m)
@@ -157,7 +158,7 @@ func (g *Group) handleCommit(m *message.Signed, received *Received) error {
 	if err != nil {
 		return err
 	}
-	if err := g.cfg.authorize(sc.View); err != nil {
+	if err := g.cfg.authorize(sc.View); err != nil { // RFC 9420 §5.3.1 M1
 		next.erase()
 		return err
 	}
@@ -186,22 +187,24 @@ func (g *Group) derive(sc *public.Staged, m *message.Signed, private *tree.Priva
 	defer func() { clear(commitSecret) }()
 	if sc.Path != nil {
 		var err error
+		// RFC 9420 §12.4.2 R12
 		if commitSecret, err = private.Open(sc.Tree, sc.Committer, sc.Path, sc.Provisional, sc.Added); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 		}
 	}
 	private.Prune(sc.Tree)
-	psk, err := g.cfg.pskSecret(s, sc.PSKs, g.ownResumption)
+	psk, err := g.cfg.pskSecret(s, sc.PSKs, g.ownResumption) // RFC 9420 §12.4.2 R6
 	if err != nil {
 		return nil, err
 	}
-	initSecret, err := g.initSecret(sc)
+	initSecret, err := g.initSecret(sc) // RFC 9420 §12.3 M1f, §12.4.3.2 M5
 	if err != nil {
 		return nil, err
 	}
 	joiner := schedule.Joiner(s, initSecret, commitSecret, sc.Next.Encoded)
 	welcomeSecret, secrets := schedule.FromJoiner(s, joiner, psk, sc.Next.Encoded)
 	suite.Zero(joiner, welcomeSecret, psk)
+	// RFC 9420 §12.4.2 R13
 	if !schedule.CheckConfirmation(s, secrets.Confirmation, sc.Next.Context.Transcript, m.Tag) {
 		secrets.Zero()
 		return nil, fmt.Errorf("check confirmation tag: %w", ErrAuthentication)
@@ -274,8 +277,8 @@ func (g *Group) enter(next *core, reInit bool) {
 	if g.cfg.PastEpochs > 0 {
 		g.past = keepNewest(g.past, g.cfg.PastEpochs, (*core).erase, old.forReading())
 	}
-	old.erase()
-	g.core = next
+	old.erase()   // RFC 9420 §14 M2, §15.2 M2
+	g.core = next // RFC 9420 §12.4.2 R14
 	g.reInit = reInit
 }
 
@@ -310,6 +313,7 @@ func (g *Group) dropOwn() {
 
 // evict closes the group: every secret is gone, the public state stays for
 // whoever asks what happened.
+// RFC 9420 §12.4.2 S1
 func (g *Group) evict(next *public.State) {
 	g.dropOwn()
 	for _, c := range g.past {

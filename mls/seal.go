@@ -22,7 +22,7 @@ const maxContent = 1 << 28
 func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, body []byte, p message.Sizes) ([]byte, error) {
 	s := c.st.Suite
 	var guard [4]byte
-	if err := readRandom(random, guard[:]); err != nil {
+	if err := readRandom(random, guard[:]); err != nil { // RFC 9420 §6.3.1 M4
 		return nil, err
 	}
 	w := codec.NewWriter(make([]byte, 0, p.Total))
@@ -40,6 +40,7 @@ func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, 
 	w.Varint(p.Content + p.Padding + message.AeadTag)
 	w.Fixed(body)
 	out := w.Out()
+	// RFC 9420 §6.3.1 M1
 	out = out[:p.Start+p.Content+p.Padding] // the padding is zero: out is fresh
 
 	aead, err := s.AEAD(key.Key(s))
@@ -56,9 +57,9 @@ func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, 
 func (c *core) sealSenderData(dst, aad, ciphertext []byte, generation uint32, guard [4]byte) {
 	s := c.st.Suite
 	w := codec.NewWriter(dst[:0])
-	w.U32(c.me)
+	w.U32(c.me) // RFC 9420 §6.3.2 M1
 	w.U32(generation)
-	w.Fixed(guard[:])
+	w.Fixed(guard[:]) // RFC 9420 §6.3.1 M5
 	k := schedule.SenderDataKeys(s, c.secrets.SenderData, ciphertext)
 	aead, err := s.AEAD(k.Key(s))
 	if err != nil {
@@ -90,7 +91,7 @@ func (c *core) senderOf(h *message.PrivateHead) (leaf, generation uint32, guard 
 	r := codec.NewReader(plain)
 	leaf, generation = r.U32(), r.U32()
 	copy(guard[:], r.Fixed(4))
-	if c.st.Tree.Leaf(leaf) == nil {
+	if c.st.Tree.Leaf(leaf) == nil { // RFC 9420 §6.3.2 M2
 		return 0, 0, guard, public.Invalid("open message: leaf %d is blank", leaf)
 	}
 	return leaf, generation, guard, nil
@@ -110,7 +111,7 @@ func (c *core) openPrivate(h *message.PrivateHead, limits schedule.Limits) (*mes
 	if h.Kind == Application {
 		kind = schedule.Application
 	}
-	st, err := c.keys.Find(leaf, kind, generation, limits)
+	st, err := c.keys.Find(leaf, kind, generation, limits) // RFC 9420 §12.4.2 R3
 	if err != nil {
 		return nil, nil, fmt.Errorf("open message of leaf %d: %w", leaf, ratchetError(err))
 	}
@@ -147,6 +148,7 @@ func (c *core) openContent(h *message.PrivateHead, st *schedule.Step, leaf uint3
 	}
 	m := &message.Signed{Wire: WirePrivateMessage}
 	m.GroupID, m.Epoch, m.AAD, m.Kind = h.GroupID, h.Epoch, h.AAD, h.Kind
+	// RFC 9420 §12.1.8 M1
 	m.Sender = message.Sender{Kind: message.SenderMember, Index: leaf}
 	r := codec.NewReader(plain)
 	m.ReadBody(r)
@@ -155,10 +157,11 @@ func (c *core) openContent(h *message.PrivateHead, st *schedule.Step, leaf uint3
 	if err := r.Err(); err != nil {
 		return nil, message.Malformed("content", err)
 	}
-	if !allZero(plain[r.Offset():]) {
+	if !allZero(plain[r.Offset():]) { // RFC 9420 §6.3.1 M2
 		return nil, message.Malformed("content", errors.New("padding is not zero"))
 	}
 	c.scratch = message.AppendTBS(c.scratch[:0], c.st.Context, c.st.Encoded, leaf, h.Kind, h.AAD, body)
+	// RFC 9420 §6.3.1 M6
 	if err := s.Verify(c.st.Tree.Leaf(leaf).SignatureKey, c.scratch, m.Signature); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
@@ -191,7 +194,7 @@ func (g *Group) Seal(plain, aad []byte, size int) ([]byte, error) {
 	if err := g.canSend(); err != nil {
 		return nil, fmt.Errorf("seal message: %w", err)
 	}
-	if len(plain)+len(aad) > maxContent {
+	if len(plain)+len(aad) > maxContent { // RFC 9420 §6.3.1 M7, §15.2 M1
 		return nil, fmt.Errorf("seal message: %d bytes: %w", len(plain)+len(aad), ErrSize)
 	}
 	body, p, err := g.signBody(plain, aad, size)

@@ -60,7 +60,7 @@ func (r *Reader) take(n int) []byte {
 		return nil
 	}
 	if n < 0 || n > len(r.buf)-r.off {
-		r.Fail(ErrShort)
+		r.Fail(ErrShort) // RFC 9420 §2.1.2 S1
 		return nil
 	}
 	b := r.buf[r.off : r.off+n : r.off+n]
@@ -106,7 +106,7 @@ func (r *Reader) Varint() uint32 {
 	case 2:
 		extra = 3
 	case 3:
-		r.Fail(errors.New("length prefix 0b11 is invalid"))
+		r.Fail(errors.New("length prefix 0b11 is invalid")) // RFC 9420 §2.1.2 M3
 		return 0
 	}
 	v := uint64(first & 0x3f)
@@ -114,7 +114,7 @@ func (r *Reader) Varint() uint32 {
 		v = v<<8 | uint64(b)
 	}
 	if r.err == nil && (extra == 1 && v < 1<<6 || extra == 3 && v < 1<<14) {
-		r.Fail(errors.New("length prefix is not minimal"))
+		r.Fail(errors.New("length prefix is not minimal")) // RFC 9420 §2.1.2 M2
 		return 0
 	}
 	return uint32(v)
@@ -139,7 +139,7 @@ func (r *Reader) Optional() bool {
 	case 1:
 		return true
 	}
-	r.Fail(errors.New("presence octet is neither 0 nor 1"))
+	r.Fail(errors.New("presence octet is neither 0 nor 1")) // RFC 9420 §2.1.1 M1
 	return false
 }
 
@@ -184,7 +184,7 @@ func (w *Writer) Fixed(b []byte) { w.buf = append(w.buf, b...) }
 func (w *Writer) Varint(n int) { w.buf = AppendVarint(w.buf, n) }
 
 // AppendVarint appends a length below 2^30 in its minimal form.
-func AppendVarint(b []byte, n int) []byte {
+func AppendVarint(b []byte, n int) []byte { // RFC 9420 §2.1.2 M1
 	switch {
 	case n < 1<<6:
 		return append(b, byte(n))

@@ -198,7 +198,7 @@ func (m *Signed) PublicMessage(s *suite.Suite, membership, context []byte) []byt
 	w.Fixed(m.Raw)
 	m.WriteAuth(w)
 	if m.Sender.Kind == SenderMember {
-		w.Bytes(s.MAC(membership, m.MembershipInput(context)))
+		w.Bytes(s.MAC(membership, m.MembershipInput(context))) // RFC 9420 §6.2 M1
 	}
 	return w.Out()
 }

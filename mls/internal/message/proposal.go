@@ -76,7 +76,7 @@ func ReadProposal(r *codec.Reader) Proposal {
 	case ProposalGroupContextExtensions:
 		p.Extensions = tree.ReadExtensions(r).Clone()
 	default:
-		r.Fail(fmt.Errorf("proposal type 0x%04x is not known here", p.Kind))
+		r.Fail(fmt.Errorf("proposal type 0x%04x is not known here", p.Kind)) // RFC 9420 §12.2 R11, §13.2 M1
 	}
 	return p
 }

@@ -52,11 +52,12 @@ func Apply(o Options, t *tree.Tree, rules tree.Rules, committer uint32, external
 	if err := checkAllowed(o, external, list); err != nil {
 		return nil, err
 	}
-	if err := checkList(t, committer, external, list); err != nil {
+	if err := checkList(t, committer, external, list); err != nil { // RFC 9420 §12.2 M1
 		return nil, err
 	}
 	a := &Applied{Tree: t.Clone(), rules: rules, External: external, allowOther: o.AllowIdentityChange}
 	a.needsPath = len(list) == 0
+	// RFC 9420 §12.3 M1, M1a, M1b, M1c, M1d, M1e, M1f, M1g: in this order
 	for _, kind := range []uint16{
 		message.ProposalGroupContextExtensions, message.ProposalUpdate, message.ProposalRemove, message.ProposalAdd,
 		message.ProposalPSK, message.ProposalExternalInit, message.ProposalReInit,
@@ -70,7 +71,7 @@ func Apply(o Options, t *tree.Tree, rules tree.Rules, committer uint32, external
 			}
 		}
 	}
-	return a, a.checkTree(t)
+	return a, a.checkTree(t) // RFC 9420 §12.2 R12
 }
 
 // checkAllowed refuses what Config leaves off (RFC 9420 §12.1.4–§12.1.8).
@@ -100,7 +101,7 @@ func checkList(t *tree.Tree, committer uint32, external bool, list []Sent) error
 			return fmt.Errorf("check proposal %d: %w", i, err)
 		}
 	}
-	if external && seen.count[message.ProposalExternalInit] != 1 {
+	if external && seen.count[message.ProposalExternalInit] != 1 { // RFC 9420 §12.2 R13
 		return fmt.Errorf("check commit: external commit without exactly one ExternalInit: %w", ErrInvalid)
 	}
 	return nil
@@ -124,10 +125,10 @@ func newListState(external bool) *listState {
 func (s *listState) take(t *tree.Tree, committer uint32, p *Sent, total int) error {
 	s.count[p.Kind]++
 	if s.external && p.Kind != message.ProposalExternalInit && p.Kind != message.ProposalRemove && p.Kind != message.ProposalPSK {
-		return Invalid("an external commit can't carry proposal type %d", p.Kind)
+		return Invalid("an external commit can't carry proposal type %d", p.Kind) // RFC 9420 §12.2 R15
 	}
 	if p.external && (p.Kind == message.ProposalUpdate || p.Kind == message.ProposalExternalInit) {
-		return Invalid("an external sender can't propose type %d", p.Kind)
+		return Invalid("an external sender can't propose type %d", p.Kind) // RFC 9420 §12.1.8 M2
 	}
 	switch p.Kind {
 	case message.ProposalAdd:
@@ -139,15 +140,15 @@ func (s *listState) take(t *tree.Tree, committer uint32, p *Sent, total int) err
 		return s.takePSK(p)
 	case message.ProposalReInit:
 		if total != 1 {
-			return Invalid("ReInit stands beside other proposals")
+			return Invalid("ReInit stands beside other proposals") // RFC 9420 §12.2 R9
 		}
 	case message.ProposalExternalInit:
-		if !s.external || s.count[p.Kind] > 1 {
+		if !s.external || s.count[p.Kind] > 1 { // RFC 9420 §12.1.6 R1, §12.2 R10, R13
 			return Invalid("ExternalInit outside an external commit")
 		}
 	case message.ProposalGroupContextExtensions:
 		if s.count[p.Kind] > 1 {
-			return Invalid("a second GroupContextExtensions")
+			return Invalid("a second GroupContextExtensions") // RFC 9420 §12.2 R8
 		}
 	default:
 		return Invalid("proposal type %d is not known", p.Kind)
@@ -157,14 +158,14 @@ func (s *listState) take(t *tree.Tree, committer uint32, p *Sent, total int) err
 
 func (s *listState) takeLeaf(leaf uint32) error {
 	if _, twice := s.leaves[leaf]; twice {
-		return Invalid("a second Update or Remove of leaf %d", leaf)
+		return Invalid("a second Update or Remove of leaf %d", leaf) // RFC 9420 §12.2 R4
 	}
 	s.leaves[leaf] = struct{}{}
 	return nil
 }
 
 func (s *listState) takeUpdate(t *tree.Tree, committer uint32, p *Sent) error {
-	if p.Sender == committer {
+	if p.Sender == committer { // RFC 9420 §12.2 R2
 		return Invalid("Update by the committer itself")
 	}
 	if t.Leaf(p.Sender) == nil {
@@ -174,26 +175,27 @@ func (s *listState) takeUpdate(t *tree.Tree, committer uint32, p *Sent) error {
 }
 
 func (s *listState) takeRemove(t *tree.Tree, committer uint32, p *Sent) error {
-	if !s.external && p.Removed == committer {
+	if !s.external && p.Removed == committer { // RFC 9420 §12.2 R3
 		return Invalid("the commit removes its own sender")
 	}
-	if s.external && s.count[message.ProposalRemove] > 1 {
+	if s.external && s.count[message.ProposalRemove] > 1 { // RFC 9420 §12.2 R14
 		return Invalid("an external commit removes more than one leaf")
 	}
-	if t.Leaf(p.Removed) == nil {
+	if t.Leaf(p.Removed) == nil { // RFC 9420 §12.1.3 R1
 		return Invalid("Remove of leaf %d, which is blank", p.Removed)
 	}
 	return s.takeLeaf(p.Removed)
 }
 
 func (s *listState) takePSK(p *Sent) error {
+	// RFC 9420 §11.2 M4, M5, §11.3 M5, M6, §12.1.4 R1, R2
 	if p.PSK.Type == schedule.PSKResumption && p.PSK.Usage != schedule.UsageApplication {
 		return Invalid("a pre-shared key for a new group is used inside this one")
 	}
 	var w codec.Writer
 	p.PSK.Write(&w)
 	if _, twice := s.psks[string(w.Out())]; twice {
-		return Invalid("a pre-shared key occurs twice")
+		return Invalid("a pre-shared key occurs twice") // RFC 9420 §12.2 R7
 	}
 	s.psks[string(w.Out())] = struct{}{}
 	return nil
@@ -203,7 +205,7 @@ func (s *listState) takePSK(p *Sent) error {
 func (a *Applied) apply(before *tree.Tree, p *Sent) error {
 	switch p.Kind {
 	case message.ProposalGroupContextExtensions:
-		a.changed, a.rules.Extensions = true, p.Extensions.Clone()
+		a.changed, a.rules.Extensions = true, p.Extensions.Clone() // RFC 9420 §12.1.7 R2, §12.3 M2
 	case message.ProposalUpdate:
 		return a.update(p)
 	case message.ProposalRemove:
@@ -219,14 +221,14 @@ func (a *Applied) apply(before *tree.Tree, p *Sent) error {
 	case message.ProposalAdd:
 		return a.add(p)
 	case message.ProposalPSK:
-		if len(p.PSK.Nonce) != a.rules.Suite.HashLen() {
+		if len(p.PSK.Nonce) != a.rules.Suite.HashLen() { // RFC 9420 §12.1.4 R3
 			return Invalid("the nonce of a pre-shared key has %d bytes", len(p.PSK.Nonce))
 		}
 		a.PSKs = append(a.PSKs, p.PSK)
 	case message.ProposalExternalInit:
 		a.KEMOutput = p.KEMOutput
 	case message.ProposalReInit:
-		if p.ReInit.Version < tree.Version {
+		if p.ReInit.Version < tree.Version { // RFC 9420 §12.1.5 R1
 			return Invalid("ReInit to protocol version %d", p.ReInit.Version)
 		}
 		a.ReInit = &p.ReInit
@@ -243,7 +245,7 @@ func (a *Applied) update(p *Sent) error {
 	if err := a.checkSuccessor(old, p.Leaf); err != nil {
 		return fmt.Errorf("check Update of leaf %d: %w", p.Sender, err)
 	}
-	if err := a.rules.CheckLeaf(p.Leaf, p.Sender, tree.SourceUpdate); err != nil {
+	if err := a.rules.CheckLeaf(p.Leaf, p.Sender, tree.SourceUpdate); err != nil { // RFC 9420 §7.3 R6, §12.1.2 R1, §12.2 R1
 		return Invalid("check Update: %w", err)
 	}
 	if err := a.Tree.Update(p.Sender, p.Leaf); err != nil {
@@ -256,17 +258,17 @@ func (a *Applied) update(p *Sent) error {
 // checkSuccessor compares a member's new leaf with its old one (RFC 9420 §7.3,
 // §7.5): a fresh key, and the same client unless Config allows others.
 func (a *Applied) checkSuccessor(old, fresh *tree.LeafNode) error {
-	if bytes.Equal(old.EncryptionKey, fresh.EncryptionKey) {
+	if bytes.Equal(old.EncryptionKey, fresh.EncryptionKey) { // RFC 9420 §7.3 R6, §12.4.2 R10
 		return Invalid("the new leaf keeps the encryption key")
 	}
-	if !a.allowOther && !old.SameClient(fresh) {
+	if !a.allowOther && !old.SameClient(fresh) { // RFC 9420 §5.3.1 M2, §12.2 M4
 		return Invalid("the new leaf has another identity or signature key")
 	}
 	return nil
 }
 
 func (a *Applied) add(p *Sent) error {
-	if err := a.rules.CheckKeyPackage(p.KeyPackage); err != nil {
+	if err := a.rules.CheckKeyPackage(p.KeyPackage); err != nil { // RFC 9420 §12.1.1 R1, §12.2 R1
 		return Invalid("check Add: %w", err)
 	}
 	leaf, err := a.Tree.Add(p.KeyPackage.Leaf)
@@ -289,13 +291,13 @@ func (a *Applied) checkTree(before *tree.Tree) error {
 			touched = append(touched, m.Leaf)
 		}
 	}
-	if err := a.Tree.CheckFresh(touched); err != nil {
+	if err := a.Tree.CheckFresh(touched); err != nil { // RFC 9420 §12.2 R5, R6
 		return Invalid("%w", err)
 	}
 	if !a.changed {
 		return nil
 	}
-	if err := a.Tree.Supports(a.rules.Extensions); err != nil {
+	if err := a.Tree.Supports(a.rules.Extensions); err != nil { // RFC 9420 §12.1.7 R1
 		return Invalid("check group extensions: %w", err)
 	}
 	return nil
@@ -305,11 +307,11 @@ func (a *Applied) checkTree(before *tree.Tree) error {
 // leaf, which an external commit learns here (RFC 9420 §12.4.2).
 func (a *Applied) mergePath(committer uint32, path *tree.UpdatePath) (uint32, error) {
 	if a.External {
-		committer = a.Tree.FirstBlank()
+		committer = a.Tree.FirstBlank() // RFC 9420 §12.4.2 R8
 		if err := a.Tree.Reserve(committer); err != nil {
 			return 0, Invalid("%w", err)
 		}
-		if a.replaced != nil {
+		if a.replaced != nil { // RFC 9420 §12.2 M3
 			if err := a.checkSuccessor(a.replaced, path.Leaf); err != nil {
 				return 0, fmt.Errorf("check path: %w", err)
 			}
@@ -319,7 +321,7 @@ func (a *Applied) mergePath(committer uint32, path *tree.UpdatePath) (uint32, er
 		if old == nil {
 			return 0, Invalid("check path: committer %d is not in the tree", committer)
 		}
-		if err := a.checkSuccessor(old, path.Leaf); err != nil {
+		if err := a.checkSuccessor(old, path.Leaf); err != nil { // RFC 9420 §7.5 M1, §12.4.2 R10
 			return 0, fmt.Errorf("check path: %w", err)
 		}
 	}

@@ -31,8 +31,8 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
-	external := m.Sender.Kind == message.SenderNewMemberCommit
-	a, err := Apply(o, st.Tree, st.Rules(), m.Sender.Index, external, list)
+	external := m.Sender.Kind == message.SenderNewMemberCommit              // RFC 9420 §12.4.3.2 M6
+	a, err := Apply(o, st.Tree, st.Rules(), m.Sender.Index, external, list) // RFC 9420 §12.2 M1, M2, §12.4 M2, §12.4.2 R5
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 		if sc.Committer, err = a.mergePath(m.Sender.Index, sc.Path); err != nil {
 			return nil, err
 		}
-	case a.needsPath:
+	case a.needsPath: // RFC 9420 §12.4 R1, §12.4.2 R7
 		return nil, Invalid("check commit: it has no path though its proposals need one")
 	}
 	sc.Provisional = st.Provisional(sc)
@@ -51,6 +51,7 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 }
 
 // resolve collects a commit's proposals with their senders.
+// RFC 9420 §12.4 S2: what is not referred to is not asked for
 func (st *State) resolve(m *message.Signed) ([]Sent, error) {
 	list := make([]Sent, 0, len(m.Commit.Proposals))
 	refs := 0
@@ -60,7 +61,7 @@ func (st *State) resolve(m *message.Signed) ([]Sent, error) {
 			continue
 		}
 		if m.Sender.Kind == message.SenderNewMemberCommit {
-			return nil, Invalid("check commit: an external commit refers to a proposal")
+			return nil, Invalid("check commit: an external commit refers to a proposal") // RFC 9420 §12.4.3.2 M2
 		}
 		if refs++; refs > len(st.Proposals) { // bounds the search below
 			return nil, Invalid("check commit: it refers to a proposal twice")

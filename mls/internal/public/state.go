@@ -69,7 +69,7 @@ func (st *State) CheckPlace(groupID []byte, epoch uint64) error {
 	if !bytes.Equal(groupID, st.Context.GroupID) {
 		return fmt.Errorf("check message: %w", ErrWrongGroup)
 	}
-	if epoch != st.Context.Epoch {
+	if epoch != st.Context.Epoch { // RFC 9420 §12.1 M1, §12.4.2 R1
 		return fmt.Errorf("check message: it is of epoch %d, the group is in %d: %w", epoch, st.Context.Epoch, ErrEpoch)
 	}
 	return nil
@@ -78,7 +78,7 @@ func (st *State) CheckPlace(groupID []byte, epoch uint64) error {
 // Verify checks the signature of a message of this epoch with the key of its
 // sender (RFC 9420 §6.1) and that such a sender may send such a thing.
 func (st *State) Verify(o Options, m *message.Signed) error {
-	key, err := st.senderKey(o, m)
+	key, err := st.senderKey(o, m) // RFC 9420 §6.1 M5, §12.4.2 R4
 	if err != nil {
 		return err
 	}
@@ -92,36 +92,36 @@ func (st *State) senderKey(o Options, m *message.Signed) ([]byte, error) {
 	switch m.Sender.Kind {
 	case message.SenderMember:
 		if leaf := st.Tree.Leaf(m.Sender.Index); leaf != nil {
-			return leaf.SignatureKey, nil
+			return leaf.SignatureKey, nil // RFC 9420 §6.1 M1a
 		}
 		return nil, Invalid("check message: leaf %d is blank", m.Sender.Index)
 	case message.SenderNewMemberCommit:
 		if !o.AllowExternalCommits {
 			return nil, fmt.Errorf("check message: external commit: %w", ErrNotAllowed)
 		}
-		if m.Kind != message.KindCommit || m.Commit.Path == nil {
+		if m.Kind != message.KindCommit || m.Commit.Path == nil { // RFC 9420 §6.1 M3, §12.4.3.2 M1
 			return nil, Invalid("check message: a new member sends no commit with a path")
 		}
-		return m.Commit.Path.Leaf.SignatureKey, nil
+		return m.Commit.Path.Leaf.SignatureKey, nil // RFC 9420 §6.1 M1c, §12.4.3.2 M3, M4
 	}
 	if !o.AllowExternalSenders {
 		return nil, fmt.Errorf("check message: proposal from outside: %w", ErrNotAllowed)
 	}
-	if m.Kind != message.KindProposal {
+	if m.Kind != message.KindProposal { // RFC 9420 §6.1 M2
 		return nil, Invalid("check message: a sender outside sends no proposal")
 	}
 	if m.Sender.Kind == message.SenderNewMemberProposal {
-		if m.Proposal.Kind != message.ProposalAdd {
+		if m.Proposal.Kind != message.ProposalAdd { // RFC 9420 §6.1 M4
 			return nil, Invalid("check message: a new member proposes type %d", m.Proposal.Kind)
 		}
-		return m.Proposal.KeyPackage.Leaf.SignatureKey, nil
+		return m.Proposal.KeyPackage.Leaf.SignatureKey, nil // RFC 9420 §6.1 M1d
 	}
 	return st.externalKey(m)
 }
 
 // externalKey finds the key of an external sender (RFC 9420 §12.1.8).
 func (st *State) externalKey(m *message.Signed) ([]byte, error) {
-	if m.Proposal.Kind == message.ProposalUpdate || m.Proposal.Kind == message.ProposalExternalInit {
+	if m.Proposal.Kind == message.ProposalUpdate || m.Proposal.Kind == message.ProposalExternalInit { // RFC 9420 §6.1 M2, §12.1.8 M2
 		return nil, fmt.Errorf("check message: an external sender proposes type %d: %w", m.Proposal.Kind, message.ErrMalformed)
 	}
 	data, _ := st.Context.Extensions.Find(tree.ExtExternalSenders)
@@ -130,11 +130,11 @@ func (st *State) externalKey(m *message.Signed) ([]byte, error) {
 	for i := uint32(0); !v.Empty(); i++ {
 		key := v.Bytes()
 		tree.ReadCredential(v)
-		if v.Err() == nil && i == m.Sender.Index {
+		if v.Err() == nil && i == m.Sender.Index { // RFC 9420 §6.1 M1b
 			return key, nil
 		}
 	}
-	return nil, Invalid("check message: there is no external sender %d", m.Sender.Index)
+	return nil, Invalid("check message: there is no external sender %d", m.Sender.Index) // RFC 9420 §12.1.8 R1
 }
 
 // Keep caches a verified proposal (RFC 9420 §12.1).

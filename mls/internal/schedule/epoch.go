@@ -33,7 +33,7 @@ type Secrets struct {
 func Joiner(s *suite.Suite, initSecret, commitSecret, context []byte) []byte {
 	extracted := s.Extract(initSecret, commitSecret)
 	joiner := s.ExpandWithLabel(extracted, "joiner", context, s.HashLen())
-	suite.Zero(extracted, initSecret, commitSecret)
+	suite.Zero(extracted, initSecret, commitSecret) // RFC 9420 §9.2 M2a
 	return joiner
 }
 
@@ -62,7 +62,7 @@ func FromEpoch(s *suite.Suite, epoch []byte) *Secrets {
 		Authenticator: s.DeriveSecret(epoch, "authentication"),
 		Init:          s.DeriveSecret(epoch, "init"),
 	}
-	suite.Zero(epoch)
+	suite.Zero(epoch) // RFC 9420 §9.2 M2a
 	return out
 }
 

@@ -74,7 +74,7 @@ func PSKSecret(s *suite.Suite, ids []PSKID, keys [][]byte) []byte {
 	}
 	secret := make([]byte, s.HashLen())
 	zero := make([]byte, s.HashLen())
-	for i, id := range ids {
+	for i, id := range ids { // RFC 9420 §8.4 R1, §12.3 M1e
 		var label codec.Writer
 		id.Write(&label)
 		label.U16(uint16(i))

@@ -133,13 +133,13 @@ func (t *Tree) Reserve(leaf uint32, n uint32) ([]Key, error) {
 // erased (RFC 9420 §9.2).
 func (t *Tree) Consume(st *Step) {
 	if g := st.grow; g != nil {
-		clear(t.nodes[g.from])
+		clear(t.nodes[g.from]) // RFC 9420 §9.2 M2b
 		delete(t.nodes, g.from)
 		maps.Copy(t.nodes, g.nodes)
 		t.ratch[st.leaf] = g.pair
 	}
-	st.now.replace(&st.used)
-	st.Key.Zero()
+	st.now.replace(&st.used) // RFC 9420 §9.1 M1, §9.2 M1, M2, M2c
+	st.Key.Zero()            // RFC 9420 §9.2 M2d
 	st.grow = nil
 }
 

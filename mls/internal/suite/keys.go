@@ -62,7 +62,7 @@ func (s *Suite) SignatureKey(signer crypto.Signer) ([]byte, error) {
 	if signer == nil {
 		return nil, errors.New("read signature key: no signer was given")
 	}
-	pub, ok := signer.Public().(ed25519.PublicKey)
+	pub, ok := signer.Public().(ed25519.PublicKey) // RFC 9420 §5.1.2 M1
 	if !ok {
 		return nil, fmt.Errorf("read signature key: suite %s needs an Ed25519 signer, not %T", s.name, signer.Public())
 	}

@@ -83,7 +83,7 @@ func ReadExtensions(r *codec.Reader) Extensions {
 	}
 	r.Join(v)
 	if dup, ok := duplicateType(out); ok && r.Err() == nil {
-		r.Fail(fmt.Errorf("extension type 0x%04x appears twice", dup))
+		r.Fail(fmt.Errorf("extension type 0x%04x appears twice", dup)) // RFC 9420 §13.4 M5
 	}
 	return out
 }

@@ -59,7 +59,7 @@ func (t *Tree) leafHash(x uint32, leaf *LeafNode) []byte {
 	var w codec.Writer
 	w.U8(typeLeaf)
 	w.U32(LeafOf(x))
-	w.Optional(leaf != nil)
+	w.Optional(leaf != nil) // RFC 9420 §7.8 M1
 	if leaf != nil {
 		leaf.Write(&w)
 	}
@@ -69,7 +69,7 @@ func (t *Tree) leafHash(x uint32, leaf *LeafNode) []byte {
 func (t *Tree) hashParent(p *ParentNode, gone []uint32, left, right []byte) []byte {
 	var w codec.Writer
 	w.U8(typeParent)
-	w.Optional(p != nil)
+	w.Optional(p != nil) // RFC 9420 §7.8 M1
 	if p != nil {
 		p.writeWithout(&w, gone)
 	}

@@ -107,23 +107,23 @@ func (r Rules) CheckKeyPackage(k *KeyPackage) error {
 	if err := k.verifyFrame(r.Suite); err != nil {
 		return fmt.Errorf("check key package: %w", err)
 	}
-	return r.CheckLeaf(k.Leaf, 0, SourceKeyPackage)
+	return r.CheckLeaf(k.Leaf, 0, SourceKeyPackage) // RFC 9420 §10 M2, §10.1 R2
 }
 
 // verifyFrame checks all but the leaf.
 func (k *KeyPackage) verifyFrame(s *suite.Suite) error {
 	switch {
-	case k.Version != Version:
+	case k.Version != Version: // RFC 9420 §10 M4, §10.1 R1
 		return fmt.Errorf("protocol version %d is not supported", k.Version)
-	case k.Suite != s.ID():
+	case k.Suite != s.ID(): // RFC 9420 §10.1 R1
 		return fmt.Errorf("it is for suite 0x%04x, not 0x%04x", k.Suite, s.ID())
-	case k.Leaf.Source != SourceKeyPackage:
+	case k.Leaf.Source != SourceKeyPackage: // RFC 9420 §7.3 R5, §10 M5
 		return errors.New("its leaf was not made for a key package")
-	case bytes.Equal(k.InitKey, k.Leaf.EncryptionKey):
+	case bytes.Equal(k.InitKey, k.Leaf.EncryptionKey): // RFC 9420 §10.1 R4
 		return errors.New("init key and encryption key are the same")
 	}
-	if err := s.CheckPublicKey(k.InitKey); err != nil {
+	if err := s.CheckPublicKey(k.InitKey); err != nil { // RFC 9420 §10 M1
 		return fmt.Errorf("init key: %w", err)
 	}
-	return s.VerifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.raw[:k.tbs], k.Signature)
+	return s.VerifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.raw[:k.tbs], k.Signature) // RFC 9420 §10 M3, §10.1 R3
 }

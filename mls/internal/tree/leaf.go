@@ -238,6 +238,7 @@ func (l *LeafNode) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer, gr
 	var w codec.Writer
 	l.writeUnsigned(&w)
 	unsigned := w.Out()
+	// RFC 9420 §7.2 M6
 	sig, err := s.SignWithLabel(rand, signer, "LeafNodeTBS", leafTBS(unsigned, l.Source, groupID, index))
 	if err != nil {
 		return fmt.Errorf("sign leaf node: %w", err)

@@ -76,7 +76,7 @@ func (t *Tree) Merge(r Rules, sender uint32, p *UpdatePath, added []uint32) erro
 	if err := t.checkPath(path, sender, p, added); err != nil {
 		return fmt.Errorf("merge path of leaf %d: %w", sender, err)
 	}
-	if err := r.CheckLeaf(p.Leaf, sender, SourceCommit); err != nil {
+	if err := r.CheckLeaf(p.Leaf, sender, SourceCommit); err != nil { // RFC 9420 §7.3 R7, §12.4.2 M1, R9
 		return fmt.Errorf("merge path of leaf %d: %w", sender, err)
 	}
 	keys := make([][]byte, len(path))
@@ -84,7 +84,7 @@ func (t *Tree) Merge(r Rules, sender uint32, p *UpdatePath, added []uint32) erro
 		keys[i] = n.EncryptionKey
 	}
 	want := t.linkPath(sender, path, keys)
-	if !bytes.Equal(want, p.Leaf.ParentHash) {
+	if !bytes.Equal(want, p.Leaf.ParentHash) { // RFC 9420 §7.5 R1, §7.9.2 M2
 		return fmt.Errorf("merge path of leaf %d: %w", sender, ErrParentHash)
 	}
 	t.set(NodeOf(sender), &node{leaf: p.Leaf})
@@ -99,7 +99,7 @@ func (t *Tree) checkPath(path []step, sender uint32, p *UpdatePath, added []uint
 	}
 	fresh := map[string]struct{}{string(p.Leaf.EncryptionKey): {}}
 	for i, n := range p.Nodes {
-		if want := len(t.recipients(path[i].copath, added)); len(n.Secrets) != want {
+		if want := len(t.recipients(path[i].copath, added)); len(n.Secrets) != want { // RFC 9420 §7.6 M2
 			return fmt.Errorf("path node %d has %d ciphertexts instead of %d", i, len(n.Secrets), want)
 		}
 		if err := t.suite.CheckPublicKey(n.EncryptionKey); err != nil {
@@ -115,7 +115,7 @@ func (t *Tree) checkPath(path []step, sender uint32, p *UpdatePath, added []uint
 			continue
 		}
 		if _, old := fresh[string(n.key())]; old {
-			return fmt.Errorf("path uses a key that node %d has already", x)
+			return fmt.Errorf("path uses a key that node %d has already", x) // RFC 9420 §12.4.2 R11
 		}
 		if n.leaf != nil && uint32(x) != NodeOf(sender) && bytes.Equal(n.leaf.SignatureKey, p.Leaf.SignatureKey) {
 			return fmt.Errorf("path leaf uses the signature key of leaf %d", LeafOf(uint32(x)))
@@ -126,6 +126,7 @@ func (t *Tree) checkPath(path []step, sender uint32, p *UpdatePath, added []uint
 
 // recipients is the resolution of a copath node without the leaves added by
 // the same commit (RFC 9420 §7.6).
+// RFC 9420 §7.5 M2, §7.6 M1
 func (t *Tree) recipients(copath uint32, added []uint32) []uint32 {
 	return slices.DeleteFunc(t.Resolution(copath), func(x uint32) bool {
 		if Level(x) > 0 {

@@ -63,7 +63,7 @@ func (p *Private) LeafKey() []byte { return p.keys[NodeOf(p.leaf)] }
 // SetLeafKey replaces the leaf's key, after the member's own Update.
 func (p *Private) SetLeafKey(key []byte) { p.setKey(NodeOf(p.leaf), bytes.Clone(key)) }
 
-func (p *Private) setKey(x uint32, key []byte) {
+func (p *Private) setKey(x uint32, key []byte) { // RFC 9420 §7.5 M3b
 	suite.Zero(p.keys[x])
 	p.keys[x] = key
 }
@@ -87,7 +87,7 @@ func (p *Private) Wipe() {
 
 // Prune erases the keys of nodes that are blank in t or outside it (RFC 9420
 // §7.5). Call it after proposals were applied and again after a path.
-func (p *Private) Prune(t *Tree) {
+func (p *Private) Prune(t *Tree) { // RFC 9420 §7.5 M3b
 	for x, k := range p.keys {
 		if int(x) >= len(t.nodes) || t.nodes[x].blank() {
 			suite.Zero(k)
@@ -164,12 +164,12 @@ func (p *Private) climb(t *Tree, steps []step, secret []byte) ([]byte, error) {
 			suite.Zero(secret)
 			return nil, err
 		}
-		if t.nodes[s.node].blank() || !bytes.Equal(pub, t.nodes[s.node].key()) {
+		if t.nodes[s.node].blank() || !bytes.Equal(pub, t.nodes[s.node].key()) { // RFC 9420 §7.5 R2, §12.4.3.1 M2
 			suite.Zero(secret, priv)
 			return nil, fmt.Errorf("the path secret does not fit node %d", s.node)
 		}
 		p.setKey(s.node, priv)
-		next := t.suite.DeriveSecret(secret, "path")
+		next := t.suite.DeriveSecret(secret, "path") // RFC 9420 §7.5 M3, M3a: each secret goes with the next
 		suite.Zero(secret)
 		secret = next
 	}

@@ -189,7 +189,7 @@ func (t *Tree) Reserve(i uint32) error {
 // Add places a leaf at the first blank place and returns its index (RFC 9420
 // §12.1.1).
 func (t *Tree) Add(leaf *LeafNode) (uint32, error) {
-	i := t.FirstBlank()
+	i := t.FirstBlank() // RFC 9420 §12.1.1 R2, §12.3 M1d
 	if err := t.Reserve(i); err != nil {
 		return 0, err
 	}
@@ -201,7 +201,7 @@ func (t *Tree) Add(leaf *LeafNode) (uint32, error) {
 		}
 		at, _ := slices.BinarySearch(p.Unmerged, i)
 		q := *p
-		q.Unmerged = slices.Insert(slices.Clone(p.Unmerged), at, i)
+		q.Unmerged = slices.Insert(slices.Clone(p.Unmerged), at, i) // RFC 9420 §7.1 M1, §12.1.1 R3
 		t.nodes[x] = &node{parent: &q}
 	}
 	return i, nil
@@ -209,6 +209,7 @@ func (t *Tree) Add(leaf *LeafNode) (uint32, error) {
 
 // Update replaces a member's leaf and blanks its direct path (RFC 9420
 // §12.1.2).
+// RFC 9420 §12.1.2 R2
 func (t *Tree) Update(i uint32, leaf *LeafNode) error {
 	if t.Leaf(i) == nil {
 		return fmt.Errorf("update leaf %d: %w", i, ErrNoMember)
@@ -226,7 +227,7 @@ func (t *Tree) Remove(i uint32) error {
 	}
 	t.set(NodeOf(i), nil)
 	t.blankPath(i)
-	t.truncate()
+	t.truncate() // RFC 9420 §12.1.3 R2
 	return nil
 }
 

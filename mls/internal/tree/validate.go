@@ -19,13 +19,13 @@ func (t *Tree) Validate(r Rules) error {
 	if err := t.checkShape(); err != nil {
 		return err
 	}
-	if err := t.CheckUnique(); err != nil {
+	if err := t.CheckUnique(); err != nil { // RFC 9420 §12.4.3.1 R12
 		return err
 	}
-	if err := t.CheckParentHashes(); err != nil {
+	if err := t.CheckParentHashes(); err != nil { // RFC 9420 §7.9.2 M1, §12.4.3.1 R8
 		return err
 	}
-	return t.checkLeaves(r)
+	return t.checkLeaves(r) // RFC 9420 §12.4.3.1 R9
 }
 
 // checkLeaves checks every leaf by the rules, the signatures of large trees on
@@ -81,9 +81,9 @@ func (t *Tree) occupiedLeaf(from uint32) bool {
 func (t *Tree) checkUnmerged(x uint32, p *ParentNode) error {
 	for i, l := range p.Unmerged {
 		if i > 0 && p.Unmerged[i-1] >= l {
-			return fmt.Errorf("check node %d: unmerged leaves are not in increasing order", x)
+			return fmt.Errorf("check node %d: unmerged leaves are not in increasing order", x) // RFC 9420 §7.1 M1
 		}
-		if t.Leaf(l) == nil || !Covers(x, l) {
+		if t.Leaf(l) == nil || !Covers(x, l) { // RFC 9420 §12.4.3.1 R10
 			return fmt.Errorf("check node %d: unmerged leaf %d is no member below it", x, l)
 		}
 		for y := Parent(NodeOf(l)); y != x; y = Parent(y) {
@@ -92,7 +92,7 @@ func (t *Tree) checkUnmerged(x uint32, p *ParentNode) error {
 				continue
 			}
 			if _, listed := slices.BinarySearch(between.Unmerged, l); !listed {
-				return fmt.Errorf("check node %d: leaf %d is unmerged above it but not in it", y, l)
+				return fmt.Errorf("check node %d: leaf %d is unmerged above it but not in it", y, l) // RFC 9420 §12.4.3.1 R11
 			}
 		}
 	}
@@ -119,7 +119,7 @@ func (t *Tree) CheckParentHashes() error {
 // countLinks counts the nodes below child c, with sibling s, whose parent hash
 // fits p.
 func (t *Tree) countLinks(p *ParentNode, c, s uint32) int {
-	resolution := t.Resolution(c)
+	resolution := t.Resolution(c) // RFC 9420 §7.9.2 R1, R3
 	unmerged := below(c, p.Unmerged)
 	if len(resolution) != len(unmerged)+1 {
 		return 0
@@ -129,7 +129,7 @@ func (t *Tree) countLinks(p *ParentNode, c, s uint32) int {
 		return 0
 	}
 	have := t.storedParentHash(d)
-	if len(have) == 0 || !bytes.Equal(have, t.parentHash(p, s)) {
+	if len(have) == 0 || !bytes.Equal(have, t.parentHash(p, s)) { // RFC 9420 §7.9.2 R2
 		return 0
 	}
 	return 1

@@ -19,7 +19,7 @@ const (
 // §12.4.3.3).
 func (t *Tree) Bytes() []byte {
 	end := len(t.nodes)
-	for end > 0 && t.nodes[end-1].blank() {
+	for end > 0 && t.nodes[end-1].blank() { // RFC 9420 §12.4.3.3 M1
 		end--
 	}
 	var w codec.Writer
@@ -64,7 +64,7 @@ func Read(s *suite.Suite, r *codec.Reader) *Tree {
 		nodes = append(nodes, readNode(v, len(nodes)%2 == 0))
 	}
 	if v.Err() == nil && (len(nodes) == 0 || nodes[len(nodes)-1].blank()) {
-		v.Fail(errors.New("last node is blank"))
+		v.Fail(errors.New("last node is blank")) // RFC 9420 §12.4.3.3 M2
 	}
 	r.Join(v)
 	if r.Err() != nil {
