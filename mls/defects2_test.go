@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
+	"time"
 
 	"primum/mls/internal/message"
 	"primum/mls/internal/tree"
@@ -68,4 +69,69 @@ func TestDefectWeakEncryptionKeys(t *testing.T) {
 		l.commit(l.at(0), CommitOptions{})
 		l.agree()
 	}
+}
+
+// TestDefectCommitterBlocked: a member that sends proposals which contradict
+// one another, or the honest ones, costs a committer a fixed number of tries and
+// not one for each proposal, and keeps no honest proposal out.
+func TestDefectCommitterBlocked(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 41, 12)
+	committer, evil := l.at(0), l.at(11)
+	old := l.addOf(l.at(5), nothing) // who is here already
+	twice := l.addOf(l.party(), nothing)
+	late := l.addOf(l.party(), func(k *tree.KeyPackage) { k.Leaf.Lifetime = tree.Lifetime{NotAfter: 1} })
+	var honest [][]byte
+	for leaf := uint32(1); leaf < 11; leaf++ {
+		msg, err := l.at(leaf).g.ProposeUpdate(nil)
+		l.must(err)
+		l.deliver(l.at(leaf), msg)
+		honest = append(honest, l.at(leaf).g.st.Proposals[leaf-1].Ref)
+	}
+	for _, p := range []message.Proposal{
+		{Kind: ProposalGroupContextExtensions},
+		{Kind: ProposalGroupContextExtensions},
+		old, twice, twice, late,
+		{Kind: ProposalUpdate, Leaf: l.updateLeaf(evil, func(d *tree.LeafNode) {
+			d.EncryptionKey = twice.KeyPackage.Leaf.EncryptionKey
+		})},
+	} {
+		msg := l.proposeAnew(evil, p)
+		l.deliver(evil, msg)
+	}
+	asked := 0
+	committer.g.cfg.Now = func() time.Time { asked++; return labTime() }
+	staged, err := committer.g.Commit(CommitOptions{Add: []*KeyPackage{l.checked(l.addOf(l.party(), nothing))}})
+	l.must(err)
+	if asked > 6 {
+		t.Errorf("the commit was tried %d times", asked)
+	}
+	for _, ref := range honest {
+		if !bytes.Contains(staged.Commit, ref) {
+			t.Errorf("an honest Update is left out")
+		}
+	}
+	delete(l.parties, evil.name) // it kept none of what it sent
+	l.deliver(committer, staged.Commit)
+	l.must(committer.g.Merge())
+	l.agree()
+}
+
+// proposeAnew is proposeBy with authenticated data of its own, so that one
+// proposal can be sent twice.
+func (l *lab) proposeAnew(p *party, v message.Proposal) []byte {
+	l.t.Helper()
+	st := p.g.st
+	aad := make([]byte, 8)
+	_, err := l.rnd.Read(aad)
+	l.must(err)
+	m := &message.Signed{Wire: WirePublicMessage, Content: p.g.content(Proposal, aad)}
+	m.Proposal = &v
+	l.signBy(p, m)
+	return m.PublicMessage(st.Suite, p.g.secrets.Membership, st.Encoded)
+}
+
+// checked is the key package of an Add.
+func (l *lab) checked(p message.Proposal) *KeyPackage {
+	return &KeyPackage{suite: l.public.st.Suite, inner: p.KeyPackage}
 }

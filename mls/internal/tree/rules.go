@@ -33,6 +33,19 @@ func (r Rules) CheckLeaf(l *LeafNode, index uint32, want ...Source) error {
 	return r.checkLeaf(l, index, required, want)
 }
 
+// Suits checks of a leaf that was checked before what may be otherwise in
+// another context or at another time: capabilities and lifetime.
+func (r Rules) Suits(l *LeafNode) error {
+	required, err := RequiredOf(r.Extensions)
+	if err != nil {
+		return err
+	}
+	if err := r.checkCapabilities(l, required); err != nil {
+		return err
+	}
+	return r.checkLifetime(l)
+}
+
 func (r Rules) checkLeaf(l *LeafNode, index uint32, required Required, want []Source) error {
 	if len(want) > 0 && !slices.Contains(want, l.Source) {
 		return fmt.Errorf("check leaf %d: source %d is not allowed here", index, l.Source)
