@@ -1,20 +1,3 @@
-// Package mls is Messaging Layer Security (RFC 9420) for hostile input.
-//
-// A Group is one member's view of one group. It is made by Create, Join or
-// Load, changed by Process, Merge and the sealing calls, and written by
-// MarshalBinary. Every call that fails leaves the state as it was, byte for
-// byte. Secrets are erased as the deletion schedule of RFC 9420 §9.2 demands;
-// MarshalBinary never holds one that was consumed.
-//
-// The caller persists: the state after a call is to be on disk before the
-// message that the call made is sent, or the plaintext that it gave is shown.
-// Reserve lets a sender persist once for many messages.
-//
-// A PublicGroup follows the handshakes of a group without any secret.
-//
-// What is off unless Config switches it on: external commits, external
-// senders, pre-shared keys, reinitialisation and branching. X.509 credentials
-// are not supported. The package is not audited.
 package mls
 
 import (
