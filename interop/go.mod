@@ -5,6 +5,7 @@ go 1.26.0
 
 require (
 	github.com/piprate/json-gold v0.9.1
+	github.com/thomas-vilte/mls-go v1.6.0
 	github.com/yaronf/httpsign v0.3.1
 	primum v0.0.0
 )
@@ -22,7 +23,6 @@ require (
 	github.com/lestrrat-go/option v1.0.1 // indirect
 	github.com/pquerna/cachecontrol v0.2.0 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
-	github.com/thomas-vilte/mls-go v1.6.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
