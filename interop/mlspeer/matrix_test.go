@@ -7,19 +7,27 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"primum/mls"
 )
 
 // TestMatrix seats the implementations at a table of four in every way there
 // is, and prints who can do what with whom.
-func TestMatrix(t *testing.T) {
-	f := startFleet(t, kinds()...)
-	table := newTable(f.versions(t), steps())
+func TestMatrix(t *testing.T) { matrix(t, classic, kinds()) }
+
+// TestHybridMatrix is TestMatrix in the post-quantum hybrid suite, which mls-go
+// has no means to compose.
+func TestHybridMatrix(t *testing.T) { matrix(t, hybrid, []string{OursName, tsName}) }
+
+func matrix(t *testing.T, suite uint16, kinds []string) {
+	f := startFleet(t, kinds...)
+	table := newTable(fmt.Sprintf("%v: %s", mls.Suite(suite), f.versions(t)), steps())
 	counter := new(rooms)
 	t.Run("seats", func(t *testing.T) {
-		for _, seating := range seatings(kinds()) {
+		for _, seating := range seatings(kinds) {
 			t.Run(strings.Join(seating, ","), func(t *testing.T) {
 				t.Parallel()
-				evening(t, table, func() (*room, error) { return counter.open(f, classic, seating) }, seating)
+				evening(t, table, func() (*room, error) { return counter.open(f, suite, seating) }, seating)
 			})
 		}
 	})
@@ -86,19 +94,19 @@ func newRoom(open func() (*room, error), next int) (*room, error) {
 
 // table gathers what happened, by mix: how many seats each implementation has.
 type table struct {
-	versions string
-	columns  []string
-	mu       sync.Mutex // guards what follows
-	rows     []string
-	cells    map[string]*cell // by row and column
-	why      []string
+	title   string
+	columns []string
+	mu      sync.Mutex // guards what follows
+	rows    []string
+	cells   map[string]*cell // by row and column
+	why     []string
 }
 
 // cell counts the seatings of a mix.
 type cell struct{ passed, failed, none int }
 
-func newTable(versions string, steps []step) *table {
-	t := &table{versions: versions, cells: map[string]*cell{}}
+func newTable(title string, steps []step) *table {
+	t := &table{title: title, cells: map[string]*cell{}}
 	for _, st := range steps {
 		t.columns = append(t.columns, st.name)
 	}
@@ -164,7 +172,7 @@ func (t *table) String() string {
 	slices.Sort(t.rows)
 	slices.Sort(t.why)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", t.versions)
+	fmt.Fprintf(&b, "%s\n", t.title)
 	fmt.Fprintf(&b, "| %-30s |", "four seats")
 	for _, c := range t.columns {
 		fmt.Fprintf(&b, " %-8s |", c)
