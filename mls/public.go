@@ -166,9 +166,6 @@ func (p *PublicGroup) keepProposal(m *message.Signed, received *Received) (*publ
 }
 
 func (p *PublicGroup) stageCommit(m *message.Signed, received *Received) (*public.State, error) {
-	if len(m.Tag) != p.st.Suite.HashLen() {
-		return nil, public.Invalid("check commit: its confirmation tag has %d bytes", len(m.Tag))
-	}
 	staged, err := p.st.Stage(p.cfg.options(), m)
 	if err != nil {
 		return nil, err

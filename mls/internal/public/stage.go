@@ -27,6 +27,9 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 	if st.Context.Epoch == math.MaxUint64 {
 		return nil, Invalid("check commit: the last epoch has no next")
 	}
+	if len(m.Tag) != st.Suite.HashLen() { // who is removed can't check more of it
+		return nil, Invalid("check commit: its confirmation tag has %d bytes", len(m.Tag))
+	}
 	list, err := st.resolve(m)
 	if err != nil {
 		return nil, err
