@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"primum/mls/internal/message"
+	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
 
@@ -134,4 +135,74 @@ func (l *lab) proposeAnew(p *party, v message.Proposal) []byte {
 // checked is the key package of an Add.
 func (l *lab) checked(p message.Proposal) *KeyPackage {
 	return &KeyPackage{suite: l.public.st.Suite, inner: p.KeyPackage}
+}
+
+// TestDefectForgedOwnMessage: that a message is this member's own is said of
+// none that another made. Else whoever carries the messages (for a
+// PublicMessage), or any member (for the head of a PrivateMessage), makes a
+// member believe that its state was rolled back.
+func TestDefectForgedOwnMessage(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 42, 3)
+	evil, victim := l.at(1), l.at(2)
+	as := message.Sender{Kind: message.SenderMember, Index: victim.g.Me()}
+	forged := map[string][]byte{
+		"a commit by a member":    l.commitBy(evil, forge{as: &as}),
+		"a commit by nobody":      l.commitBy(evil, forge{as: &as, done: func(m *message.Signed) { m.Signature = nil }}),
+		"an application message":  l.sealAs(evil, victim.g.Me(), 0, Application),
+		"one ahead":               l.sealAs(evil, victim.g.Me(), 7, Application),
+		"one far ahead":           l.sealAs(evil, victim.g.Me(), 1<<32-1, Application),
+		"a handshake":             l.sealAs(evil, victim.g.Me(), 3, Commit),
+		"a handshake of no bytes": l.sealAs(evil, victim.g.Me(), 0, Proposal),
+	}
+	l.unmoved("a forged own message", func() {
+		for name, msg := range forged {
+			if _, err := victim.g.Process(msg); err == nil || errors.Is(err, ErrOwnMessage) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	ahead := l.bytesOf(victim)
+	staged, err := victim.g.Commit(CommitOptions{})
+	l.must(err)
+	var own [][]byte
+	for range 3 {
+		own = append(own, seal(t, victim.g, "x"))
+	}
+	if _, err := victim.g.Process(own[0]); !errors.Is(err, ErrOwnMessage) {
+		t.Errorf("an own message: %v", err)
+	}
+	victim.g, err = Load(victim.cfg, ahead) // a backup
+	l.must(err)
+	l.unmoved("an own message of a later state", func() {
+		for _, msg := range [][]byte{own[0], own[2], staged.Commit} {
+			if _, err := victim.g.Process(msg); !errors.Is(err, ErrOwnMessage) {
+				t.Errorf("an own message of a later state: %v", err)
+			}
+		}
+	})
+}
+
+// sealAs makes a PrivateMessage whose head names another leaf, under the key
+// of that leaf as the sender knows it, where it is not too far.
+func (l *lab) sealAs(p *party, leaf, generation uint32, kind Kind) []byte {
+	l.t.Helper()
+	g := p.g
+	body, sizes, err := g.signBody([]byte("x"), nil, 0)
+	l.must(err)
+	content := schedule.Handshake
+	if kind == Application {
+		content = schedule.Application
+	}
+	key := schedule.Key{Generation: generation}
+	if step, err := g.keys.Find(leaf, content, generation, g.cfg.limits()); err == nil {
+		defer step.Drop()
+		key = step.Key
+	}
+	me := g.me
+	defer func() { g.me = me }()
+	g.me = leaf
+	msg, err := g.sealPrivate(l.rnd, &key, kind, nil, body, sizes)
+	l.must(err)
+	return msg
 }

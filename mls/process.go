@@ -15,7 +15,9 @@ import (
 // Process takes in a message of the group. After an error the state is as it
 // was. A commit that is accepted drops a pending commit and all proposals of
 // the old epoch. Own messages come back as ErrOwnMessage: what they do is done
-// by Merge, or was done when they were made.
+// by Merge, or was done when they were made. That is said of no message that
+// another has made, but of a PrivateMessage whose key was used already, which
+// can't be opened again.
 func (g *Group) Process(msg []byte) (*Received, error) {
 	if err := g.usable(); err != nil {
 		return nil, fmt.Errorf("process message: %w", err)
@@ -48,9 +50,6 @@ func (g *Group) processPublic(msg []byte) (*Received, error) {
 		return nil, public.Invalid("check message: application data in a public message")
 	}
 	if m.Sender.Kind == message.SenderMember {
-		if m.Sender.Index == g.me {
-			return nil, fmt.Errorf("check message: %w", ErrOwnMessage)
-		}
 		// RFC 9420 §6.2 M2, §12.4.2 R2
 		if !g.st.Suite.VerifyMAC(g.secrets.Membership, m.MembershipInput(g.st.Encoded), tag) {
 			return nil, fmt.Errorf("check membership tag: %w", ErrAuthentication)
@@ -58,6 +57,9 @@ func (g *Group) processPublic(msg []byte) (*Received, error) {
 	}
 	if err := g.st.Verify(g.cfg.options(), m); err != nil {
 		return nil, err
+	}
+	if m.Sender.Kind == message.SenderMember && m.Sender.Index == g.me {
+		return nil, fmt.Errorf("check message: %w", ErrOwnMessage)
 	}
 	return g.handle(m)
 }

@@ -104,14 +104,14 @@ func (c *core) openPrivate(h *message.PrivateHead, limits schedule.Limits) (*mes
 	if err != nil {
 		return nil, nil, err
 	}
-	if leaf == c.me {
-		return nil, nil, fmt.Errorf("open message: %w", ErrOwnMessage)
-	}
 	kind := schedule.Handshake
 	if h.Kind == Application {
 		kind = schedule.Application
 	}
 	st, err := c.keys.Find(leaf, kind, generation, limits) // RFC 9420 §12.4.2 R3
+	if leaf == c.me && errors.Is(err, schedule.ErrGone) {
+		return nil, nil, fmt.Errorf("open message: %w", ErrOwnMessage)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("open message of leaf %d: %w", leaf, ratchetError(err))
 	}
@@ -119,6 +119,10 @@ func (c *core) openPrivate(h *message.PrivateHead, limits schedule.Limits) (*mes
 	if err != nil {
 		st.Drop()
 		return nil, nil, fmt.Errorf("open message of leaf %d: %w", leaf, err)
+	}
+	if leaf == c.me { // sealed by a state that was ahead of this one
+		st.Drop()
+		return nil, nil, fmt.Errorf("open message: %w", ErrOwnMessage)
 	}
 	return m, st, nil
 }
@@ -301,7 +305,9 @@ const MaxReserve = 4096
 
 // Sender reads the leaf and generation of a PrivateMessage of the present
 // epoch, own ones included, and changes nothing. Any member could have made
-// the header: only Process verifies the sender.
+// the header: only Process verifies the sender. Of a generation from Generation
+// on it answers ErrOwnMessage only where this very member has sealed the
+// message, with a state that was ahead of this one.
 func (g *Group) Sender(msg []byte) (leaf, generation uint32, err error) {
 	r := codec.NewReader(msg)
 	if wire := message.ReadHeader(r); r.Err() == nil && wire != WirePrivateMessage {
