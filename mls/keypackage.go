@@ -112,8 +112,7 @@ func checkedKeyPackage(inner *tree.KeyPackage) (*KeyPackage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key package: %w", err)
 	}
-	rules := tree.Rules{Suite: s}
-	if err := rules.CheckKeyPackage(inner); err != nil {
+	if err := inner.Verify(s); err != nil {
 		return nil, fmt.Errorf("read key package: %w: %w", ErrInvalid, err)
 	}
 	return &KeyPackage{suite: s, inner: inner}, nil
@@ -206,16 +205,15 @@ func (p KeyPackagePrivate) Format(f fmt.State, _ rune) {
 // LogValue hides the keys.
 func (p KeyPackagePrivate) LogValue() slog.Value { return slog.StringValue("…") }
 
-// fits checks that the private keys belong to the package.
+// fits checks that the private keys belong to the package: here the init key,
+// and the leaf's by tree.Join, in the tree where the very leaf stands.
 func (p *KeyPackagePrivate) fits(k *KeyPackage) error {
 	if p.packageKeys == nil {
 		return errors.New("the private keys of the key package are missing")
 	}
-	for _, pair := range [][2][]byte{{p.init, k.inner.InitKey}, {p.leaf, k.inner.Leaf.EncryptionKey}} {
-		pub, err := k.suite.PublicOf(pair[0])
-		if err != nil || !bytes.Equal(pub, pair[1]) {
-			return errors.New("the private keys are of another key package")
-		}
+	pub, err := k.suite.PublicOf(p.init)
+	if err != nil || !bytes.Equal(pub, k.inner.InitKey) {
+		return errors.New("the private keys are of another key package")
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func NewPrivate(leaf uint32, leafKey []byte) *Private {
 
 // Join makes a new member's state from a Welcome (RFC 9420 §12.4.3.1): the
 // path secret, nil when there is none, is of the lowest node above both it and
-// the committer.
+// the committer. A leaf key that does not fit the leaf is refused.
 func Join(t *Tree, leaf uint32, leafKey []byte, committer uint32, pathSecret []byte) (*Private, error) {
 	p := NewPrivate(leaf, leafKey)
 	if err := p.Check(t); err != nil {
@@ -102,17 +102,20 @@ func (p *Private) Check(t *Tree) error {
 	if _, ok := p.keys[NodeOf(p.leaf)]; !ok || t.Leaf(p.leaf) == nil {
 		return fmt.Errorf("check private keys of leaf %d: %w", p.leaf, ErrNoMember)
 	}
-	for x, k := range p.keys {
-		if int(x) >= len(t.nodes) || t.nodes[x].blank() || !Covers(x, p.leaf) {
-			return fmt.Errorf("check private keys of leaf %d: node %d is not above it", p.leaf, x)
-		}
-		pub, err := t.suite.PublicOf(k)
-		if err != nil {
-			return fmt.Errorf("check private keys of leaf %d: node %d: %w", p.leaf, x, err)
-		}
-		if !bytes.Equal(pub, t.nodes[x].key()) {
-			return fmt.Errorf("check private keys of leaf %d: the key of node %d is another", p.leaf, x)
-		}
+	nodes := slices.Sorted(maps.Keys(p.keys))
+	return suite.Spread(len(nodes), 2, func(i int) error { return p.checkKey(t, nodes[i]) })
+}
+
+func (p *Private) checkKey(t *Tree, x uint32) error {
+	if int(x) >= len(t.nodes) || t.nodes[x].blank() || !Covers(x, p.leaf) {
+		return fmt.Errorf("check private keys of leaf %d: node %d is not above it", p.leaf, x)
+	}
+	pub, err := t.suite.PublicOf(p.keys[x])
+	if err != nil {
+		return fmt.Errorf("check private keys of leaf %d: node %d: %w", p.leaf, x, err)
+	}
+	if !bytes.Equal(pub, t.nodes[x].key()) {
+		return fmt.Errorf("check private keys of leaf %d: the key of node %d is another", p.leaf, x)
 	}
 	return nil
 }

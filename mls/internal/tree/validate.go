@@ -44,7 +44,7 @@ func (t *Tree) checkLeaves(r Rules) error {
 }
 
 // leastLeaves is how many leaves one goroutine is worth.
-const leastLeaves = 8
+const leastLeaves = 2
 
 // checkShape checks what the codec can't: the tree is no wider than needed,
 // parents have usable keys, and unmerged leaves are in order (RFC 9420 §7.1,
