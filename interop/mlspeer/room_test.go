@@ -34,7 +34,9 @@ type seat struct {
 type rooms struct{ n atomic.Int64 }
 
 // seatNames are who sits where: seat 0 creates the group.
-func seatNames() []string { return []string{"alice", "bob", "carol", "dave"} }
+func seatNames() []string {
+	return []string{"alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"}
+}
 
 func (n *rooms) open(f fleet, suite uint16, kinds []string) (*room, error) {
 	r := &room{f: f, suite: suite, id: fmt.Sprintf("group %d", n.n.Add(1))}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 
 	"primum/mls"
 )
@@ -63,10 +62,7 @@ const founding = 3
 func firstInfo(r *room) error {
 	err := r.track(r.seats[0])
 	if r.seats[0].kind == GoName {
-		if err == nil || !strings.Contains(err.Error(), "a hash or tag has a wrong length") {
-			return fmt.Errorf("not the defect that is known: %w", err)
-		}
-		return noFirstTag
+		return stillThere(err, noFirstTag, "a hash or tag has a wrong length")
 	}
 	if err != nil {
 		return err
@@ -275,15 +271,13 @@ func skipped(r *room) error {
 	for _, from := range r.seats {
 		for _, at := range r.others(from) {
 			err := r.open(at, letters[from][0])
-			if at.kind != GoName && err != nil {
+			if at.kind == GoName {
+				err = stillThere(err, losesSkipped, "deriving application content key")
+			}
+			if broken(err) {
 				return err
 			}
-			if at.kind == GoName {
-				if err == nil || !strings.Contains(err.Error(), "deriving application content key") {
-					return fmt.Errorf("not the defect that is known: %w", err)
-				}
-				lost = losesSkipped
-			}
+			lost = errors.Join(lost, err)
 		}
 	}
 	if err := r.talk(); err != nil {
@@ -314,19 +308,13 @@ func pending(r *room) error {
 	var lost error
 	for _, s := range r.seats[1:] {
 		_, err := r.call(s, Request{Op: OpProcess, Message: out.Message})
-		switch {
-		case s.kind != GoName && err != nil:
-			return err
-		case s.kind != GoName:
-			err = same(r.seats[0].view, s.view)
-		case err != nil && strings.Contains(err.Error(), "unknown proposal reference"):
-			lost, err = losesPending, nil
-		default:
-			err = fmt.Errorf("not the defect that is known: %w", err)
+		if s.kind == GoName {
+			err = stillThere(err, losesPending, "unknown proposal reference")
 		}
-		if err != nil {
+		if broken(err) {
 			return err
 		}
+		lost = errors.Join(lost, err)
 	}
 	if lost != nil {
 		return lost
