@@ -14,6 +14,7 @@ import (
 // proposals received as many as go with them (RFC 9420 §12.2). What contradicts
 // is left out by a single look at each proposal, so that nobody who proposes
 // nonsense makes a commit expensive or keeps others' proposals out of it.
+// RFC 9420 §12.4 S1
 func (g *Group) choose(o CommitOptions) (*message.Commit, *public.Applied, error) {
 	fixed, err := o.proposals(g.st.Suite)
 	if err != nil {
@@ -53,6 +54,7 @@ func (o *CommitOptions) proposals(s *suite.Suite) ([]message.Proposal, error) {
 
 // newestFirst lists the proposals received so that a later Update of a leaf
 // comes before an earlier one, and Removes before all (RFC 9420 §12.2).
+// RFC 9420 §12.2 S1
 func (g *Group) newestFirst() []public.Cached {
 	var removes, others []public.Cached
 	for i := len(g.st.Proposals) - 1; i >= 0; i-- {
@@ -181,7 +183,7 @@ func (g *Group) try(fixed []message.Proposal, refs []public.Cached) (*message.Co
 		list = append(list, p.Sent)
 	}
 	rules := g.st.Rules()
-	rules.At = g.cfg.Now()
+	rules.At = g.cfg.Now() // RFC 9420 §7.3 M2
 	a, err := public.Apply(g.cfg.options(), g.st.Tree, rules, g.me, false, list)
 	return c, a, err
 }

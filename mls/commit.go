@@ -30,7 +30,7 @@ func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 	if g.pending != nil {
 		return nil, fmt.Errorf("make commit: %w", ErrPending)
 	}
-	p, err := g.makeCommit(o)
+	p, err := g.makeCommit(o) // RFC 9420 §14 M3: g stays as it is
 	if err != nil {
 		return nil, fmt.Errorf("make commit: %w", err)
 	}
@@ -46,7 +46,7 @@ func (g *Group) makeCommit(o CommitOptions) (*pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := a.Tree.Renew(tree.PathOptions{
+	fresh, err := a.Tree.Renew(tree.PathOptions{ // RFC 9420 §12.4 M3, §12.4.1 M1
 		Sender: g.me, GroupID: g.st.Context.GroupID, Signer: g.cfg.Signer, Rand: g.cfg.Rand, Added: a.Added,
 	})
 	if err != nil {
@@ -146,11 +146,12 @@ func makeWelcome(s *suite.Suite, sc *public.Staged, in welcomeInput, fresh *tree
 		return nil, err
 	}
 	m := &message.Welcome{Suite: s.ID(), Info: aead.Seal(nil, nonce, in.info, nil)}
-	for _, joined := range sc.Joined {
+	for _, joined := range sc.Joined { // RFC 9420 §12.4.1 M3
 		pathSecret, err := fresh.SecretFor(joined.Leaf)
 		if err != nil {
 			return nil, err
 		}
+		// RFC 9420 §8.4 M1, §12.4.1 M2
 		secrets := message.GroupSecrets{Joiner: in.joiner, PathSecret: pathSecret, PSKs: in.psks}
 		plain := secrets.Encode()
 		kem, ct, err := s.EncryptWithLabel(joined.KeyPackage.InitKey, "Welcome", m.Info, plain)
@@ -178,6 +179,7 @@ func (g *Group) content(kind Kind, aad []byte) message.Content {
 // sign encodes a message and signs it.
 func (g *Group) sign(m *message.Signed) (err error) {
 	m.Content.Encode()
+	// RFC 9420 §6.1 M1
 	m.Signature, err = g.st.Suite.SignWithLabel(g.cfg.Rand, g.cfg.Signer, "FramedContentTBS", m.TBS(g.st.Encoded))
 	return err
 }

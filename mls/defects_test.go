@@ -170,6 +170,7 @@ func TestDefectD2MutateBeforeVerify(t *testing.T) {
 
 // TestDefectD3EncryptionSecretKept: of an epoch's secrets no state holds one
 // that the RFC says is gone (RFC 9420 §9.2).
+// RFC 9420 §9.2 M2a
 func TestDefectD3EncryptionSecretKept(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 12, 3)
@@ -216,6 +217,7 @@ func TestDefectD3EncryptionSecretKept(t *testing.T) {
 }
 
 // TestDefectD4RemoveOwnSender: a commit that removes its own sender.
+// RFC 9420 §12.2 R3
 func TestDefectD4RemoveOwnSender(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 13, 3)
@@ -414,6 +416,7 @@ func TestDefectReplayAfterRestore(t *testing.T) {
 
 // TestDefectPathClaimsIdentity: a committer's or proposer's new leaf can't
 // name another client or signature key.
+// RFC 9420 §5.3.1 M2, §12.2 M4
 func TestDefectPathClaimsIdentity(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 19, 3)

@@ -83,9 +83,9 @@ func TestGenerationJumpAndWindow(t *testing.T) {
 	for i := range 150 {
 		msgs = append(msgs, seal(t, p.a.g, fmt.Sprint(i)))
 	}
-	refuses(t, "jump of 101", p.b.g, msgs[101], ErrJump)
+	refuses(t, "jump of 101", p.b.g, msgs[101], ErrJump) // RFC 9420 §15.3 S2
 	opens(t, p.b.g, msgs[100], "100")
-	refuses(t, "beyond the window", p.b.g, msgs[89], ErrReplay)
+	refuses(t, "beyond the window", p.b.g, msgs[89], ErrReplay) // RFC 9420 §15.3 S1
 	opens(t, p.b.g, msgs[90], "90")
 	opens(t, p.b.g, msgs[99], "99")
 	size := len(stateOf(t, p.b.g))
@@ -97,6 +97,7 @@ func TestGenerationJumpAndWindow(t *testing.T) {
 	refuses(t, "old window", p.b.g, msgs[98], ErrReplay)
 }
 
+// RFC 9420 §6.3.1 M1
 func TestSealExactSizes(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -127,6 +128,7 @@ func TestSealExactSizes(t *testing.T) {
 	}
 }
 
+// RFC 9420 §9.1 M1
 func TestReserve(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -171,6 +173,7 @@ func TestReserve(t *testing.T) {
 }
 
 // TestReserveEndsWithTheEpoch: keys of an old epoch never seal in a new one.
+// RFC 9420 §15.2 M2
 func TestReserveEndsWithTheEpoch(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -183,6 +186,7 @@ func TestReserveEndsWithTheEpoch(t *testing.T) {
 	}
 }
 
+// RFC 9420 §6.3.2 M1
 func TestSender(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -202,6 +206,7 @@ func TestSender(t *testing.T) {
 }
 
 // TestPersistence restarts both sides between every two steps.
+// RFC 9420 §14 M2
 // TestLoserOfRaceGoesOn: who lost a race of commits takes in the winner's.
 func TestLoserOfRaceGoesOn(t *testing.T) {
 	t.Parallel()
@@ -231,6 +236,7 @@ func TestLoserOfRaceGoesOn(t *testing.T) {
 	refuses(t, "commit of the old epoch", p.a.g, lost.Commit, ErrEpoch)
 }
 
+// RFC 9420 §12.4.2 S1
 func TestEviction(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -310,6 +316,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
+// RFC 9420 §12.2 S1
 func TestLastUpdateOfAMemberCounts(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -337,6 +344,7 @@ func TestLastUpdateOfAMemberCounts(t *testing.T) {
 }
 
 // TestCommitLeavesContradictionsOut: proposals received can't spoil a commit.
+// RFC 9420 §12.2 S1, §12.4 S1
 func TestCommitLeavesContradictionsOut(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 9, 3)

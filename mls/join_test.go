@@ -78,9 +78,9 @@ func TestJoinRefuses(t *testing.T) {
 		nodes   []byte
 		want    error
 	}{
-		"for another":      {other.cfg, w, otherKP, otherPriv, nodes, ErrNotForMe},
+		"for another":      {other.cfg, w, otherKP, otherPriv, nodes, ErrNotForMe}, // RFC 9420 §12.4.3.1 R1
 		"unknown suite":    {who.cfg, unknown, kp, priv, nodes, ErrSuite},
-		"no tree":          {who.cfg, w, kp, priv, nil, ErrInvalid},
+		"no tree":          {who.cfg, w, kp, priv, nil, ErrInvalid}, // RFC 9420 §12.4.3.1 M1
 		"tree cut":         {who.cfg, w, kp, priv, nodes[:len(nodes)-1], ErrMalformed},
 		"no welcome":       {who.cfg, staged.Commit, kp, priv, nodes, ErrMalformed},
 		"wrong keys":       {who.cfg, w, kp, otherPriv, nodes, nil},
@@ -107,7 +107,7 @@ func TestCreateRefuses(t *testing.T) {
 	for name, f := range map[string]func() (*Group, error){
 		"unknown suite":   func() (*Group, error) { return Create(who.cfg, nil, 0x7777, nil, nil) },
 		"no signer":       func() (*Group, error) { return Create(Config{}, nil, 1, nil, nil) },
-		"extension twice": func() (*Group, error) { return Create(who.cfg, nil, 1, nil, twice) },
+		"extension twice": func() (*Group, error) { return Create(who.cfg, nil, 1, nil, twice) }, // RFC 9420 §13.4 M5
 		"bad required": func() (*Group, error) {
 			return Create(who.cfg, nil, 1, nil, []Extension{{Type: 3, Data: []byte{1}}})
 		},
@@ -123,6 +123,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
+// RFC 9420 §17.1 M3
 func TestKnownSuites(t *testing.T) {
 	t.Parallel()
 	for _, id := range suite.IDs() {

@@ -42,6 +42,7 @@ func pskProposal(id schedule.PSKID) message.Proposal {
 // TestPreSharedKeys injects an external key and a resumption secret of an
 // earlier epoch; members and a joiner agree, and who lacks a key does not get
 // in.
+// RFC 9420 §8.4 M1, R1, §12.4.1 M2, §12.3 M1e
 func TestPreSharedKeys(t *testing.T) {
 	t.Parallel()
 	l, a, b, _ := pskLab(t)
@@ -85,6 +86,7 @@ func TestPreSharedKeys(t *testing.T) {
 }
 
 // TestReInitCloses: after a ReInit nobody sends any more.
+// RFC 9420 §12.4.2 M2, §12.3 M1g
 func TestReInitCloses(t *testing.T) {
 	t.Parallel()
 	l, a, b, _ := pskLab(t)
@@ -129,7 +131,7 @@ func TestJoinPSKRules(t *testing.T) {
 		"reinit off":           {Config{AllowPSK: true, AllowBranch: true}, []schedule.PSKID{reInit}, ErrNotAllowed},
 		"branch off":           {Config{AllowPSK: true, AllowReInit: true}, []schedule.PSKID{branch}, ErrNotAllowed},
 		"twice":                {all, []schedule.PSKID{external, external}, ErrInvalid},
-		"reinit and branch":    {all, []schedule.PSKID{reInit, branch}, ErrInvalid},
+		"reinit and branch":    {all, []schedule.PSKID{reInit, branch}, ErrInvalid}, // RFC 9420 §12.4.3.1 R3
 		"nonce of 31 bytes":    {all, []schedule.PSKID{short}, ErrInvalid},
 		"branch with external": {all, []schedule.PSKID{external, branch}, nil},
 	} {

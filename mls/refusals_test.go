@@ -30,6 +30,7 @@ func nothing(*tree.KeyPackage) {}
 // TestRefusedLists: proposal lists that RFC 9420 §12.2 forbids, each in a
 // commit that is right in everything else, are refused by every member and the
 // tracker, and move nothing.
+// RFC 9420 §12.2 M1, M2, §12.4 M2, §12.4.2 R5
 func TestRefusedLists(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 30, 4)
@@ -50,37 +51,37 @@ func TestRefusedLists(t *testing.T) {
 		want error
 		list []message.Proposal
 	}{
-		"Remove of nobody":        {ErrInvalid, []message.Proposal{remove(77)}},
-		"Remove twice":            {ErrInvalid, []message.Proposal{remove(1), remove(1)}},
-		"own Update":              {ErrInvalid, []message.Proposal{{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(*tree.LeafNode) {})}}},
-		"one client twice":        {ErrInvalid, []message.Proposal{add, add}},
-		"a member's key":          {ErrInvalid, []message.Proposal{l.addOf(renamed, nothing)}},
-		"extensions twice":        {ErrInvalid, []message.Proposal{extensions(), extensions()}},
-		"unsupported extension":   {ErrInvalid, []message.Proposal{extensions(Extension{Type: 0xf0a1})}},
-		"unsupported requirement": {ErrInvalid, []message.Proposal{extensions(Extension{Type: 3, Data: tree.Required{Extensions: []uint16{0xf0a1}}.Bytes()})}},
+		"Remove of nobody":        {ErrInvalid, []message.Proposal{remove(77)}},                                                                                // RFC 9420 §12.1.3 R1, §12.2 R1
+		"Remove twice":            {ErrInvalid, []message.Proposal{remove(1), remove(1)}},                                                                      // RFC 9420 §12.2 R4
+		"own Update":              {ErrInvalid, []message.Proposal{{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(*tree.LeafNode) {})}}},                   // RFC 9420 §12.2 R2
+		"one client twice":        {ErrInvalid, []message.Proposal{add, add}},                                                                                  // RFC 9420 §12.2 R5
+		"a member's key":          {ErrInvalid, []message.Proposal{l.addOf(renamed, nothing)}},                                                                 // RFC 9420 §12.2 R6, §7.3 R8, §16.7 M1
+		"extensions twice":        {ErrInvalid, []message.Proposal{extensions(), extensions()}},                                                                // RFC 9420 §12.2 R8
+		"unsupported extension":   {ErrInvalid, []message.Proposal{extensions(Extension{Type: 0xf0a1})}},                                                       // RFC 9420 §13.4 M10
+		"unsupported requirement": {ErrInvalid, []message.Proposal{extensions(Extension{Type: 3, Data: tree.Required{Extensions: []uint16{0xf0a1}}.Bytes()})}}, // RFC 9420 §12.1.7 R1
 		"unreadable requirement":  {ErrInvalid, []message.Proposal{extensions(Extension{Type: 3, Data: []byte{9}})}},
 		"PSK":                     {ErrNotAllowed, []message.Proposal{psk(func(*schedule.PSKID) {})}},
 		"ReInit":                  {ErrNotAllowed, []message.Proposal{{Kind: ProposalReInit, ReInit: message.ReInit{Version: 1, Suite: 1}}}},
-		"ExternalInit":            {ErrInvalid, []message.Proposal{{Kind: ProposalExternalInit, KEMOutput: make([]byte, 32)}}},
-		"wrong version":           {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Version = 2 })}},
-		"wrong suite":             {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Suite = 2 })}},
-		"one key twice": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"ExternalInit":            {ErrInvalid, []message.Proposal{{Kind: ProposalExternalInit, KEMOutput: make([]byte, 32)}}},      // RFC 9420 §12.1.6 R1, §12.2 R10
+		"wrong version":           {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Version = 2 })}}, // RFC 9420 §10 M4, §10.1 R1, §12.1.1 R1
+		"wrong suite":             {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { k.Suite = 2 })}},   // RFC 9420 §10.1 R1
+		"one key twice": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §10.1 R4
 			k.InitKey = k.Leaf.EncryptionKey
 		})}},
-		"a member's encryption key": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"a member's encryption key": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §7.3 R9, §16.7 M1
 			k.Leaf.EncryptionKey = by.g.st.Tree.Leaf(1).EncryptionKey
 		})}},
-		"no capabilities": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"no capabilities": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §7.2 M3, §10.1 R2
 			k.Leaf.Capabilities = tree.Capabilities{}
 		})}},
-		"x509": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"x509": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §7.3 R1, R3
 			k.Leaf.Credential = tree.Credential{Type: tree.CredentialX509}
 			k.Leaf.Capabilities.Credentials = []uint16{1, 2}
 		})}},
-		"Update as key package": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"Update as key package": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §7.3 R5, §10 M5
 			k.Leaf.Source = tree.SourceUpdate
 		})}},
-		"lifetime backwards": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) {
+		"lifetime backwards": {ErrInvalid, []message.Proposal{l.addOf(l.party(), func(k *tree.KeyPackage) { // RFC 9420 §12.2 R12
 			k.Leaf.Lifetime = tree.Lifetime{NotBefore: 2, NotAfter: 1}
 		})}},
 	} {
@@ -95,6 +96,7 @@ func TestRefusedLists(t *testing.T) {
 }
 
 // TestRefusedAddSignature: every bit of a key package counts.
+// RFC 9420 §10 M3, §10.1 R3
 func TestRefusedAddSignature(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 31, 2)
@@ -120,21 +122,21 @@ func TestRefusedShapes(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 32, 3)
 	by := l.at(0)
-	l.refused("an unknown reference", l.commitBy(by, forge{list: []message.ProposalOrRef{{Ref: make([]byte, 32)}}}), ErrInvalid, by)
-	l.refused("no path and no proposal", l.commitBy(by, forge{bare: true}), ErrInvalid, by)
+	l.refused("an unknown reference", l.commitBy(by, forge{list: []message.ProposalOrRef{{Ref: make([]byte, 32)}}}), ErrInvalid, by) // RFC 9420 §12.4.2 R5
+	l.refused("no path and no proposal", l.commitBy(by, forge{bare: true}), ErrInvalid, by)                                          // RFC 9420 §12.4 R1, §12.4.2 R7
 	l.refused("a Remove without path", l.commitBy(by, forge{bare: true, list: value(message.Proposal{Kind: ProposalRemove, Removed: 1})}), ErrInvalid, by)
 	l.refused("extensions without path", l.commitBy(by, forge{bare: true, list: value(message.Proposal{Kind: ProposalGroupContextExtensions})}), ErrInvalid, by)
 	as := message.Sender{Kind: message.SenderMember, Index: 1}
-	l.unmoved("another's name", func() {
+	l.unmoved("another's name", func() { // RFC 9420 §6.1 M1a, M5
 		if _, err := l.public.Process(l.commitBy(by, forge{as: &as})); !errors.Is(err, ErrAuthentication) {
 			t.Errorf("another's name: %v", err)
 		}
 	})
 	as = message.Sender{Kind: message.SenderMember, Index: 99}
 	l.refused("nobody's name", l.commitBy(by, forge{as: &as}), ErrInvalid, by)
-	l.refused("application data in clear", l.applicationInClear(by), ErrInvalid, by)
-	l.refused("a path shorter", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Nodes = p.Nodes[:1] }}), ErrInvalid, by)
-	l.refused("a path of others", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Leaf = by.g.st.Tree.Leaf(1) }}), ErrInvalid, by)
+	l.refused("application data in clear", l.applicationInClear(by), ErrInvalid, by)                                                       // RFC 9420 §6 M1
+	l.refused("a path shorter", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Nodes = p.Nodes[:1] }}), ErrInvalid, by)           // RFC 9420 §7.6 M2
+	l.refused("a path of others", l.commitBy(by, forge{path: func(p *tree.UpdatePath) { p.Leaf = by.g.st.Tree.Leaf(1) }}), ErrInvalid, by) // RFC 9420 §7.3 R7, §12.4.2 M1
 	for name, msg := range map[string][]byte{
 		"nothing": nil, "one byte": {0}, "another version": {0, 2, 0, 1}, "another format": {0, 1, 0, 9},
 	} {
@@ -169,10 +171,10 @@ func TestRefusedProposals(t *testing.T) {
 	l.refused("Remove of nobody", propose(message.Proposal{Kind: ProposalRemove, Removed: 50}), ErrInvalid, by)
 	l.refused("ExternalInit", propose(message.Proposal{Kind: ProposalExternalInit}), ErrInvalid, by)
 	l.refused("PSK", propose(message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{Type: schedule.PSKExternal, Nonce: make([]byte, 32)}}), ErrNotAllowed, by)
-	l.refused("an Update that keeps the key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+	l.refused("an Update that keeps the key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) { // RFC 9420 §7.3 R6, §12.1.2 R1
 		d.EncryptionKey = by.g.st.Tree.Leaf(0).EncryptionKey
 	})}), ErrInvalid, by)
-	l.refused("an Update with another's key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) {
+	l.refused("an Update with another's key", propose(message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(by, func(d *tree.LeafNode) { // RFC 9420 §7.3 R9
 		d.EncryptionKey = by.g.st.Tree.Leaf(2).EncryptionKey
 	})}), ErrInvalid, by)
 	good := propose(message.Proposal{Kind: ProposalRemove, Removed: 2})
@@ -215,6 +217,7 @@ func TestTrackerBoundsProposals(t *testing.T) {
 
 // TestAuthorizeRefuses: the application's refusal stops a commit and a
 // proposal, and moves nothing.
+// RFC 9420 §5.3.1 M1
 func TestAuthorizeRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, 35, 3)

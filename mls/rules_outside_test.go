@@ -315,13 +315,14 @@ func TestRefusedWelcomes(t *testing.T) {
 	kp, priv := l.keyPackage(who)
 	elsewhere, _ := l.keyPackage(stranger)
 	cfg := who.cfg
-	cfg.AllowPSK, cfg.AllowReInit = true, true
+	cfg.AllowPSK, cfg.AllowReInit, cfg.AllowBranch = true, true, true
 	cfg.ResumptionPSK = func([]byte, uint64) ([]byte, error) { return []byte("old"), nil }
 	psk := func(id schedule.PSKID) func(*message.GroupSecrets) {
 		id.Nonce = make([]byte, 32)
 		return func(g *message.GroupSecrets) { g.PSKs = []schedule.PSKID{id} }
 	}
 	reInit := psk(schedule.PSKID{Type: schedule.PSKResumption, Usage: schedule.UsageReInit, GroupID: []byte("old"), Epoch: 7})
+	branch := psk(schedule.PSKID{Type: schedule.PSKResumption, Usage: schedule.UsageBranch, GroupID: []byte("old"), Epoch: 7})
 	for name, c := range map[string]struct {
 		added *KeyPackage
 		f     welcomeForge
@@ -352,6 +353,8 @@ func TestRefusedWelcomes(t *testing.T) {
 		}}, ErrInvalid},
 		// RFC 9420 §12.4.3.1 R15, §11.2 M2
 		"a successor that does not start": {kp, welcomeForge{secrets: reInit, psk: []byte("old")}, ErrInvalid},
+		// RFC 9420 §12.4.3.1 R15, §11.3 M3
+		"a subgroup that does not start": {kp, welcomeForge{secrets: branch, psk: []byte("old")}, ErrInvalid},
 		"a key that the joiner lacks": {kp, welcomeForge{ // RFC 9420 §12.4.3.1 R2
 			secrets: psk(schedule.PSKID{Type: schedule.PSKExternal, ID: []byte("x")}), psk: []byte("x"),
 		}, ErrInvalid},

@@ -97,6 +97,10 @@ func TestRefusedUpdateAndRemove(t *testing.T) {
 			}
 		}
 	})
+	// RFC 9420 §12.4 S2
+	if _, _, err := l.public.Stage(l.commitBy(by, forge{})); err != nil {
+		t.Errorf("a commit that leaves a proposal out: %v", err)
+	}
 	twice := l.commitBy(by, forge{list: []message.ProposalOrRef{{Ref: ref}, {Ref: ref}}})
 	if _, err := l.at(2).g.Process(twice); !errors.Is(err, ErrInvalid) {
 		t.Errorf("one reference twice: %v", err)
@@ -116,6 +120,14 @@ func TestClientMayReturnAtOnce(t *testing.T) {
 	staged := l.commit(l.at(0), CommitOptions{Add: []*KeyPackage{kp}, Remove: []uint32{1}})
 	if len(staged.View.Adds) != 1 || staged.View.Adds[0].Leaf != 1 {
 		t.Errorf("the client came back as %+v", staged.View.Adds)
+	}
+	// RFC 9420 §12.3 M1, M1c: applied in the RFC's order, not in the list's
+	kp, _ = l.keyPackage(l.at(2))
+	add := message.Proposal{Kind: ProposalAdd, KeyPackage: kp.inner}
+	list := append(value(add), value(message.Proposal{Kind: ProposalRemove, Removed: 2})...)
+	got, err := l.public.Process(l.commitBy(l.at(0), forge{list: list}))
+	if err != nil || got.View.Adds[0].Leaf != 2 || len(got.View.Removes) != 1 {
+		t.Errorf("an Add that stands before its Remove: %v", err)
 	}
 }
 
@@ -149,7 +161,7 @@ func TestNewExtensionsJudgeTheList(t *testing.T) {
 	l := newLab(t, 43, 1)
 	who, newcomer := l.party(), l.party()
 	needs := []Extension{{Type: 0xF0A1}, RequiredCapabilities([]uint16{0xF0A1}, nil, nil)}
-	g, err := Create(who.cfg, []byte("id"), X25519AES128GCMSHA256Ed25519, []byte(who.name), needs)
+	g, err := Create(who.cfg, []byte("id"), l.public.Suite(), []byte(who.name), needs)
 	l.must(err)
 	lacking, _ := l.keyPackage(newcomer)
 	// RFC 9420 §7.3 M1, §11.1 R1, §13.4 M6, M7
@@ -202,7 +214,7 @@ func TestLifetimeOfOwnAdds(t *testing.T) {
 	by.g.cfg.Now = now
 	late := l.at(1)
 	late.g.cfg.Now = func() time.Time { return kp.NotAfter().Add(time.Hour) }
-	staged := l.commit(by, CommitOptions{Add: []*KeyPackage{kp}}) // RFC 9420 §7.3 S1, §5.3.2 S2
+	staged := l.commit(by, CommitOptions{Add: []*KeyPackage{kp}}) // RFC 9420 §5.3.2 S2
 	if !staged.View.Adds[0].NotAfter.Equal(kp.NotAfter()) {
 		t.Error("the view does not tell the lifetime")
 	}
@@ -359,7 +371,7 @@ func TestCreatedGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, tag := g.st.Suite, g.st.Tag
-	for what, right := range map[string]bool{ // RFC 9420 §11 M2, M2a, M2b, M2c
+	for what, right := range map[string]bool{ // RFC 9420 §11 M2, M2a, M2b, M2c, M2g
 		"one leaf":         g.st.Tree.Width() == 1 && string(g.Members()[0].Identity) == "me" && len(g.Extensions()) == 1,
 		"its id":           string(g.GroupID()) == "id",
 		"epoch 0":          g.Epoch() == 0,

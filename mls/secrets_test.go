@@ -81,6 +81,7 @@ func exportedTypes(t *testing.T) (names []string) {
 // TestNoExportedTypeShowsASecret formats, logs and encodes a filled value of
 // every exported type of the package, alone and inside others, and searches
 // the texts for every secret in many spellings.
+// RFC 9420 §2 M1
 func TestNoExportedTypeShowsASecret(t *testing.T) {
 	t.Parallel()
 	for _, suite := range Suites() {

@@ -12,6 +12,7 @@ import (
 	"primum/mls/internal/schedule"
 )
 
+// RFC 9420 §6.3.1 M3
 func TestPersistence(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -52,6 +53,7 @@ func TestPersistence(t *testing.T) {
 	opens(t, p.b.g, seal(t, p.a.g, "hello"), "hello")
 }
 
+// RFC 9420 §7.5 M3, §9.2 M1, M2, M2a
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

@@ -160,6 +160,7 @@ type protectionRow struct {
 }
 
 // TestMessageProtection runs message-protection.json of the working group.
+// RFC 9420 §6.2 M1, §6.3.1 M6, §12.4.2 R3
 func TestMessageProtection(t *testing.T) {
 	t.Parallel()
 	vectors.Each(t, "message-protection", func(t *testing.T, _ int, row protectionRow) bool {
@@ -400,6 +401,7 @@ type passiveRow struct {
 // TestPassiveClients runs the passive-client files of the working group and the
 // recordings of interoperability runs. After each step the state is written
 // and loaded again.
+// RFC 9420 §6.1 M1, §12.3 M1b, §12.4.2 R14
 func TestPassiveClients(t *testing.T) {
 	for _, name := range []string{
 		"passive-client-welcome", "passive-client-handling-commit", "passive-client-random",

@@ -8,8 +8,8 @@ import (
 func TestVarintRefuses(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]string{
-		"prefix 0b11":    "c000000000000000",
-		"not minimal, 2": "4001",
+		"prefix 0b11":    "c000000000000000", // RFC 9420 §2.1.2 M3
+		"not minimal, 2": "4001",             // RFC 9420 §2.1.2 M2
 		"not minimal, 4": "80000040",
 		"short":          "80",
 		"empty":          "",
@@ -22,6 +22,7 @@ func TestVarintRefuses(t *testing.T) {
 	}
 }
 
+// RFC 9420 §2.1.2 S1
 func TestReaderStopsAtFirstError(t *testing.T) {
 	t.Parallel()
 	r := NewReader([]byte{5, 1, 2})

@@ -9,6 +9,7 @@ import (
 )
 
 // TestVectors runs deserialization.json of the working group.
+// RFC 9420 §2.1.2 M1
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	type row struct {

@@ -51,6 +51,7 @@ func TestDropChangesNothing(t *testing.T) {
 	}
 }
 
+// RFC 9420 §9.1 M1, §9.2 M1, M2, M2c, M2d
 func TestConsumedKeysAreGone(t *testing.T) {
 	t.Parallel()
 	s, tree := newTree(t, 4)
@@ -76,6 +77,7 @@ func TestConsumedKeysAreGone(t *testing.T) {
 	}
 }
 
+// RFC 9420 §9.2 M2b
 func TestRootGoesWithTheFirstKey(t *testing.T) {
 	t.Parallel()
 	_, tree := newTree(t, 4)
@@ -93,6 +95,7 @@ func TestRootGoesWithTheFirstKey(t *testing.T) {
 	}
 }
 
+// RFC 9420 §15.3 S2
 func TestJumpLimit(t *testing.T) {
 	t.Parallel()
 	_, tree := newTree(t, 2)

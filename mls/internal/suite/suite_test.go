@@ -102,6 +102,7 @@ func TestKeyEncodingsAreChecked(t *testing.T) {
 	}
 }
 
+// RFC 9420 §5.1.2 M1
 func TestSignerOfOtherAlgorithm(t *testing.T) {
 	t.Parallel()
 	s := one(t)

@@ -118,7 +118,7 @@ func (t *Tree) checkPath(path []step, sender uint32, p *UpdatePath, added []uint
 			return fmt.Errorf("path uses a key that node %d has already", x) // RFC 9420 §12.4.2 R11
 		}
 		if n.leaf != nil && uint32(x) != NodeOf(sender) && bytes.Equal(n.leaf.SignatureKey, p.Leaf.SignatureKey) {
-			return fmt.Errorf("path leaf uses the signature key of leaf %d", LeafOf(uint32(x)))
+			return fmt.Errorf("path leaf uses the signature key of leaf %d", LeafOf(uint32(x))) // RFC 9420 §7.3 R8, §16.7 M1
 		}
 	}
 	return nil

@@ -44,21 +44,21 @@ func TestMergeRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*UpdatePath){
 		"a node less":        func(p *UpdatePath) { p.Nodes = p.Nodes[1:] },
 		"a node more":        func(p *UpdatePath) { p.Nodes = append(p.Nodes, p.Nodes[0]) },
-		"a ciphertext less":  func(p *UpdatePath) { p.Nodes[1].Secrets = p.Nodes[1].Secrets[1:] },
+		"a ciphertext less":  func(p *UpdatePath) { p.Nodes[1].Secrets = p.Nodes[1].Secrets[1:] }, // RFC 9420 §7.6 M2
 		"a ciphertext more":  func(p *UpdatePath) { p.Nodes[0].Secrets = append(p.Nodes[0].Secrets, Ciphertext{}) },
-		"a key twice":        func(p *UpdatePath) { p.Nodes[1].EncryptionKey = p.Nodes[0].EncryptionKey },
+		"a key twice":        func(p *UpdatePath) { p.Nodes[1].EncryptionKey = p.Nodes[0].EncryptionKey }, // RFC 9420 §12.4.2 R11
 		"a key of the tree":  func(p *UpdatePath) { p.Nodes[1].EncryptionKey = w.tree.Leaf(4).EncryptionKey },
 		"another parent key": func(p *UpdatePath) { _, p.Nodes[1].EncryptionKey, _ = w.s.GenerateKeyPair(w.rnd) },
 		"a key that is none": func(p *UpdatePath) { p.Nodes[1].EncryptionKey = []byte{9} },
-		"the old leaf key":   func(p *UpdatePath) { resign(p, func(l *LeafNode) { l.EncryptionKey = w.tree.Leaf(2).EncryptionKey }) },
-		"another parent hash": func(p *UpdatePath) {
+		"the old leaf key":   func(p *UpdatePath) { resign(p, func(l *LeafNode) { l.EncryptionKey = w.tree.Leaf(2).EncryptionKey }) }, // RFC 9420 §12.4.2 R10
+		"another parent hash": func(p *UpdatePath) { // RFC 9420 §7.5 R1, §7.9.2 M2
 			resign(p, func(l *LeafNode) { l.ParentHash = make([]byte, 32) })
 		},
-		"source update":     func(p *UpdatePath) { resign(p, func(l *LeafNode) { l.Source = SourceUpdate }) },
+		"source update":     func(p *UpdatePath) { resign(p, func(l *LeafNode) { l.Source = SourceUpdate }) }, // RFC 9420 §7.3 R7, §12.4.2 M1
 		"no capabilities":   func(p *UpdatePath) { resign(p, func(l *LeafNode) { l.Capabilities = Capabilities{} }) },
-		"no signature":      func(p *UpdatePath) { p.Leaf.Signature = nil },
+		"no signature":      func(p *UpdatePath) { p.Leaf.Signature = nil }, // RFC 9420 §12.4.2 R9
 		"leaf of another":   func(p *UpdatePath) { p.Leaf = w.tree.Leaf(1) },
-		"signature key too": func(p *UpdatePath) { stealKey(w, p) },
+		"signature key too": func(p *UpdatePath) { stealKey(w, p) }, // RFC 9420 §7.5 M1
 	} {
 		bad := copyPath(path)
 		spoil(bad)
@@ -111,7 +111,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: the error holds a key", name)
 		}
 	}
-	check("another context", 0, path, append(bytes.Clone(context), 0), suite.ErrDecrypt)
+	check("another context", 0, path, append(bytes.Clone(context), 0), suite.ErrDecrypt) // RFC 9420 §12.4.2 R12
 	check("the sender", 2, path, context, nil)
 	for leaf := range w.private {
 		if leaf == 2 {
@@ -129,12 +129,13 @@ func TestOpenRefuses(t *testing.T) {
 	check("no ciphertext", 0, &UpdatePath{Leaf: path.Leaf, Nodes: make([]PathNode, len(path.Nodes))}, context, nil)
 	check("no nodes", 0, &UpdatePath{Leaf: path.Leaf}, context, nil)
 	if _, err := NewPrivate(5, w.private[5].LeafKey()).Open(next, 2, path, context, []uint32{5}); err == nil {
-		t.Error("a member added by the commit opened its path")
+		t.Error("a member added by the commit opened its path") // RFC 9420 §7.5 M2
 	}
 }
 
 // TestOpenRefusesForeignSecret: the committer seals a secret that does not
 // yield the public keys it published.
+// RFC 9420 §7.5 R2
 func TestOpenRefusesForeignSecret(t *testing.T) {
 	t.Parallel()
 	w := grown(t)
@@ -176,7 +177,7 @@ func TestJoinRefuses(t *testing.T) {
 		key, secret     []byte
 	}{
 		"a foreign leaf key":  {5, 0, w.private[1].LeafKey(), nil},
-		"a foreign secret":    {5, 0, key, make([]byte, 32)},
+		"a foreign secret":    {5, 0, key, make([]byte, 32)}, // RFC 9420 §12.4.3.1 M2
 		"a short secret":      {5, 0, key, make([]byte, 31)},
 		"a blank leaf":        {6, 0, key, nil},
 		"outside":             {1 << 30, 0, key, nil},

@@ -59,14 +59,14 @@ func (r Rules) checkLeaf(l *LeafNode, index uint32, required Required, want []So
 	if err := r.checkLifetime(l); err != nil {
 		return fmt.Errorf("check leaf %d: %w", index, err)
 	}
-	if err := l.Verify(r.Suite, r.GroupID, index); err != nil {
+	if err := l.Verify(r.Suite, r.GroupID, index); err != nil { // RFC 9420 §7.3 R2
 		return fmt.Errorf("check leaf %d: %w", index, err)
 	}
 	return nil
 }
 
 func (r Rules) checkKeys(l *LeafNode) error {
-	if l.Credential.Type != CredentialBasic {
+	if l.Credential.Type != CredentialBasic { // RFC 9420 §7.3 R1
 		return fmt.Errorf("credential type 0x%04x is not accepted", l.Credential.Type)
 	}
 	if err := r.Suite.CheckSignatureKey(l.SignatureKey); err != nil {
@@ -87,20 +87,20 @@ func (r Rules) checkCapabilities(l *LeafNode, q Required) error {
 	if !slices.Contains(c.Suites, r.Suite.ID()) {
 		return fmt.Errorf("capabilities lack the group's suite 0x%04x", r.Suite.ID())
 	}
-	if !slices.Contains(c.Credentials, l.Credential.Type) {
+	if !slices.Contains(c.Credentials, l.Credential.Type) { // RFC 9420 §7.2 M3, §7.3 R3
 		return errors.New("capabilities lack the leaf's own credential type")
 	}
-	for _, x := range l.Extensions {
+	for _, x := range l.Extensions { // RFC 9420 §7.2 M3, §7.3 R4
 		if !c.supports(x.Type) {
 			return fmt.Errorf("capabilities lack the leaf's own extension 0x%04x", x.Type)
 		}
 	}
-	for _, x := range r.Extensions {
+	for _, x := range r.Extensions { // RFC 9420 §13.4 M6, M7
 		if !c.supports(x.Type) {
 			return fmt.Errorf("capabilities lack the group's extension 0x%04x", x.Type)
 		}
 	}
-	return c.cover(q)
+	return c.cover(q) // RFC 9420 §7.3 M1, §11.1 R1
 }
 
 // cover checks the required capabilities of a group (RFC 9420 §11.1).
@@ -173,14 +173,14 @@ func (t *Tree) CheckUnique() error {
 			continue
 		}
 		if _, twice := encryption[string(n.key())]; twice {
-			return fmt.Errorf("check tree: the encryption key of node %d occurs twice", x)
+			return fmt.Errorf("check tree: the encryption key of node %d occurs twice", x) // RFC 9420 §7.3 R9, §16.7 M1
 		}
 		encryption[string(n.key())] = struct{}{}
 		if n.leaf == nil {
 			continue
 		}
 		if _, twice := signature[string(n.leaf.SignatureKey)]; twice {
-			return fmt.Errorf("check tree: the signature key of leaf %d occurs twice", LeafOf(uint32(x)))
+			return fmt.Errorf("check tree: the signature key of leaf %d occurs twice", LeafOf(uint32(x))) // RFC 9420 §7.3 R8, §16.7 M1
 		}
 		signature[string(n.leaf.SignatureKey)] = struct{}{}
 	}
@@ -202,10 +202,10 @@ func (t *Tree) CheckFresh(leaves []uint32) error {
 			if n.blank() || uint32(x) == NodeOf(i) {
 				continue
 			}
-			if bytes.Equal(n.key(), l.EncryptionKey) {
+			if bytes.Equal(n.key(), l.EncryptionKey) { // RFC 9420 §7.3 R9
 				return fmt.Errorf("check leaf %d: node %d has its encryption key already", i, x)
 			}
-			if n.leaf != nil && bytes.Equal(n.leaf.SignatureKey, l.SignatureKey) {
+			if n.leaf != nil && bytes.Equal(n.leaf.SignatureKey, l.SignatureKey) { // RFC 9420 §7.3 R8, §12.2 R5, R6
 				return fmt.Errorf("check leaf %d: leaf %d has its signature key already", i, LeafOf(uint32(x)))
 			}
 		}

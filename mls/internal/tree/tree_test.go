@@ -16,6 +16,7 @@ import (
 
 // TestRandomEvolution drives trees through random commits: members agree, the
 // kept hashes are those of a tree read anew, and a joiner accepts every tree.
+// RFC 9420 §7.5 M2, §7.6 M1, §12.1.1 R3, §12.1.2 R2
 func TestRandomEvolution(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -63,6 +64,7 @@ func TestOneChangeRenewsLogHashes(t *testing.T) {
 	}
 }
 
+// RFC 9420 §12.1.1 R2, §12.1.3 R2
 func TestExtendAndTruncate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -142,12 +144,12 @@ func TestParseRefuses(t *testing.T) {
 	blank := func(v *codec.Writer) { v.U8(0) }
 	for name, places := range map[string][]func(*codec.Writer){
 		"empty":           {},
-		"blank last":      {node(typeLeaf, leaf.Write), blank},
+		"blank last":      {node(typeLeaf, leaf.Write), blank}, // RFC 9420 §12.4.3.3 M2
 		"only blanks":     {blank, blank, blank},
 		"parent for leaf": {node(typeParent, parent.Write)},
 		"leaf for parent": {node(typeLeaf, leaf.Write), node(typeLeaf, leaf.Write)},
 		"unknown kind":    {node(3, leaf.Write)},
-		"presence 2":      {func(v *codec.Writer) { v.U8(2) }},
+		"presence 2":      {func(v *codec.Writer) { v.U8(2) }}, // RFC 9420 §2.1.1 M1
 	} {
 		var out codec.Writer
 		out.Vector(func(v *codec.Writer) {
@@ -192,19 +194,19 @@ func TestValidateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Tree){
-		"a parent's key": func(tr *Tree) { tr.nodes[1] = &node{parent: withKey(tr.parentAt(1), w)} },
+		"a parent's key": func(tr *Tree) { tr.nodes[1] = &node{parent: withKey(tr.parentAt(1), w)} }, // RFC 9420 §7.9.2 M1, R2, §12.4.3.1 R8
 		"a parent's hash": func(tr *Tree) {
 			tr.nodes[1] = &node{parent: &ParentNode{tr.parentAt(1).EncryptionKey, make([]byte, 32), nil}}
 		},
 		"a key that is none": func(tr *Tree) {
 			tr.nodes[1] = &node{parent: &ParentNode{EncryptionKey: []byte{1, 2}}}
 		},
-		"an unmerged leaf elsewhere": func(tr *Tree) { addUnmerged(tr, 1, 3) },
+		"an unmerged leaf elsewhere": func(tr *Tree) { addUnmerged(tr, 1, 3) }, // RFC 9420 §12.4.3.1 R10
 		"an unmerged blank leaf":     func(tr *Tree) { addUnmerged(tr, 7, 7) },
-		"unmerged leaves unsorted":   func(tr *Tree) { addUnmerged(tr, 7, 3, 2) },
+		"unmerged leaves unsorted":   func(tr *Tree) { addUnmerged(tr, 7, 3, 2) }, // RFC 9420 §7.1 M1
 		"unmerged leaves doubled":    func(tr *Tree) { addUnmerged(tr, 7, 2, 2) },
-		"unmerged above only":        func(tr *Tree) { addUnmerged(tr, 7, 1) },
-		"a leaf twice":               func(tr *Tree) { tr.nodes[12] = tr.nodes[2] },
+		"unmerged above only":        func(tr *Tree) { addUnmerged(tr, 7, 1) },      // RFC 9420 §12.4.3.1 R11
+		"a leaf twice":               func(tr *Tree) { tr.nodes[12] = tr.nodes[2] }, // RFC 9420 §7.3 R8, R9
 		"a moved leaf":               func(tr *Tree) { tr.nodes[12], tr.nodes[2] = tr.nodes[2], nil },
 		"a blank leaf below":         func(tr *Tree) { tr.nodes[0] = nil },
 		"too wide":                   func(tr *Tree) { _ = tr.Reserve(8) },
@@ -235,6 +237,7 @@ func addUnmerged(tr *Tree, x uint32, leaves ...uint32) {
 
 // TestTreeWithForeignParentIsRefused: an insider puts a key of its own above
 // others without having been there (RFC 9420 §7.9.1).
+// RFC 9420 §7.9.2 R1, R3
 func TestTreeWithForeignParentIsRefused(t *testing.T) {
 	t.Parallel()
 	w := grown(t)
@@ -269,21 +272,21 @@ func TestCheckLeafRefuses(t *testing.T) {
 		want  string
 	}{
 		"as it should be":       {base, func(*LeafNode) {}, ""},
-		"expired":               {base, func(l *LeafNode) { l.Lifetime = Lifetime{100, 149} }, "lifetime does not cover"},
+		"expired":               {base, func(l *LeafNode) { l.Lifetime = Lifetime{100, 149} }, "lifetime does not cover"}, // RFC 9420 §7.3 M2
 		"not yet valid":         {base, func(l *LeafNode) { l.Lifetime = Lifetime{151, 200} }, "lifetime does not cover"},
 		"too long":              {base, func(l *LeafNode) { l.Lifetime = Lifetime{100, 201} }, "longer than"},
 		"backwards":             {base, func(l *LeafNode) { l.Lifetime = Lifetime{200, 100} }, "before it begins"},
 		"source update":         {base, func(l *LeafNode) { l.Source = SourceUpdate }, "source 2"},
-		"x509":                  {base, func(l *LeafNode) { l.Credential = Credential{Type: CredentialX509} }, "not accepted"},
+		"x509":                  {base, func(l *LeafNode) { l.Credential = Credential{Type: CredentialX509} }, "not accepted"}, // RFC 9420 §7.3 R1
 		"no version":            {base, func(l *LeafNode) { l.Capabilities.Versions = nil }, "mls10"},
 		"no suite":              {base, func(l *LeafNode) { l.Capabilities.Suites = []uint16{3} }, "suite"},
-		"no credential":         {base, func(l *LeafNode) { l.Capabilities.Credentials = nil }, "credential type"},
-		"unlisted extension":    {base, func(l *LeafNode) { l.Extensions = Extensions{{0xf002, nil}} }, "0xf002"},
-		"short key":             {base, func(l *LeafNode) { l.EncryptionKey = []byte{1} }, "public key"},
-		"no required extension": {required, func(*LeafNode) {}, "0xf001"},
+		"no credential":         {base, func(l *LeafNode) { l.Capabilities.Credentials = nil }, "credential type"}, // RFC 9420 §7.2 M3, §7.3 R3
+		"unlisted extension":    {base, func(l *LeafNode) { l.Extensions = Extensions{{0xf002, nil}} }, "0xf002"},  // RFC 9420 §7.2 M3, §7.3 R4
+		"short key":             {base, func(l *LeafNode) { l.EncryptionKey = []byte{1} }, "public key"},           // RFC 9420 §10 M2
+		"no required extension": {required, func(*LeafNode) {}, "0xf001"},                                          // RFC 9420 §7.3 M1, §11.1 R1
 		"no required proposal":  {requiredProposal, func(*LeafNode) {}, "0xf001"},
-		"no required cred":      {requiredCredential, func(*LeafNode) {}, "0x0002"},
-		"group's extension":     {private, func(*LeafNode) {}, "0xf0a1"},
+		"no required cred":      {requiredCredential, func(*LeafNode) {}, "0x0002"}, // RFC 9420 §7.3 M1
+		"group's extension":     {private, func(*LeafNode) {}, "0xf0a1"},            // RFC 9420 §13.4 M6, M7
 		"unreadable required":   {broken, func(*LeafNode) {}, "required capabilities"},
 	} {
 		draft, _ := w.draft(signer)
@@ -297,6 +300,7 @@ func TestCheckLeafRefuses(t *testing.T) {
 
 // TestLeafSignatureBindsPlace: an Update's leaf can't be used by another leaf
 // or group (RFC 9420 §7.2).
+// RFC 9420 §7.2 M6, §7.3 R2
 func TestLeafSignatureBindsPlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 8)
@@ -339,11 +343,11 @@ func TestKeyPackageRefuses(t *testing.T) {
 		t.Fatalf("key package read again: %v", err)
 	}
 	for name, spoil := range map[string]func(*KeyPackage){
-		"version":  func(k *KeyPackage) { k.Version = 2 },
+		"version":  func(k *KeyPackage) { k.Version = 2 }, // RFC 9420 §10 M4, §10.1 R1
 		"suite":    func(k *KeyPackage) { k.Suite = 2 },
-		"source":   func(k *KeyPackage) { k.Leaf.Source = SourceUpdate },
+		"source":   func(k *KeyPackage) { k.Leaf.Source = SourceUpdate }, // RFC 9420 §7.3 R5, §10 M5
 		"one key":  func(k *KeyPackage) { k.InitKey = k.Leaf.EncryptionKey },
-		"init key": func(k *KeyPackage) { k.InitKey = []byte{1} },
+		"init key": func(k *KeyPackage) { k.InitKey = []byte{1} }, // RFC 9420 §10 M1
 	} {
 		if w.rules().CheckKeyPackage(make1(spoil)) == nil {
 			t.Errorf("%s: accepted", name)
@@ -380,6 +384,7 @@ func TestPrivateHidesKeys(t *testing.T) {
 	}
 }
 
+// RFC 9420 §7.5 M3b
 func TestPrivateSurvivesWriting(t *testing.T) {
 	t.Parallel()
 	w := grown(t)
@@ -408,6 +413,7 @@ func TestPrivateSurvivesWriting(t *testing.T) {
 
 // TestValidateChecksEveryLeaf: the first bad leaf of a large tree is named,
 // wherever it stands.
+// RFC 9420 §12.4.3.1 R9
 func TestValidateChecksEveryLeaf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 11)

@@ -53,6 +53,7 @@ func TestVectorsTreeMath(t *testing.T) {
 	})
 }
 
+// RFC 9420 §12.4.3.3 M1
 func TestVectorsTreeOperations(t *testing.T) {
 	t.Parallel()
 	type row struct {
@@ -116,6 +117,7 @@ func mustParse(t *testing.T, s *suite.Suite, b []byte) *Tree {
 	return tr
 }
 
+// RFC 9420 §7.8 M1, §12.4.3.1 R7
 func TestVectorsTreeValidation(t *testing.T) {
 	t.Parallel()
 	type row struct {
