@@ -41,8 +41,9 @@ bench: ## the bars of speed, each beside its peer: BENCH=regexp for a part
 soak: ## the hours-long tests
 	@PRIMUM_SOAK=1 go test -tags full -timeout 12h -run 'Soak|Crash|Kill' -v ./...
 
-model: ## the long model test of mls
-	@PRIMUM_MODEL_STEPS=$${STEPS:-100000} go test -timeout 12h -run 'Model' -v ./mls
+model: ## the long model test of mls: STEPS (50000) for each of SEEDS (3), the first SEED
+	@PRIMUM_MODEL_STEPS=$${STEPS:-50000} PRIMUM_MODEL_SEEDS=$${SEEDS:-3} PRIMUM_MODEL_SEED=$${SEED:-} \
+	  go test -timeout 12h -run 'Model' -v ./mls
 
 clean: ## remove what was built
 	@rm -rf primum dist
