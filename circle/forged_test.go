@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"primum/circle/internal/core"
+	"primum/mls"
 )
 
 // TestP5AForgedOwnMessageStopsNobody: a frame that says it is of the edge, and
@@ -38,5 +39,53 @@ func TestP5AForgedOwnMessageStopsNobody(t *testing.T) {
 	s.pass(2*time.Minute, time.Minute)
 	if v := s.newest(friendName + phone); v != "11" {
 		t.Errorf("the friend's newest value is %s", v)
+	}
+}
+
+// TestP5ACommitByAMemberStopsNobody: only the anchor commits. A genuine commit
+// by another client that a node lets through counts for nothing: the circle
+// goes on with the anchor's next one.
+func TestP5ACommitByAMemberStopsNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.person(ownerName, "phone")
+	friend := w.person(friendName, "phone", "tablet")
+	edge := w.anchor("edge", nil)
+	check(t, edge.SetThings(usualThings()))
+	owner := w.client(ownerName, "phone")
+	home := w.claim(edge, owner)
+	w.client(friendName, "phone")
+	w.client(friendName, "tablet")
+	must[string](t)(owner.Give(w.params(home, friend, every(time.Minute))))
+	w.run()
+	w.pass(2*time.Minute, time.Minute)
+	tablet := w.actors[friendName+"#tablet"].(*ownerActor)
+	c := tablet.Grants()[0].Circle
+	evil, err := mls.Load(mls.Config{Signer: friend.clients["tablet"]}, roomOf(t, w.path(friendName+"#tablet"), c).Group)
+	check(t, err)
+	for _, o := range []mls.CommitOptions{{}, {Remove: []uint32{1}}, {Remove: []uint32{0}}} {
+		if o.Remove != nil && o.Remove[0] == evil.Me() {
+			continue
+		}
+		staged, err := evil.Commit(o)
+		check(t, err)
+		evil.Discard()
+		w.node.push(w.node.circles[c], staged.Commit)
+	}
+	w.run()
+	for _, name := range []string{"edge", friendName + phone} {
+		if n := len(w.got(name, core.EventStopped)) + len(w.got(name, core.EventEnded)); n != 0 {
+			t.Errorf("%s stopped %d times", name, n)
+		}
+	}
+	w.feed(edge, 12)
+	w.pass(26*time.Hour, time.Hour) // beyond the anchor's next commit
+	w.feed(edge, 13)
+	w.pass(2*time.Minute, time.Minute)
+	if v := w.newest(friendName + phone); v != "13" {
+		t.Errorf("the friend's newest value is %s", v)
+	}
+	if n := len(w.got(friendName+phone, core.EventStopped)); n != 0 {
+		t.Errorf("the friend stopped %d times", n)
 	}
 }

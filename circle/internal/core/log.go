@@ -233,6 +233,8 @@ func (a *Actor) processMessage(r *Room, f Frame, head mls.Head) {
 	switch {
 	case errors.Is(err, mls.ErrOwnMessage):
 		a.ownUnknown(r, f, head)
+	case errors.Is(err, ErrNotCommitter):
+		a.Bad(r, err) // whoever signed it, it is no commit of this circle
 	case errors.Is(err, mls.ErrUnauthorized):
 		// Genuine, and against the rules: this member goes no further.
 		a.Bad(r, err)
