@@ -2,29 +2,31 @@ package mls
 
 import (
 	"bytes"
-	"sync"
 	"testing"
 
 	"primum/mls/internal/codec"
+	"primum/mls/internal/cost"
 	"primum/mls/internal/message"
-	"primum/mls/internal/tree"
+	"primum/mls/internal/schedule"
 )
 
 // seeds are real messages of one group, and that group.
 type seeds struct {
-	receiver, joiner *party
-	kp               *KeyPackage
-	priv             *KeyPackagePrivate
-	msgs             map[string][]byte
+	receiver, sender, joiner *party
+	kp                       *KeyPackage
+	priv                     *KeyPackagePrivate
+	msgs                     map[string][]byte
+	state, sending, tracker  []byte
 }
 
 // newSeeds makes a message of each kind that b has not received yet.
-func newSeeds(t testing.TB) *seeds {
+func newSeeds(t testing.TB, suite Suite) *seeds {
 	t.Helper()
-	l := newLab(t, 77, 3)
+	l := newLabOf(t, suite, 77, 3)
 	a, b := l.at(0), l.at(1)
-	s := &seeds{receiver: b, joiner: l.party(), msgs: map[string][]byte{}}
+	s := &seeds{receiver: b, sender: a, joiner: l.party(), msgs: map[string][]byte{}}
 	s.kp, s.priv = l.keyPackage(s.joiner)
+	s.sending = stateOf(t, a.g)
 	s.msgs["application"] = seal(t, a.g, "hello")
 	update, err := a.g.ProposeUpdate([]byte("aad"))
 	l.must(err)
@@ -37,165 +39,344 @@ func newSeeds(t testing.TB) *seeds {
 	l.must(err)
 	s.msgs["commit"], s.msgs["welcome"], s.msgs["groupinfo"] = staged.Commit, staged.Welcome, staged.GroupInfo
 	s.msgs["keypackage"] = s.kp.Bytes()
-	s.msgs["state"] = stateOf(t, b.g)
-	s.msgs["tree"] = b.g.Tree()
+	s.state = stateOf(t, b.g)
+	s.tracker, err = l.public.MarshalBinary()
+	l.must(err)
 	return s
 }
 
-func (s *seeds) add(f *testing.F) {
-	for _, msg := range s.msgs {
-		f.Add(msg)
+// eachSuite makes seeds of every suite and adds what pick takes of them.
+func eachSuite(f *testing.F, add func(which byte, s *seeds)) []*seeds {
+	f.Helper()
+	inOneProcess(f)
+	var out []*seeds
+	for i, suite := range Suites() {
+		out = append(out, newSeeds(f, suite))
+		add(byte(i), out[i])
+	}
+	return out
+}
+
+// inOneProcess skips a target in the process of TestOnTheHybrid: it uses every
+// suite anyway.
+func inOneProcess(f *testing.F) {
+	f.Helper()
+	if labSuite() != X25519AES128GCMSHA256Ed25519 {
+		f.Skip("the other process runs it on both suites")
 	}
 }
 
-// FuzzProcess: whatever comes is refused without a change or taken whole.
-func FuzzProcess(f *testing.F) {
-	s := newSeeds(f)
-	s.add(f)
-	state := stateOf(f, s.receiver.g)
-	f.Fuzz(func(t *testing.T, msg []byte) {
-		g, err := Load(s.receiver.cfg, state)
+// glancing bounds what looking at bytes may cost that are not verified yet.
+func glancing() cost.Bound {
+	return cost.Bound{
+		Always: cost.Work{Memory: 64 << 10, Signatures: 4, Keys: 8, Hashed: 64 << 10},
+		PerKiB: cost.Work{Memory: 128 << 10, Hashed: 16 << 10},
+	}
+}
+
+// FuzzPeek: what can be read without keys is what the message says, and what
+// decodes encodes to the same bytes.
+func FuzzPeek(f *testing.F) {
+	eachSuite(f, func(_ byte, s *seeds) {
+		for _, msg := range s.msgs {
+			f.Add(msg)
+		}
+		secret, err := s.priv.MarshalBinary()
 		if err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
-		if _, err := g.Process(msg); err != nil && !bytes.Equal(state, stateOf(t, g)) {
-			t.Fatal("a refused message changed the state")
+		f.Add(secret)
+	})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		before := bytes.Clone(in)
+		glancing().Check(t, len(in), func() { peekAll(t, in) })
+		if !bytes.Equal(before, in) {
+			t.Fatal("looking at a message changed it")
 		}
-		_, _, _ = g.Sender(msg)
 	})
 }
 
-// FuzzJoin: no Welcome makes a joiner panic.
+func peekAll(t *testing.T, in []byte) {
+	t.Helper()
+	h, err := Peek(in)
+	r := codec.NewReader(in)
+	switch wire := message.ReadHeader(r); wire {
+	case WirePublicMessage:
+		if m, _, reading := message.ReadPublic(r); reading == nil {
+			same := err == nil && h.WireFormat == wire && bytes.Equal(h.GroupID, m.GroupID) && h.Epoch == m.Epoch &&
+				h.ContentType == m.Kind && bytes.Equal(h.AuthenticatedData, m.AAD) &&
+				h.Member == (m.Sender.Kind == message.SenderMember) && h.Sender == m.Sender.Index
+			if !same {
+				t.Fatalf("a public message %+v looks like %+v (%v)", m.Content, h, err)
+			}
+		}
+	case WirePrivateMessage:
+		if m, reading := message.ReadPrivate(r); reading == nil {
+			same := err == nil && h.WireFormat == wire && bytes.Equal(h.GroupID, m.GroupID) && h.Epoch == m.Epoch &&
+				h.ContentType == m.Kind && bytes.Equal(h.AuthenticatedData, m.AAD) && !h.Member
+			if !same {
+				t.Fatalf("a private message looks like %+v (%v)", h, err)
+			}
+		}
+	case WireGroupInfo:
+		if g, reading := message.ParseGroupInfo(in); reading == nil &&
+			(err != nil || !bytes.Equal(h.GroupID, g.Context.GroupID) || h.Epoch != g.Context.Epoch) {
+			t.Fatalf("a group info looks like %+v (%v)", h, err)
+		}
+	}
+	if kp, err := ParseKeyPackage(in); err == nil && (!bytes.Equal(kp.Bytes(), in) || len(kp.Ref()) != 32) {
+		t.Fatal("a key package encodes to other bytes")
+	}
+	if p, err := ParseKeyPackagePrivate(in); err == nil {
+		if out, err := p.MarshalBinary(); err == nil && !bytes.Equal(in, out) {
+			t.Fatal("the keys of a key package encode to other bytes")
+		}
+	}
+	WelcomeFor(in, make([]byte, 32))
+}
+
+// FuzzProcess: whatever comes is refused without a change or taken whole, by
+// members and trackers alike.
+func FuzzProcess(f *testing.F) {
+	all := eachSuite(f, func(which byte, s *seeds) {
+		for _, msg := range s.msgs {
+			f.Add(which, msg)
+		}
+	})
+	f.Fuzz(func(t *testing.T, which byte, msg []byte) {
+		s := all[int(which)%len(all)]
+		g, err := Load(s.receiver.cfg, s.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := LoadPublicGroup(Config{}, s.tracker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, _ = g.Sender(msg)
+		var got *Received
+		handling().Check(t, len(msg), func() { got, err = g.Process(msg) })
+		if err != nil && !bytes.Equal(s.state, stateOf(t, g)) {
+			t.Fatal("a refused message changed the state")
+		}
+		next, seen, refusal := p.Stage(msg)
+		if b, _ := p.MarshalBinary(); !bytes.Equal(b, s.tracker) {
+			t.Fatal("staging a message changed the tracker")
+		}
+		if err != nil || got.Kind == Application {
+			return
+		}
+		if refusal != nil || seen.Kind != got.Kind || seen.Sender != got.Sender || !bytes.Equal(next.TreeHash(), g.TreeHash()) {
+			t.Fatalf("a member takes %+v and the tracker %+v (%v)", got, seen, refusal)
+		}
+	})
+}
+
+// FuzzJoin: no Welcome and no tree that comes apart makes a joiner panic, and
+// nothing but the true ones lets it in.
 func FuzzJoin(f *testing.F) {
-	s := newSeeds(f)
-	s.add(f)
-	f.Fuzz(func(t *testing.T, msg []byte) {
-		g, err := Join(s.joiner.cfg, msg, s.kp, s.priv, nil)
+	all := eachSuite(f, func(which byte, s *seeds) {
+		for _, msg := range s.msgs {
+			f.Add(which, msg, []byte{})
+		}
+		f.Add(which, s.msgs["welcome"], []byte{0xbf, 0xff, 0xff, 0xff})
+	})
+	apart := make([]*Staged, len(all))
+	for i, s := range all {
+		g, err := Load(s.sender.cfg, s.sending)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if apart[i], err = g.Commit(CommitOptions{Add: []*KeyPackage{s.kp}, TreeApart: true}); err != nil {
+			f.Fatal(err)
+		}
+		if err := g.Merge(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(byte(i), apart[i].Welcome, g.Tree())
+		s.msgs["tree"] = g.Tree()
+	}
+	f.Fuzz(func(t *testing.T, which byte, msg, nodes []byte) {
+		i := int(which) % len(all)
+		s := all[i]
+		if len(nodes) == 0 {
+			nodes = nil
+		}
+		var g *Group
+		var err error
+		handling().Check(t, len(msg)+len(nodes), func() { g, err = Join(s.joiner.cfg, msg, s.kp, s.priv, nodes) })
 		if (g == nil) == (err == nil) {
 			t.Fatalf("group %v with error %v", g, err)
 		}
 		WelcomeFor(msg, s.kp.Ref())
-	})
-}
-
-// FuzzJoinTree: no tree that comes apart makes a joiner panic.
-func FuzzJoinTree(f *testing.F) {
-	l := newLab(f, 78, 3)
-	by, who := l.at(0), l.party()
-	kp, priv := l.keyPackage(who)
-	staged, err := by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}, TreeApart: true})
-	l.must(err)
-	l.must(by.g.Merge())
-	good := by.g.Tree()
-	f.Add(good)
-	f.Fuzz(func(t *testing.T, nodes []byte) {
-		_, err := Join(who.cfg, staged.Welcome, kp, priv, nodes)
-		if err == nil && !bytes.Equal(nodes, good) {
-			t.Fatal("another tree was taken")
+		if err == nil && !bytes.Equal(g.Tree(), s.msgs["tree"]) && g.Epoch() != s.epoch() {
+			t.Fatal("joined another group")
 		}
 	})
 }
 
-// FuzzLoad: no stored bytes panic, neither on loading nor in use.
+// epoch is the one that the Welcome leads into.
+func (s *seeds) epoch() uint64 {
+	h, _ := Peek(s.msgs["commit"])
+	return h.Epoch + 1
+}
+
+// FuzzLoad: stored bytes that load have one stored form, and whatever they
+// hold does no harm in use.
 func FuzzLoad(f *testing.F) {
-	s := newSeeds(f)
-	s.add(f)
-	f.Fuzz(func(t *testing.T, state []byte) {
-		g, err := Load(Config{}, state)
+	all := eachSuite(f, func(which byte, s *seeds) {
+		f.Add(which, s.state)
+		f.Add(which|2, s.state)
+		g, err := Load(s.receiver.cfg, s.state)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, name := range []string{"application", "update", "add", "remove"} {
+			if _, err := g.Process(s.msgs[name]); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if _, err := g.ProposeUpdate(nil); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(which|2, stateOf(f, g))
+		if _, err := g.Commit(CommitOptions{}); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(which|2, stateOf(f, g))
+		if _, err := g.Process(s.msgs["commit"]); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(which|2, stateOf(f, g))
+	})
+	bound := handling()
+	bound.PerKiB.Keys = 128
+	f.Fuzz(func(t *testing.T, which byte, state []byte) {
+		s := all[int(which)&1%len(all)]
+		var cfg Config
+		if which&2 != 0 {
+			cfg = s.receiver.cfg
+		}
+		var g *Group
+		var err error
+		bound.Check(t, len(state), func() { g, err = Load(cfg, state) })
 		if err != nil {
 			return
 		}
-		_, _ = g.MarshalBinary()
-		_, _ = g.Process(s.msgs["application"])
-		_, _ = g.Process(s.msgs["commit"])
+		g = again(t, cfg, g)
+		use(g, s)
 	})
 }
 
-// FuzzDecoders: what decodes encodes to the same bytes.
-func FuzzDecoders(f *testing.F) {
-	s := newSeeds(f)
-	s.add(f)
-	f.Fuzz(func(t *testing.T, in []byte) {
-		if h, err := Peek(in); err == nil && h.WireFormat <= WireKeyPackage {
-			if out, err := recodeMessage(in); err == nil && !bytes.Equal(in, out) {
-				t.Fatalf("%x encodes to %x", in, out)
-			}
-		}
-		if kp, err := ParseKeyPackage(in); err == nil && !bytes.Equal(kp.Bytes(), in) {
-			t.Fatal("a key package encodes to other bytes")
-		}
-		if g, err := message.ReadGroupSecrets(in); err == nil && !bytes.Equal(g.Encode(), in) {
-			t.Fatal("group secrets encode to other bytes")
-		}
-		if _, err := ParseKeyPackagePrivate(in); err == nil && len(in) < 3 {
-			t.Fatal("private keys out of nothing")
-		}
-		recodeHandshake(t, in)
-	})
-}
-
-func recodeHandshake(t *testing.T, in []byte) {
-	t.Helper()
-	for name, f := range map[string]func(*codec.Reader, *codec.Writer){
-		"proposal": func(r *codec.Reader, w *codec.Writer) {
-			if p := message.ReadProposal(r); r.Err() == nil {
-				p.Write(w)
-			}
-		},
-		"commit": func(r *codec.Reader, w *codec.Writer) {
-			if c := message.ReadCommit(r); r.Err() == nil {
-				c.Write(w)
-			}
-		},
-		"path": func(r *codec.Reader, w *codec.Writer) {
-			if p := tree.ReadUpdatePath(r); r.Err() == nil {
-				p.Write(w)
-			}
-		},
-	} {
-		var w codec.Writer
-		r := codec.NewReader(in)
-		if f(r, &w); r.Close() == nil && !bytes.Equal(w.Out(), in) {
-			t.Fatalf("%s %x encodes to %x", name, in, w.Out())
-		}
+// use does to a group all that a member does.
+func use(g *Group, s *seeds) {
+	_, _ = g.Process(s.msgs["application"])
+	_, _ = g.Process(s.msgs["update"])
+	_, _ = g.Export("label", nil, 32)
+	_ = g.Members()
+	_ = g.PendingCommit()
+	if g.Reserve(0) == nil {
+		_, _ = g.Seal([]byte("x"), nil, 0)
+		_, _ = g.ProposeUpdate(nil)
+		_, _ = g.GroupInfo()
+		g.Discard()
+		_, _ = g.Commit(CommitOptions{})
 	}
+	if g.Pending() {
+		_ = g.Merge()
+	}
+	_, _ = g.Process(s.msgs["commit"])
+	_, _ = g.MarshalBinary()
 }
 
-// FuzzContent: a member that holds real keys sends any content under them.
-func FuzzContent(f *testing.F) {
-	s := newSeeds(f)
-	s.add(f)
-	var once sync.Mutex // one sender makes all messages
-	l := newLab(f, 79, 2)
-	evil, victim := l.at(0), l.at(1)
-	state, keys := stateOf(f, victim.g), stateOf(f, evil.g)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		once.Lock()
-		defer once.Unlock()
-		from, err := Load(evil.cfg, keys)
+// FuzzLoadPublic: the same of a tracker.
+func FuzzLoadPublic(f *testing.F) {
+	all := eachSuite(f, func(which byte, s *seeds) {
+		f.Add(which, s.tracker)
+		p, err := LoadPublicGroup(Config{}, s.tracker)
 		if err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
-		to, err := Load(victim.cfg, state)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, kind := range []Kind{Application, Proposal, Commit} {
-			before := stateOf(t, to)
-			if _, err := to.Process(signedBody(t, from, kind, body)); err != nil && !bytes.Equal(before, stateOf(t, to)) {
-				t.Fatalf("a message of kind %d was refused (%v) and changed the state", kind, err)
+		for _, name := range []string{"update", "add", "remove", "commit"} {
+			if _, err := p.Process(s.msgs[name]); err != nil {
+				f.Fatal(err)
 			}
+			b, err := p.MarshalBinary()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(which, b)
+		}
+	})
+	f.Fuzz(func(t *testing.T, which byte, state []byte) {
+		s := all[int(which)%len(all)]
+		var p *PublicGroup
+		var err error
+		handling().Check(t, len(state), func() { p, err = LoadPublicGroup(Config{}, state) })
+		if err != nil {
+			return
+		}
+		once, _ := p.MarshalBinary()
+		q, err := LoadPublicGroup(Config{}, once)
+		if err != nil {
+			t.Fatalf("a tracker can't be restarted: %v", err)
+		}
+		if twice, _ := q.MarshalBinary(); !bytes.Equal(once, twice) {
+			t.Fatal("a tracker is another after a restart")
+		}
+		_, _ = p.Members(), p.Extensions()
+		for _, name := range []string{"update", "add", "remove", "commit"} {
+			_, _ = p.Process(s.msgs[name])
+		}
+		_, _ = p.MarshalBinary()
+	})
+}
+
+// FuzzContent: a member that holds real keys sends any content under them, in
+// public and in private.
+func FuzzContent(f *testing.F) {
+	all := eachSuite(f, func(which byte, s *seeds) {
+		for _, name := range []string{"update", "add", "remove", "commit"} {
+			m := reread(f, s.msgs[name])
+			var head codec.Writer
+			m.WriteHead(&head)
+			body := m.Raw[head.Len():]
+			f.Add(which, false, uint8(m.Kind), body)
+			w := codec.NewWriter(bytes.Clone(body))
+			m.WriteAuth(w)
+			f.Add(which, true, uint8(m.Kind), w.Out())
+		}
+		f.Add(which, true, uint8(Application), []byte{5, 'h', 'e', 'l', 'l', 'o', 0, 0, 0})
+	})
+	f.Fuzz(func(t *testing.T, which byte, private bool, kind uint8, body []byte) {
+		s := all[int(which)%len(all)]
+		from, err := Load(s.sender.cfg, s.sending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := Load(s.receiver.cfg, s.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		make := signedBody
+		if private {
+			make = sealedBody
+		}
+		msg := make(t, from, Kind(kind%5), body)
+		handling().Check(t, len(msg), func() { _, err = to.Process(msg) })
+		if err != nil && !bytes.Equal(s.state, stateOf(t, to)) {
+			t.Fatalf("a message of kind %d was refused (%v) and changed the state", kind%5, err)
+		}
+		if err == nil {
+			again(t, s.receiver.cfg, to)
 		}
 	})
 }
 
-// signedBody puts bytes where the content of a PublicMessage or, for
-// application data, of a PrivateMessage stands, under true signature and tag.
+// signedBody puts bytes where the content of a PublicMessage stands, under
+// true signature and tag.
 func signedBody(t *testing.T, g *Group, kind Kind, body []byte) []byte {
 	t.Helper()
-	if kind == Application {
-		return sealedBody(t, g, body)
-	}
 	m := &message.Signed{Wire: WirePublicMessage, Content: g.content(kind, nil), Tag: make([]byte, 32)}
 	var w codec.Writer
 	m.WriteHead(&w)
@@ -209,9 +390,14 @@ func signedBody(t *testing.T, g *Group, kind Kind, body []byte) []byte {
 	return m.PublicMessage(g.st.Suite, g.secrets.Membership, g.st.Encoded)
 }
 
-func sealedBody(t *testing.T, g *Group, body []byte) []byte {
+// sealedBody encrypts bytes as the content of a PrivateMessage.
+func sealedBody(t *testing.T, g *Group, kind Kind, body []byte) []byte {
 	t.Helper()
-	step, err := g.keys.Next(g.me, 1)
+	content := schedule.Handshake
+	if kind == Application {
+		content = schedule.Application
+	}
+	step, err := g.keys.Next(g.me, content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +406,7 @@ func sealedBody(t *testing.T, g *Group, body []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := g.sealPrivate(nil, &step.Key, Application, nil, body, p)
+	out, err := g.sealPrivate(nil, &step.Key, kind, nil, body, p)
 	if err != nil {
 		t.Fatal(err)
 	}

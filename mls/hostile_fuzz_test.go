@@ -2,444 +2,467 @@ package mls
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"primum/mls/internal/message"
-	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
-	"primum/mls/internal/tree"
 )
 
-// What one message may cost: a commit of a small group takes some 100 KB.
-const (
-	hostileMemoryAlways  = 2 << 20
-	hostileMemoryPerByte = 2000
-)
-
-// within fails when f allocates beyond the bound for n bytes of input.
-func within(t *testing.T, n int, f func()) {
-	t.Helper()
-	if used := allocated(f); used > hostileMemoryAlways+hostileMemoryPerByte*uint64(n) {
-		t.Fatalf("%d bytes of input made %d bytes of memory", n, used)
-	}
-}
-
-// script turns fuzz input into decisions.
-type script struct{ b []byte }
-
-func (s *script) byte() byte {
-	if len(s.b) == 0 {
-		return 0
-	}
-	v := s.b[0]
-	s.b = s.b[1:]
-	return v
-}
-
-func (s *script) pick(n int) int { return int(s.byte()) % n }
-
-// bytes takes up to 40 bytes.
-func (s *script) bytes() []byte {
-	n := min(s.pick(41), len(s.b))
-	v := s.b[:n]
-	s.b = s.b[n:]
-	return v
-}
-
-// spoil changes b by what is left of the script: bytes set, cut out, put in.
-func (s *script) spoil(b []byte) []byte {
-	b = bytes.Clone(b)
-	for len(s.b) >= 4 && len(b) > 0 {
-		op, at, v := s.byte(), int(s.byte())<<8|int(s.byte()), s.byte()
-		at %= len(b)
-		switch op % 4 {
-		case 0:
-			b[at] ^= v
-		case 1:
-			b[at] = v
-		case 2:
-			b = append(b[:at], b[min(len(b), at+int(v)):]...)
-		case 3:
-			b = append(b[:at], append(bytes.Repeat([]byte{v}, 1+int(v)%9), b[at:]...)...)
-		}
-	}
-	return b
-}
-
-// evil is a lab in which member 0 breaks rules with its real keys.
-type evil struct {
-	*lab
-	by     *party
-	refs   []message.ProposalOrRef
-	sent   []public.Sent
-	states map[string][]byte // of the members and, under "", the tracker
-	adds   []message.Proposal
-}
-
-func newEvil(t testing.TB) *evil {
-	t.Helper()
-	l := newLab(t, 99, 5)
-	l.commit(l.at(3), CommitOptions{Remove: []uint32{2}})
-	l.commit(l.at(1), CommitOptions{})
-	e := &evil{lab: l, by: l.at(0), states: map[string][]byte{}}
-	for _, p := range []message.Proposal{
-		{Kind: ProposalRemove, Removed: 4},
-		{Kind: ProposalUpdate, Leaf: l.updateLeaf(l.at(4), func(*tree.LeafNode) {})},
-	} {
-		by := l.at(4)
-		msg, ref := l.proposeBy(by, p)
-		l.deliver(by, msg)
-		e.refs = append(e.refs, message.ProposalOrRef{Ref: ref})
-		e.sent = append(e.sent, public.Sent{Proposal: p, Sender: 4})
-	}
-	for range 3 {
-		e.adds = append(e.adds, l.addOf(l.party(), nothing))
-	}
-	for name, p := range l.parties {
-		e.states[name] = l.bytesOf(p)
-	}
-	b, err := l.public.MarshalBinary()
-	l.must(err)
-	e.states[""] = b
-	return e
-}
-
-// seed makes all randomness follow from the input.
-func (e *evil) seed(t testing.TB, in []byte) *script {
-	e.t = t // a fuzz target must not use the one outside
-	e.rnd = rand.NewChaCha8(sha256.Sum256(in))
-	return &script{b: in}
-}
-
-// proposal makes one of many kinds, good or bad.
-func (e *evil) proposal(s *script) message.Proposal {
-	switch s.pick(9) {
-	case 0:
-		return message.Proposal{Kind: ProposalRemove, Removed: uint32(s.pick(8))}
-	case 1:
-		return message.Proposal{Kind: ProposalRemove, Removed: uint32(s.byte()) << 24}
-	case 2:
-		return e.adds[s.pick(len(e.adds))]
-	case 3:
-		return message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: e.extensions(s)}
-	case 4:
-		leaf := e.updateLeaf(e.by, func(d *tree.LeafNode) { e.spoilLeaf(s, d) })
-		return message.Proposal{Kind: ProposalUpdate, Leaf: leaf}
-	case 5:
-		return message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{Type: schedule.PSKExternal, ID: s.bytes(), Nonce: s.bytes()}}
-	case 6:
-		return message.Proposal{Kind: ProposalReInit, ReInit: message.ReInit{GroupID: s.bytes(), Version: uint16(s.byte()), Suite: uint16(s.byte())}}
-	case 7:
-		return message.Proposal{Kind: ProposalExternalInit, KEMOutput: s.bytes()}
-	}
-	return e.addOf(e.party(), func(k *tree.KeyPackage) {
-		k.Extensions = e.extensions(s)
-		k.Version += uint16(s.pick(2))
-		e.spoilLeaf(s, k.Leaf)
-		k.Leaf.Source = tree.Source(1 + s.pick(3))
-	})
-}
-
-func (e *evil) extensions(s *script) (out tree.Extensions) {
-	for i := range s.pick(3) {
-		out = append(out, Extension{Type: uint16(i)<<15 + uint16(s.pick(12)), Data: s.bytes()})
-	}
-	return out
-}
-
-func (e *evil) spoilLeaf(s *script, d *tree.LeafNode) {
-	switch s.pick(10) {
-	case 0:
-		d.EncryptionKey = s.bytes()
-	case 1:
-		d.Credential = tree.BasicCredential(s.bytes())
-	case 2:
-		d.Capabilities.Credentials = nil
-	case 3:
-		d.Capabilities.Extensions = []uint16{uint16(s.byte()) << 8, 0xf0a1}
-	case 4:
-		d.Extensions = e.extensions(s)
-	case 5:
-		d.Lifetime = tree.Lifetime{NotBefore: uint64(s.byte()) << 56, NotAfter: uint64(s.byte()) << 56}
-	case 6:
-		d.EncryptionKey = e.by.g.st.Tree.Leaf(1).EncryptionKey
-	}
-}
-
-func (e *evil) spoilPath(s *script, p *tree.UpdatePath) {
-	if len(p.Nodes) == 0 {
-		return
-	}
-	n := &p.Nodes[s.pick(len(p.Nodes))]
-	switch s.pick(8) {
-	case 0:
-		n.EncryptionKey = s.bytes()
-	case 1:
-		n.Secrets = append(n.Secrets, tree.Ciphertext{KEMOutput: s.bytes(), Ciphertext: s.bytes()})
-	case 2:
-		n.Secrets = nil
-	case 3:
-		p.Nodes = p.Nodes[:s.pick(len(p.Nodes))]
-	case 4:
-		p.Nodes = append(p.Nodes, *n)
-	case 5:
-		for i := range n.Secrets {
-			n.Secrets[i].Ciphertext = s.spoil(n.Secrets[i].Ciphertext)
-		}
-	case 6:
-		for i := range n.Secrets {
-			n.Secrets[i].KEMOutput = s.bytes()
-		}
-	}
-}
-
-// message makes a handshake by the script, signed and tagged with real keys.
-func (e *evil) message(s *script) []byte {
-	if s.pick(4) == 0 {
-		msg, _ := e.proposeBy(e.by, e.proposal(s))
-		return msg
-	}
-	f := e.list(s)
-	f.bare = s.pick(8) == 1
-	f.leaf = func(d *tree.LeafNode) {
-		if s.pick(4) == 1 {
-			e.spoilLeaf(s, d)
-		}
-	}
-	f.path = func(p *tree.UpdatePath) {
-		if s.pick(3) == 1 {
-			e.spoilPath(s, p)
-		}
-	}
-	switch s.pick(12) {
-	case 1:
-		f.body = func(m *message.Signed) { m.Epoch += uint64(s.byte()) }
-	case 2:
-		f.as = &message.Sender{Kind: uint8(1 + s.pick(4)), Index: uint32(s.byte())}
-	case 3:
-		f.tag = func(tag []byte) { tag[s.pick(len(tag))] ^= s.byte() }
-	case 4, 5, 6:
-		f.raw = s.spoil
-	}
-	return e.commitBy(e.by, f)
-}
-
-// list makes up to three proposals, by value or by reference.
-func (e *evil) list(s *script) (f forge) {
-	for range s.pick(4) {
-		if i := s.pick(len(e.refs) + 3); i < len(e.refs) {
-			f.list, f.sent = append(f.list, e.refs[i]), append(f.sent, e.sent[i])
-			continue
-		}
-		f.list = append(f.list, value(e.proposal(s))...)
-	}
-	return f
-}
-
-// process gives a message to a fresh copy of a member and checks what holds
-// whatever comes.
-func (e *evil) process(t *testing.T, leaf uint32, msg []byte) (*Group, error) {
-	t.Helper()
-	p := e.at(leaf)
-	before := e.states[p.name]
-	g, err := Load(p.cfg, before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	within(t, len(msg), func() { _, err = g.Process(msg) })
-	if err == nil {
-		return g, nil
-	}
-	if after, _ := g.MarshalBinary(); !bytes.Equal(after, before) {
-		t.Fatalf("a refused message (%v) changed the state", err)
-	}
-	if which, found := mentions(err.Error(), secretsOf(&party{g: g})); found {
-		t.Fatalf("the error %q holds the %s", err, which)
-	}
-	return g, err
-}
-
-// FuzzHostileHandshake: a member with real keys sends handshakes that break
-// rules to a tracker and two members. Nobody panics, allocates beyond bounds
-// or changes state by a refused message; who accepts is in one state; the
-// tracker refuses nothing that a member accepts.
-func FuzzHostileHandshake(f *testing.F) {
-	e := newEvil(f)
-	for i := range 64 {
-		in := make([]byte, 64)
-		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(in)
+// scripts seeds a target with random scripts for each world.
+func scripts(f *testing.F, n, length int) {
+	f.Helper()
+	f.Add([]byte{})
+	for i := range n {
+		in := make([]byte, length)
+		_, _ = rand.NewChaCha8([32]byte{byte(i), byte(i >> 8)}).Read(in)
 		in[0] = byte(i)
 		f.Add(in)
 	}
-	f.Add([]byte{1})
-	f.Add([]byte{1, 1, 0})
-	f.Add([]byte{1, 1, 1})
-	f.Add([]byte{1, 1, 4, 2})
+	for i := range 4 { // all goes right
+		f.Add([]byte{byte(i)})
+		f.Add([]byte{byte(i), 1})
+		f.Add([]byte{byte(i), 2, 4, 4})
+	}
+}
+
+// hostile runs f on scripts in the worlds that the first byte chooses.
+func hostile(f *testing.F, length int, run func(e *evil, s *script)) {
+	f.Helper()
+	inOneProcess(f)
+	worlds := newEvils(f)
+	scripts(f, 20, length)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		e.handshake(t, e.message(e.seed(t, in)))
+		e := worlds[0]
+		if len(in) > 0 {
+			e = worlds[int(in[0])%len(worlds)]
+		}
+		s := e.start(t, in)
+		s.byte()
+		run(e, s)
 	})
 }
 
-func (e *evil) handshake(t *testing.T, msg []byte) (accepted int) {
-	t.Helper()
-	public, err := LoadPublicGroup(Config{}, e.states[""])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var refusal error
-	within(t, len(msg), func() { _, refusal = public.Process(msg) })
-	if b, _ := public.MarshalBinary(); refusal != nil && !bytes.Equal(b, e.states[""]) {
-		t.Fatal("a refused message changed the tracker")
-	}
-	one, err1 := e.process(t, 1, msg)
-	two, err2 := e.process(t, 3, msg)
-	for _, err := range []error{err1, err2} {
-		if err == nil {
-			accepted++
+// FuzzHostileCommit: a member commits what breaks rules, properly signed,
+// sealed and tagged. Who takes it agrees, who does not has not moved, and the
+// group goes on.
+func FuzzHostileCommit(f *testing.F) {
+	hostile(f, 64, func(e *evil, s *script) {
+		msg := e.commit(s).msg
+		c := e.everybody()
+		if took := c.deliver(msg); len(took) > 0 || s.one(4) {
+			c.goOn(s, CommitOptions{})
 		}
-		if err == nil && refusal != nil {
-			t.Fatalf("a member accepts what the tracker refuses: %v", refusal)
-		}
-	}
-	if accepted == 2 && !one.Evicted() && !two.Evicted() {
-		same := bytes.Equal(one.TreeHash(), two.TreeHash()) && bytes.Equal(one.TreeHash(), public.TreeHash()) &&
-			bytes.Equal(one.EpochAuthenticator(), two.EpochAuthenticator())
-		if !same {
-			t.Fatal("members accept one commit and disagree")
-		}
-	}
-	return accepted
+	})
 }
 
-// TestHostileScriptsReachBothSides guards the target above: of its scripts some
-// are accepted and some refused.
-func TestHostileScriptsReachBothSides(t *testing.T) {
-	e := newEvil(t)
-	good, bad := 0, 0
-	for i := range 200 {
-		in := make([]byte, 64)
-		_, _ = rand.NewChaCha8([32]byte{byte(i), 1}).Read(in)
-		if e.handshake(t, e.message(e.seed(t, in))) > 0 {
-			good++
-		} else {
-			bad++
+// FuzzHostileProposer: a member proposes what breaks rules; an honest one
+// commits afterwards, and everybody follows.
+func FuzzHostileProposer(f *testing.F) {
+	hostile(f, 96, func(e *evil, s *script) {
+		c := e.everybody()
+		for range 1 + s.pick(4) {
+			c.deliver(e.proposes(s))
 		}
-	}
-	if good < 20 || bad < 80 {
-		t.Errorf("of 200 hostile scripts %d were accepted and %d refused", good, bad)
-	}
+		c.goOn(s, CommitOptions{Remove: e.honest[:s.pick(4)/3]})
+	})
 }
 
-// FuzzHostilePrivate: a member seals bodies that break rules under its real
-// keys.
-func FuzzHostilePrivate(f *testing.F) {
-	e := newEvil(f)
-	f.Add([]byte{0}, uint32(0), byte(1))
-	f.Add([]byte{0, 1, 0, 0, 5}, uint32(7), byte(1))
-	f.Add([]byte{1, 0, 0, 0, 5}, uint32(0), byte(2))
-	f.Add([]byte{2, 0, 3, 0, 9}, uint32(1<<31), byte(3))
-	f.Fuzz(func(t *testing.T, in []byte, generation uint32, kind byte) {
-		s := e.seed(t, in)
-		g := e.by.g
-		body, _, err := g.signBody(s.bytes(), nil, 0)
-		if err != nil {
-			t.Fatal(err)
+// FuzzHostileOutside: clients that are no members propose and commit.
+func FuzzHostileOutside(f *testing.F) {
+	hostile(f, 96, func(e *evil, s *script) {
+		c := e.everybody()
+		for range 1 + s.pick(3) {
+			var took []uint32
+			if s.pick(2) == 1 {
+				took = c.deliver(e.calls(s))
+			} else if took = c.deliver(e.enter(s).msg); len(took) > 0 {
+				break // the next epoch has begun
+			}
+			if !e.open && len(took) > 0 {
+				e.t.Fatal("a closed group takes a message from outside")
+			}
 		}
-		body = s.spoil(body)
-		sizes, err := message.Plan(len(g.st.Context.GroupID), 0, len(body), 0)
+		c.goOn(s, CommitOptions{})
+	})
+}
+
+// FuzzHostileJoiner: a client publishes a key package that breaks rules. An
+// honest member adds it in a way that all others follow, or not at all; if the
+// client holds its keys, it is in.
+func FuzzHostileJoiner(f *testing.F) {
+	hostile(f, 48, func(e *evil, s *script) {
+		k, p, priv := e.newPackage(s)
+		w := message.Header(WireKeyPackage)
+		k.Write(w)
+		var kp *KeyPackage
+		var err error
+		handling().Check(e.t, w.Len(), func() { kp, err = ParseKeyPackage(w.Out()) })
 		if err != nil {
 			return
 		}
-		content := schedule.Handshake
-		if Kind(kind) == Application {
-			content = schedule.Application
+		c := e.everybody()
+		if g := c.admit(s, kp, p, priv); g != nil {
+			c.groups[g.Me()] = g
+			c.agree()
 		}
-		step, err := g.keys.Find(g.me, content, generation%1100, schedule.Limits{MaxJump: 1100})
-		if err != nil {
-			t.Fatal(err)
-		}
-		step.Key.Generation = generation
-		msg, err := g.sealPrivate(e.rnd, &step.Key, Kind(kind), nil, body, sizes)
-		step.Drop()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := e.process(t, 1, msg); err == nil && generation > DefaultMaxJump {
-			t.Fatalf("generation %d was accepted", generation)
-		}
+		c.goOn(s, CommitOptions{})
 	})
 }
 
-// FuzzHostileGroupInfo: a member signs group infos that are none.
-func FuzzHostileGroupInfo(f *testing.F) {
-	e := newEvil(f)
-	for _, in := range [][]byte{{}, {1, 0, 3, 9}, {2, 1, 200, 7}, {3, 0, 90, 2, 0, 2, 2, 2}} {
-		f.Add(in, true)
-		f.Add(in, false)
+// admit adds a client by an honest commit and lets it join.
+func (c *crowd) admit(s *script, kp *KeyPackage, p *party, priv *KeyPackagePrivate) *Group {
+	t := c.e.t
+	t.Helper()
+	by := c.groups[c.e.honest[s.pick(4)]]
+	before := stateOf(t, by)
+	o := CommitOptions{Add: []*KeyPackage{kp}}
+	switch s.pick(6) {
+	case 1:
+		o.Add = append(o.Add, kp)
+	case 2:
+		o.Remove = []uint32{0}
 	}
-	info, err := e.by.g.GroupInfo()
-	e.must(err)
-	f.Fuzz(func(t *testing.T, in []byte, resign bool) {
-		msg := e.seed(t, in).spoil(info)
-		if g, err := message.ParseGroupInfo(bytes.Clone(msg)); resign && err == nil {
-			e.must(g.Sign(e.by.g.st.Suite, e.rnd, e.by.cfg.Signer))
-			w := message.Header(WireGroupInfo)
-			g.Write(w)
-			msg = w.Out()
+	staged, err := by.Commit(o)
+	if err != nil {
+		if !bytes.Equal(before, stateOf(t, by)) {
+			t.Fatal("a commit that was not made changed the state")
 		}
-		within(t, len(msg), func() {
-			if p, err := NewPublicGroup(Config{}, msg); err == nil && !bytes.Equal(p.TreeHash(), p.st.Tree.Hash()) {
-				t.Error("a group info was accepted with another tree hash")
+		return nil
+	}
+	for _, leaf := range c.members() {
+		if g := c.groups[leaf]; g != by {
+			if _, err := g.Process(staged.Commit); err != nil {
+				t.Fatalf("member %d refuses what an honest member adds: %v", leaf, err)
 			}
-		})
+		}
+	}
+	if _, err := c.public.Process(staged.Commit); err != nil {
+		t.Fatalf("the tracker refuses what an honest member adds: %v", err)
+	}
+	if err := by.Merge(); err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range c.members() {
+		if c.groups[leaf].Evicted() {
+			delete(c.groups, leaf)
+		}
+	}
+	c.agree()
+	if c.e.open {
+		openAll(&p.cfg)
+	}
+	g, err := Join(p.cfg, staged.Welcome, kp, priv, nil)
+	holds := checkOwnKeys(&p.cfg, kp, priv) == nil
+	if (err == nil) != holds {
+		t.Fatalf("a client that holds its keys (%t) joins with %v", holds, err)
+	}
+	return g
+}
+
+// FuzzHostileGroupInfo: a member invites into an epoch with a poisoned tree or
+// context, properly signed, tagged and sealed. Joiner and tracker judge alike,
+// and whoever gets in can live there.
+func FuzzHostileGroupInfo(f *testing.F) {
+	hostile(f, 64, func(e *evil, s *script) {
+		kp, p, priv := e.guest()
+		d, leaf := e.invite(s, kp)
+		info := e.info(s, d)
+		w := message.Header(WireGroupInfo)
+		info.Write(w)
+		var tracker *PublicGroup
+		var refusal error
+		handling().Check(e.t, w.Len(), func() { tracker, refusal = NewPublicGroup(p.cfg, w.Out()) })
+		secrets := message.GroupSecrets{Joiner: d.joiner, PathSecret: d.secretFor(leaf)}
+		msg := e.welcome(s, d.greet, info, kp, secrets.Encode())
+		var apart []byte
+		if s.one(4) {
+			apart = d.tree.Bytes()
+		}
+		g := e.join(p, msg, kp, priv, apart)
+		if refusal == nil {
+			e.reload(tracker)
+		}
+		if g == nil {
+			return
+		}
+		if _, inside := info.Extensions.Find(2); inside && refusal != nil {
+			e.t.Fatalf("a member joins what the tracker refuses: %v", refusal)
+		}
+		e.live(g, tracker)
 	})
 }
 
-// FuzzHostileWelcome: a committer seals group secrets that are none, or sends
-// another tree apart.
+// guest is an honest client that is to be added.
+func (e *evil) guest() (*KeyPackage, *party, *KeyPackagePrivate) {
+	e.t.Helper()
+	p := e.party()
+	if e.open {
+		openAll(&p.cfg)
+	}
+	kp, priv := e.lab.keyPackage(p)
+	return kp, p, priv
+}
+
+func (e *evil) join(p *party, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, apart []byte) (g *Group) {
+	e.t.Helper()
+	var err error
+	before := bytes.Clone(msg)
+	handling().Check(e.t, len(msg)+len(apart), func() { g, err = Join(p.cfg, msg, kp, priv, apart) })
+	if (g == nil) != (err != nil) || !bytes.Equal(before, msg) {
+		e.t.Fatalf("joining gives %v, %v", g, err)
+	}
+	if !WelcomeFor(msg, kp.Ref()) && err == nil {
+		e.t.Fatal("joined by a Welcome for somebody else")
+	}
+	return g
+}
+
+// reload checks that a tracker survives being stored.
+func (e *evil) reload(p *PublicGroup) {
+	e.t.Helper()
+	b, err := p.MarshalBinary()
+	e.must(err)
+	again, err := LoadPublicGroup(p.cfg, b)
+	if err != nil {
+		e.t.Fatalf("a tracker can't be restarted: %v", err)
+	}
+	if c, err := again.MarshalBinary(); err != nil || !bytes.Equal(b, c) || !bytes.Equal(p.TreeHash(), p.st.Tree.Hash()) {
+		e.t.Fatal("a tracker is another after a restart")
+	}
+}
+
+// live checks that a group that was joined can be stored, and gone on with by
+// a commit that a tracker of it takes.
+func (e *evil) live(g *Group, tracker *PublicGroup) {
+	e.t.Helper()
+	g = again(e.t, g.cfg, g)
+	if g.Epoch() == math.MaxUint64 {
+		return
+	}
+	staged, err := g.Commit(CommitOptions{})
+	if err != nil {
+		e.t.Fatalf("who joined can't commit: %v", err)
+	}
+	if tracker != nil {
+		if _, err := tracker.Process(staged.Commit); err != nil {
+			e.t.Fatalf("a tracker refuses who joined: %v", err)
+		}
+	}
+	if err := g.Merge(); err != nil {
+		e.t.Fatal(err)
+	}
+	seal(e.t, g, "text")
+}
+
+// FuzzHostileWelcome: a member adds a client by a good commit and sends it
+// group secrets, a group info or a tree that are not what the others have.
+// Unless it made up another epoch, the client is with the others or nowhere.
 func FuzzHostileWelcome(f *testing.F) {
-	e := newEvil(f)
-	joiner := e.party()
-	kp, priv := e.keyPackage(joiner)
-	staged, err := e.by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
-	e.must(err)
-	nodes := e.by.g.pending.next.st.Tree.Bytes()
-	f.Add([]byte{}, []byte{}, []byte{})
-	f.Add([]byte{0, 0, 9, 1}, []byte{}, nodes)
-	f.Add([]byte{}, []byte{0, 0, 1, 1}, []byte{0xbf, 0xff, 0xff, 0xff})
-	f.Fuzz(func(t *testing.T, outer, inner, apart []byte) {
-		msg := e.seed(t, outer).spoil(staged.Welcome)
-		if len(inner) > 0 {
-			msg = e.reseal(staged.Welcome, kp, priv, &script{b: inner})
+	hostile(f, 64, func(e *evil, s *script) {
+		kp, p, priv := e.guest()
+		made, err := e.member(0).makeCommit(CommitOptions{Add: []*KeyPackage{kp}, TreeApart: s.one(4)})
+		e.must(err)
+		next := made.next.st
+		d := &deed{next: next.Context, tree: next.Tree, joiner: bytes.Repeat([]byte{5}, 32)}
+		secrets := message.GroupSecrets{Joiner: d.joiner}
+		if opened := e.opened(made.staged.Welcome, kp, priv); opened != nil && !s.one(4) {
+			secrets = *opened
+			d.joiner = bytes.Clone(secrets.Joiner)
 		}
-		if len(apart) == 0 {
-			apart = nil
+		joiner := bytes.Clone(secrets.Joiner)
+		e.spoilSecrets(s, d, &secrets)
+		d.expand(e)
+		info := e.info(s, d)
+		plain := secrets.Encode()
+		if s.one(8) {
+			plain = s.edits().spoil(plain)
 		}
-		within(t, len(msg)+len(apart), func() {
-			g, err := Join(joiner.cfg, msg, kp, priv, apart)
-			if err == nil && g.Epoch() != e.by.g.Epoch()+1 {
-				t.Errorf("joined epoch %d", g.Epoch())
-			}
-		})
+		msg := e.welcome(s, d.greet, info, kp, plain)
+		apart := d.tree.Bytes()
+		if s.one(4) {
+			apart = s.edits().spoil(apart)
+		}
+		g := e.join(p, msg, kp, priv, apart)
+		if g == nil {
+			return
+		}
+		if !bytes.Equal(g.TreeHash(), next.Context.TreeHash) {
+			e.t.Fatal("joined with another tree than the group info's")
+		}
+		same := bytes.Equal(joiner, d.joiner) && len(secrets.PSKs) == 0
+		if same != bytes.Equal(g.EpochAuthenticator(), made.next.secrets.Authenticator) && !s.pretends(joiner) {
+			e.t.Fatal("a joiner is in another epoch than those who added it")
+		}
+		e.live(g, nil)
 	})
 }
 
-// reseal opens a Welcome's group secrets, spoils them and seals them again.
-func (e *evil) reseal(msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, s *script) []byte {
+// pretends tells that the joiner secret is not that of the commit.
+func (s *script) pretends(joiner []byte) bool {
+	return bytes.Equal(joiner, bytes.Repeat([]byte{5}, 32))
+}
+
+// opened decrypts the group secrets of a Welcome.
+func (e *evil) opened(msg []byte, kp *KeyPackage, priv *KeyPackagePrivate) *message.GroupSecrets {
 	e.t.Helper()
 	w, err := message.ParseWelcome(bytes.Clone(msg))
 	e.must(err)
-	suite := e.by.g.st.Suite
-	old, err := w.Find(kp.Ref())
+	secrets, err := openSecrets(w, kp.Ref(), priv.init, e.by.g.st.Suite)
 	e.must(err)
-	plain, err := suite.DecryptWithLabel(priv.init, "Welcome", w.Info, old.KEMOutput, old.Ciphertext)
+	return secrets
+}
+
+// spoilSecrets changes fields of group secrets, the key schedule along.
+func (e *evil) spoilSecrets(s *script, d *deed, g *message.GroupSecrets) {
+	switch s.pick(8) {
+	case 1:
+		g.Joiner = s.edits().spoil(g.Joiner)
+		d.joiner = bytes.Clone(g.Joiner)
+	case 2:
+		g.PathSecret = nil
+	case 3:
+		g.PathSecret = s.bytes()
+	case 4:
+		g.PathSecret = s.edits().spoil(g.PathSecret)
+	case 5, 6:
+		for range 1 + s.pick(3) {
+			id := e.psk(s)
+			g.PSKs, d.psks = append(g.PSKs, id), append(d.psks, id)
+		}
+	}
+}
+
+// FuzzHostilePrivate: a member sends private messages under any generation,
+// in any order, twice, with bodies that break rules and in the name of others.
+// Each opens once at most, and within the limits.
+func FuzzHostilePrivate(f *testing.F) {
+	hostile(f, 64, func(e *evil, s *script) {
+		g := e.member(e.honest[s.pick(4)])
+		opened := map[string]bool{}
+		var sent [][]byte
+		for range 1 + s.pick(8) {
+			msg := e.sealed(s)
+			if len(sent) > 0 && s.one(4) {
+				msg = sent[s.pick(len(sent))]
+			}
+			sent = append(sent, msg)
+			e.receive(g, msg, opened)
+		}
+		if n := len(stateOf(e.t, g)) - len(e.states[e.at(g.Me()).name]); n > (DefaultWindow+4)*8*64 {
+			e.t.Fatalf("the state grew by %d bytes", n)
+		}
+		if g.Evicted() {
+			return
+		}
+		again(e.t, g.cfg, g)
+	})
+}
+
+// receive gives a private message to a member and checks what holds always.
+func (e *evil) receive(g *Group, msg []byte, opened map[string]bool) {
+	t := e.t
+	t.Helper()
+	before := stateOf(t, g)
+	leaf, generation, _ := g.Sender(msg)
+	if !bytes.Equal(before, stateOf(t, g)) {
+		t.Fatal("looking for the sender changed the state")
+	}
+	var err error
+	bound := handling()
+	bound.Always.Hashed += DefaultMaxJump * 1024 // three derivations a step
+	bound.Check(t, len(msg), func() { _, err = g.Process(msg) })
+	after := stateOf(t, g)
+	switch key := string(msg); {
+	case err != nil && !bytes.Equal(before, after):
+		t.Fatalf("a refused message (%v) changed the state", err)
+	case err == nil && opened[key]:
+		t.Fatalf("generation %d of leaf %d opens twice", generation, leaf)
+	case err == nil && generation > 9*DefaultMaxJump:
+		t.Fatalf("generation %d opens", generation)
+	case err == nil && leaf != 0:
+		t.Fatalf("a message that leaf 0 signed comes from %d", leaf)
+	case err == nil:
+		opened[key] = true
+	}
+}
+
+// sealed makes a private message by the script.
+func (e *evil) sealed(s *script) []byte {
+	e.t.Helper()
+	g := e.by.g
+	kind := []Kind{Application, Application, Application, Proposal, Commit, 0, 9}[s.pick(7)]
+	aad := s.bytes()
+	body, _, err := g.signBody(s.bytes(), aad, 0)
 	e.must(err)
-	kem, ct, err := suite.EncryptWithLabel(kp.inner.InitKey, "Welcome", w.Info, s.spoil(plain))
+	if s.one(3) {
+		body = s.edits().spoil(body)
+	}
+	if kind == Proposal && s.pick(2) == 0 {
+		return e.proposes(&script{append([]byte{byte(s.pick(10))}, s.bytes()...)})
+	}
+	body = append(body, make([]byte, s.pick(4))...)
+	if s.one(12) {
+		body = append(body, s.byte())
+	}
+	sizes, err := message.Plan(len(g.st.Context.GroupID), len(aad), len(body), 0)
 	e.must(err)
-	w.Secrets = []message.WelcomeSecret{{Ref: kp.Ref(), Sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct}}}
-	out := message.Header(WireWelcome)
-	w.Write(out)
-	return out.Out()
+	key, leaf := e.messageKey(s, kind)
+	own := g.me
+	g.me = leaf
+	defer func() { g.me = own }()
+	msg, err := g.sealPrivate(e.rnd, key, kind, aad, body, sizes)
+	e.must(err)
+	return msg
+}
+
+// messageKey is the key of some generation, mostly of the evil member's own.
+func (e *evil) messageKey(s *script, kind Kind) (*schedule.Key, uint32) {
+	e.t.Helper()
+	content := schedule.Handshake
+	if kind == Application {
+		content = schedule.Application
+	}
+	leaf := uint32(0)
+	if s.one(8) {
+		leaf = uint32(s.pick(6))
+	}
+	generation := uint32(s.pick(8))
+	switch s.pick(8) {
+	case 1:
+		generation = uint32(s.byte())<<8 | uint32(s.byte())
+	case 2:
+		generation = DefaultMaxJump - 4 + uint32(s.pick(12))
+	}
+	step, err := e.by.g.keys.Find(leaf, content, min(generation, 2*DefaultMaxJump), schedule.Limits{MaxJump: math.MaxUint32})
+	e.must(err)
+	key := step.Key
+	step.Drop()
+	key.Generation = generation
+	if s.one(12) {
+		key.Generation = math.MaxUint32 - uint32(s.pick(3))
+	}
+	return &key, leaf
+}
+
+// TestHostileScriptsReachBothSides guards the targets above: of their scripts
+// some are taken and some refused.
+func TestHostileScriptsReachBothSides(t *testing.T) {
+	for i, e := range newEvils(t) {
+		good, bad := 0, 0
+		for n := range 40 {
+			in := make([]byte, 64)
+			_, _ = rand.NewChaCha8([32]byte{byte(n), byte(i)}).Read(in)
+			if len(e.everybody().deliver(e.commit(e.start(t, in)).msg)) > 0 {
+				good++
+			} else {
+				bad++
+			}
+		}
+		t.Logf("world %d: %d taken, %d refused", i, good, bad)
+		if good < 3 || bad < 12 {
+			t.Errorf("world %d: of 40 hostile commits %d were taken and %d refused", i, good, bad)
+		}
+	}
 }
