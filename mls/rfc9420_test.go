@@ -184,3 +184,32 @@ func TestMarks(t *testing.T) {
 		}
 	}
 }
+
+// TestProfile: docs/spec/mls-profile.md speaks of every section that has
+// statements, and of all that is open.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../docs/spec/mls-profile.md")
+	if err != nil {
+		t.Skip("the package stands outside of its repository: ", err)
+	}
+	page := string(b)
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\| ([0-9][0-9., –]*) \| [a-z–]`).FindAllStringSubmatch(page, -1) {
+		for _, s := range strings.FieldsFunc(m[1], func(r rune) bool { return r == ',' || r == ' ' || r == '–' }) {
+			rows[s] = true
+		}
+	}
+	_, order := statements(t)
+	for _, id := range order {
+		if section, _, _ := strings.Cut(id, " "); !rows[section] {
+			t.Errorf("§%s has statements and no row", section)
+		}
+	}
+	for id := range knownOpen() {
+		section, n, _ := strings.Cut(id, " ")
+		if !regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(section) + ` [^|]*\b` + n + `\b`).MatchString(page) {
+			t.Errorf("%s is open and no row of the deviations names it", id)
+		}
+	}
+}
