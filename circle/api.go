@@ -24,6 +24,8 @@ type (
 	Result = core.Result
 	// ClaimedPackage is a key package of one client of an account.
 	ClaimedPackage = core.ClaimedPackage
+	// PackageStock is what a node has left of key packages of a suite.
+	PackageStock = core.PackageStock
 	// Refusal is why an effect was not performed.
 	Refusal = core.Refusal
 	// Event is something to show or act upon; it waits for Ack.
@@ -150,7 +152,9 @@ var (
 	ErrUnknown = core.ErrUnknown
 	ErrRefused = core.ErrRefused
 	ErrNotYet  = core.ErrNotYet
-	ErrEnded   = core.ErrEnded
+	// ErrWeakSuite: a cipher suite weaker than both sides list.
+	ErrWeakSuite = core.ErrWeakSuite
+	ErrEnded     = core.ErrEnded
 )
 
 // ParseID reads what ID.String wrote.

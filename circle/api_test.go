@@ -21,7 +21,7 @@ func TestTheStoryThroughTheExportedActors(t *testing.T) {
 			Clock: w.clock, Signer: a.clients["phone"], Identity: a.doc.Compact(),
 		}))
 		w.add(a.address.String()+phone, o)
-		check(t, o.KeyPackageStock(0, false))
+		check(t, o.KeyPackageStock(nil))
 		actors[a.address.String()] = o
 	}
 	w.run()

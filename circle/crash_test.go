@@ -289,7 +289,7 @@ func crashStory(t *testing.T, victim string, at int) int {
 	}
 	c.crasher.at, c.crasher.steps = at, 0
 	c.try(func() error { return c.edge.SetThings(usualThings()) })
-	c.try(func() error { return c.friend.KeyPackageStock(0, false) })
+	c.try(func() error { return c.friend.KeyPackageStock(nil) })
 	c.live()
 	var home core.ID
 	c.try(func() (err error) { home, err = c.claimOnce(); return err })

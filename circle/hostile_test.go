@@ -148,7 +148,7 @@ func TestP2NodeCannotAddItsOwnKeyPackage(t *testing.T) {
 		var all []core.ClaimedPackage
 		for _, id := range []string{friendName, "spy@h.localhost:8401"} {
 			kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-				Suite: core.Suite, Identity: []byte(id), Signer: spy, NotBefore: w.clock.Now().Add(-time.Hour),
+				Suite: mls.Suites()[0], Identity: []byte(id), Signer: spy, NotBefore: w.clock.Now().Add(-time.Hour),
 				NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{core.ExtContext},
 			})
 			check(t, err)
@@ -216,7 +216,7 @@ func TestP2DroppedClientCannotGiveOrRejoin(t *testing.T) {
 		t.Errorf("a dropped client's grant is %v", edge.Grants)
 	}
 	kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: core.Suite, Identity: []byte(ownerName), Signer: owner.clients["tablet"], NotBefore: w.clock.Now().Add(-time.Hour),
+		Suite: mls.Suites()[0], Identity: []byte(ownerName), Signer: owner.clients["tablet"], NotBefore: w.clock.Now().Add(-time.Hour),
 		NotAfter: w.clock.Now().Add(time.Hour), Extensions: []uint16{core.ExtContext},
 		KeyPackageExtensions: []mls.Extension{{Type: core.ExtRejoin, Data: core.RejoinData(home, r.MLS.Epoch(), make([]byte, core.RejoinNonce))}},
 	})
@@ -236,7 +236,7 @@ func grantBy(t testing.TB, w *world, key ed25519Key, client string, o *ownerActo
 		t.Fatal("the client has no stock")
 	}
 	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
-	p := o.GrantParams(w.params(home, grantee, every(time.Minute)), h, h.Stock[0], grantee.doc, shares)
+	p := must[grant.Params](t)(o.GrantParams(w.params(home, grantee, every(time.Minute)), h, h.Stock[0], grantee.doc, shares))
 	p.Signer, p.Client = key, client
 	signed, err := grant.New(p)
 	check(t, err)
@@ -451,13 +451,13 @@ func TestP4UsedKeyPackageLeavesNoPrivateKey(t *testing.T) {
 	home := w.claim(edge, owner)
 	fo := w.client(friendName, "phone")
 	var before [][]byte
-	for _, p := range fo.Mem.Stock {
+	for _, p := range fo.Packages.Held {
 		before = append(before, p.Private)
 	}
 	must[string](t)(owner.Give(w.params(home, friend, every(time.Minute))))
 	w.run()
 	left := map[string]bool{}
-	for _, p := range fo.Mem.Stock {
+	for _, p := range fo.Packages.Held {
 		left[string(p.Private)] = true
 	}
 	used := 0

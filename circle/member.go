@@ -48,10 +48,9 @@ func OpenMember(dir string, o MemberOptions) (*Member, error) {
 func (m *Member) Identity(compact string) error { return m.in.Identity(compact) }
 
 // KeyPackageStock tells how many key packages the own node still has of this
-// client; the member publishes what is missing.
-func (m *Member) KeyPackageStock(oneTime int, lastResort bool) error {
-	return m.in.KeyPackageStock(oneTime, lastResort)
-}
+// client, by suite; the member publishes what is missing of each suite that it
+// lists.
+func (m *Member) KeyPackageStock(stock []PackageStock) error { return m.in.KeyPackageStock(stock) }
 
 // Inbox takes an item of the inbox that the driver has opened: who sent it, its
 // kind and the document. A repetition is no error. senderIdentity is the

@@ -15,7 +15,7 @@ type fakeNode struct {
 	circles   map[core.ID]*fakeCircle
 	envelopes map[string]grant.Envelope
 	inbox     map[string][]inboxItem // by actor
-	stock     map[string]*fakeStock  // by actor
+	stock     map[stockName]*fakeStock
 	down      bool
 	// filter changes what one reader sees of a circle.
 	filter func(reader string, c *fakeCircle, frames []core.Frame) []core.Frame
@@ -30,6 +30,14 @@ type inboxItem struct {
 	from, kind string
 	document   []byte
 }
+
+// stockName is whose stock, and of which suite.
+type stockName struct {
+	actor string
+	suite uint16
+}
+
+func hybridOf(actor string) stockName { return stockName{actor, uint16(mls.Suites()[0])} }
 
 type fakeStock struct {
 	oneTime    [][]byte
@@ -117,10 +125,11 @@ func (n *fakeNode) serve(actor string, e core.Effect) (core.Result, *core.Refusa
 		}
 		return core.Result{}, &core.Refusal{Kind: core.KindNotFound}
 	case core.EffectPublishKeyPackages:
-		s := n.stock[actor]
+		name := stockName{actor, e.Suite}
+		s := n.stock[name]
 		if s == nil {
 			s = &fakeStock{}
-			n.stock[actor] = s
+			n.stock[name] = s
 		}
 		s.oneTime = append(s.oneTime, e.OneTime...)
 		if e.LastResort != nil {
@@ -173,7 +182,7 @@ func (n *fakeNode) deliver(actor string, e core.Effect) core.Result {
 
 func (n *fakeNode) claimPackages(e core.Effect) (res core.Result) {
 	for _, client := range e.Clients {
-		s := n.stock[e.Account+"#"+client]
+		s := n.stock[stockName{e.Account + "#" + client, e.Suite}]
 		switch {
 		case s == nil:
 		case len(s.oneTime) > 0:

@@ -19,7 +19,7 @@ func offerBy(w *world, from string, to *ownerActor, node string, until time.Dura
 	signed := must[grant.Signed](w.t)(grant.New(grant.Params{
 		Now: w.clock.Now(), Owner: sender.address, Client: "phone", Signer: sender.clients["phone"],
 		Grantee: grant.Grantee{Account: grantee.Address(), IdentityKey: jws.Bytes(grantee.IdentityKey()), Kind: grantee.Kind()},
-		Node:    node, Home: newID(w).String(), Circle: newID(w).String(), AnchorKey: publicOf2(newKey(w.t)), Suite: uint16(core.Suite),
+		Node:    node, Home: newID(w).String(), Circle: newID(w).String(), AnchorKey: publicOf2(newKey(w.t)), Suite: core.SuiteIDs(nil)[0],
 		Valid:   grant.Interval{Until: w.clock.Now().Add(until)},
 		Shares:  []grant.Share{{Thing: "meter", Actions: []string{grant.OpRead}, Affordances: []string{"power"}, Precision: every(time.Minute)}},
 		Purpose: grant.Purpose{Class: "dpv:OptimisationForConsumer"},

@@ -194,7 +194,7 @@ func (p *pairOfClients) naming(circle string, old bool) core.GrantBundle {
 	s := h.Stock[0]
 	s.Circle = must[core.ID](p.t)(core.ParseID(circle))
 	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
-	params := p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, s, p.friend.doc, shares)
+	params := must[grant.Params](p.t)(p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, s, p.friend.doc, shares))
 	if old {
 		params.Now = params.Now.Add(-48 * time.Hour)
 	}
@@ -322,7 +322,7 @@ func (p *pairOfClients) byID(id string, at time.Time) (b core.GrantBundle, key e
 	var drawn bytes.Buffer
 	h := p.tablet.Mem.Homes[p.home.String()]
 	shares := []grant.Share{{Thing: "meter", Actions: []string{grant.OpObserve}, Affordances: []string{"power"}, Precision: every(time.Minute)}}
-	params := p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, h.Stock[0], p.friend.doc, shares)
+	params := must[grant.Params](p.t)(p.tablet.GrantParams(p.params(p.home, p.friend, every(time.Minute)), h, h.Stock[0], p.friend.doc, shares))
 	params.Now, params.Rand = at, io.TeeReader(io.MultiReader(bytes.NewReader(raw[6:]), rand.Reader), &drawn)
 	signed := must[grant.Signed](p.t)(grant.New(params))
 	if id != signed.Grant {

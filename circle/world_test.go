@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,16 @@ type account struct {
 	key      ed25519.PrivateKey
 	recovery ed25519.PrivateKey
 	clients  map[string]ed25519.PrivateKey
+	old      map[string]bool // clients that list suite 1 alone
 	doc      *identity.Verified
+}
+
+// suitesOf is what a client lists.
+func (a *account) suitesOf(client string) []uint16 {
+	if a.old[client] {
+		return []uint16{1}
+	}
+	return core.SuiteIDs(nil)
 }
 
 // world is a node with a hostile streak, people, and what runs their actors.
@@ -78,7 +88,7 @@ func newWorld(t testing.TB) *world {
 		t: t, dir: tempDir(t), clock: clock.NewManual(worldStart), people: map[string]*account{}, actors: map[string]subject{},
 		events: map[string][]core.Event{}, online: map[string]map[core.ID]bool{}, offline: map[string]bool{}, keep: map[string]bool{},
 	}
-	w.node = &fakeNode{w: w, circles: map[core.ID]*fakeCircle{}, envelopes: map[string]grant.Envelope{}, inbox: map[string][]inboxItem{}, stock: map[string]*fakeStock{}}
+	w.node = &fakeNode{w: w, circles: map[core.ID]*fakeCircle{}, envelopes: map[string]grant.Envelope{}, inbox: map[string][]inboxItem{}, stock: map[stockName]*fakeStock{}}
 	t.Cleanup(func() {
 		for _, a := range w.actors {
 			_ = a.Close()
@@ -132,16 +142,17 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 	return k
 }
 
-// person makes an account with clients.
+// person makes an account with clients; a name that ends in "-old" is of one
+// that lists suite 1 alone.
 func (w *world) person(address string, clients ...string) *account {
 	w.t.Helper()
 	a := &account{
 		address: must[identity.Address](w.t)(identity.ParseAddress(address)), key: newKey(w.t), recovery: newKey(w.t),
-		clients: map[string]ed25519.PrivateKey{},
+		clients: map[string]ed25519.PrivateKey{}, old: map[string]bool{},
 	}
 	w.people[address] = a
 	for _, c := range clients {
-		a.clients[c] = newKey(w.t)
+		a.clients[c], a.old[c] = newKey(w.t), strings.HasSuffix(c, "-old")
 	}
 	w.publish(a, clients...)
 	return a
@@ -169,7 +180,7 @@ func (w *world) publish(a *account, clients ...string) {
 		}
 		d.Clients = append(d.Clients, identity.Client{
 			Name: name, Key: jws.Bytes(a.clients[name].Public().(ed25519.PublicKey)), InboxKey: inbox.Public(),
-			Suites: []uint16{1}, Added: now,
+			Suites: a.suitesOf(name), Added: now,
 		})
 	}
 	compact := must[string](w.t)(identity.Sign(d, a.key))
@@ -204,7 +215,7 @@ func (w *world) client(address, client string) *ownerActor {
 	name := address + "#" + client
 	o := must[*ownerActor](w.t)(openOwner(w.path(name), member.Options{Clock: w.clock, Signer: p.clients[client], Identity: p.doc.Compact()}))
 	w.add(name, o)
-	if err := o.KeyPackageStock(0, false); err != nil {
+	if err := o.KeyPackageStock(nil); err != nil {
 		w.t.Fatal(err)
 	}
 	w.run()

@@ -203,7 +203,11 @@ func (c *Client) keepStock(ctx context.Context) {
 func (c *Client) refill(ctx context.Context) {
 	n, err := c.Home.KeyPackageCount(ctx)
 	if err == nil {
-		err = c.Owner.KeyPackageStock(n.OneTime, n.LastResort)
+		var stock []circle.PackageStock
+		for _, s := range n.Stock {
+			stock = append(stock, circle.PackageStock(s))
+		}
+		err = c.Owner.KeyPackageStock(stock)
 	}
 	if err != nil {
 		c.o.Calls.Log.Warn("stock of key packages not known", "why", err)

@@ -154,7 +154,7 @@ func (d *driver) do(ctx context.Context, e circle.Effect) (r circle.Result, err 
 		r.Identity, err = FetchIdentity(ctx, d.calls, e.Account)
 		return r, err
 	case circle.EffectPublishKeyPackages:
-		_, err = n.PutKeyPackages(ctx, wire.KeyPackages{OneTime: e.OneTime, LastResort: e.LastResort})
+		_, err = n.PutKeyPackages(ctx, wire.KeyPackages{Suite: e.Suite, OneTime: e.OneTime, LastResort: e.LastResort})
 		return r, err
 	case circle.EffectSendInbox:
 		return r, d.sendInbox(ctx, n, e)
@@ -195,7 +195,7 @@ func (d *driver) commit(ctx context.Context, n Node, e circle.Effect) (Appended,
 }
 
 func (d *driver) claimKeyPackages(ctx context.Context, n Node, e circle.Effect) (r circle.Result, err error) {
-	claimed, err := n.ClaimKeyPackages(ctx, e.Circle.String())
+	claimed, err := n.ClaimKeyPackages(ctx, e.Circle.String(), e.Suite)
 	if err != nil {
 		return r, err
 	}

@@ -133,10 +133,10 @@ func TestRealNodes(t *testing.T) {
 func TestRealNodeKeyPackages(t *testing.T) {
 	t.Parallel()
 	friend := openAccount(t, startNode(t, "s.localhost"), "friend")
-	if n, err := friend.KeyPackageCount(t.Context()); err != nil || n.OneTime != 0 || n.LastResort {
+	if n, err := friend.KeyPackageCount(t.Context()); err != nil || len(n.Stock) != 0 {
 		t.Fatalf("count %+v, %v", n, err)
 	}
-	var p wire.KeyPackages
+	p := wire.KeyPackages{Suite: 1}
 	for i := range 3 {
 		kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
 			Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(friend.address.String()), Signer: friend.key,
@@ -151,7 +151,7 @@ func TestRealNodeKeyPackages(t *testing.T) {
 		}
 		p.OneTime = append(p.OneTime, kp.Bytes())
 	}
-	if n, err := friend.PutKeyPackages(t.Context(), p); err != nil || n.OneTime != 2 || !n.LastResort {
+	if n, err := friend.PutKeyPackages(t.Context(), p); err != nil || len(n.Stock) != 1 || n.Stock[0] != (wire.SuiteCount{Suite: 1, OneTime: 2, LastResort: true}) {
 		t.Errorf("count %+v, %v", n, err)
 	}
 }

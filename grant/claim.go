@@ -22,6 +22,7 @@ type Claim struct {
 	Node             string           `json:"node"` // authority
 	AnchorKey        jws.Bytes        `json:"anchorKey"`
 	Suite            uint16           `json:"suite"`
+	Suites           []uint16         `json:"suites,omitempty"` // of the thing, the strongest first; none: suite 1
 	Owner            identity.Address `json:"owner"`
 	OwnerIdentityKey jws.Bytes        `json:"ownerIdentityKey"`
 	KeyPackage       string           `json:"keyPackage"` // hash of the first client's
@@ -38,6 +39,7 @@ func (c Claim) check() error {
 	r.authority(c.Node, "/node")
 	r.key(c.AnchorKey, "/anchorKey")
 	r.need(c.Suite != 0, "/suite", "missing")
+	r.suites(c.Suites, c.Suite, "/suites")
 	r.account(c.Owner, "/owner")
 	r.key(c.OwnerIdentityKey, "/ownerIdentityKey")
 	r.hash(c.KeyPackage, "/keyPackage")

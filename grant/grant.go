@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ const (
 
 // MaxSize is the largest document of this package, in bytes as sent.
 const MaxSize = 64 << 10
+
+// maxSuites bounds a list of cipher suites.
+const maxSuites = 16
 
 // skew is how far ahead of ours another party's clock may be.
 const skew = 5 * time.Minute
@@ -168,6 +172,12 @@ func (r *rules) client(s, at string) {
 func (r *rules) authority(s, at string) {
 	a, err := identity.ParseAuthority(s)
 	r.need(err == nil && a == s, at, "not a domain in its compared form")
+}
+
+// suites: what a side lists, with the one that was chosen.
+func (r *rules) suites(list []uint16, chosen uint16, at string) {
+	r.need(len(list) <= maxSuites, at, "more than %d suites", maxSuites)
+	r.need(len(list) == 0 || slices.Contains(list, chosen), at, "the suite is none of these")
 }
 
 func (r *rules) time(t time.Time, at string) { r.need(!t.IsZero(), at, "missing") }

@@ -32,6 +32,8 @@ type Params struct {
 	Circle    string
 	AnchorKey ed25519.PublicKey
 	Suite     uint16
+	// AnchorSuites likewise; none: suite 1.
+	AnchorSuites []uint16
 
 	Valid    Interval // From zero: Now
 	Replaces string   // grant id, or ""
@@ -218,7 +220,7 @@ func (m *maker) sign(t Terms, e Envelope) (s Signed, err error) {
 	s.Grant = m.grant
 	s.Opening, err = SignOpening(Opening{
 		ID: m.id(), Grant: m.grant, Circle: m.Circle, Node: m.Node,
-		AnchorKey: jws.Bytes(m.AnchorKey), Suite: m.Suite, GrantKey: jws.Bytes(m.public),
+		AnchorKey: jws.Bytes(m.AnchorKey), Suite: m.Suite, AnchorSuites: m.AnchorSuites, GrantKey: jws.Bytes(m.public),
 	}, m.key)
 	if err != nil {
 		return Signed{}, err

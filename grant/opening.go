@@ -16,7 +16,11 @@ type Opening struct {
 	Node      string    `json:"node"`      // authority
 	AnchorKey jws.Bytes `json:"anchorKey"` // the anchor's leaf key in the circle
 	Suite     uint16    `json:"suite"`     // MLS cipher suite
-	GrantKey  jws.Bytes `json:"grantKey"`
+	// AnchorSuites are those of the anchor, the strongest first; none: suite 1.
+	// With its own identity document a client judges by them whether Suite is
+	// the strongest that both sides have.
+	AnchorSuites []uint16  `json:"anchorSuites,omitempty"`
+	GrantKey     jws.Bytes `json:"grantKey"`
 }
 
 func (o Opening) check() error {
@@ -27,6 +31,7 @@ func (o Opening) check() error {
 	r.authority(o.Node, "/node")
 	r.key(o.AnchorKey, "/anchorKey")
 	r.need(o.Suite != 0, "/suite", "missing")
+	r.suites(o.AnchorSuites, o.Suite, "/anchorSuites")
 	r.key(o.GrantKey, "/grantKey")
 	return r.err
 }

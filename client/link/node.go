@@ -72,10 +72,10 @@ func (n Node) KeyPackageCount(ctx context.Context) (c wire.KeyPackageCount, err 
 	return c, n.JSON(ctx, n.By, "GET", n.url("key-packages"), nil, &c)
 }
 
-// ClaimKeyPackages asks the circle's node for one package of each of the
-// grantee's clients; an anchor asks.
-func (n Node) ClaimKeyPackages(ctx context.Context, circle string) (c wire.ClaimedPackages, err error) {
-	return c, n.JSON(ctx, n.By, "POST", n.url("circles", circle, "key-packages"), struct{}{}, &c)
+// ClaimKeyPackages asks the circle's node for one package of a suite of each of
+// the grantee's clients; an anchor asks.
+func (n Node) ClaimKeyPackages(ctx context.Context, circle string, suite uint16) (c wire.ClaimedPackages, err error) {
+	return c, n.JSON(ctx, n.By, "POST", n.url("circles", circle, "key-packages"), wire.ClaimKeyPackages{Suite: suite}, &c)
 }
 
 // Inbox reads the items after a cursor.

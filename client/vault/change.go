@@ -14,7 +14,8 @@ import (
 )
 
 // Change signs the next identity document: renewed from now, with change (nil
-// for a mere renewal) applied. It is not kept: publish it, then SetDocument.
+// for a mere renewal) applied, and this client listing the cipher suites that
+// this program has. It is not kept: publish it, then SetDocument.
 func (v *Vault) Change(passphrase string, now time.Time, change func(*identity.Document) error) (string, error) {
 	s, err := v.unlock(passphrase)
 	if err != nil {
@@ -24,7 +25,17 @@ func (v *Vault) Change(passphrase string, now time.Time, change func(*identity.D
 	if err != nil {
 		return "", fmt.Errorf("read own identity document: %w", err)
 	}
-	return signNext(current, s.identityKey(), now, change)
+	return signNext(current, s.identityKey(), now, func(d *identity.Document) error {
+		for i := range d.Clients {
+			if d.Clients[i].Name == v.keys.Client {
+				d.Clients[i].Suites = suites()
+			}
+		}
+		if change == nil {
+			return nil
+		}
+		return change(d)
+	})
 }
 
 func signNext(current *identity.Verified, key ed25519.PrivateKey, now time.Time, change func(*identity.Document) error) (string, error) {

@@ -13,6 +13,7 @@ import (
 
 	"primum/identity"
 	"primum/internal/durable"
+	"primum/mls"
 )
 
 // New says what identity to make.
@@ -23,7 +24,7 @@ type New struct {
 	Client     string        // name of this machine, default "main"
 	Country    string        // ISO 3166-1, may be empty
 	Passphrase string        // wraps the identity key
-	Suites     []uint16      // MLS suites of this client, best first; default 1
+	Suites     []uint16      // MLS suites of this client, best first; default all that mls has
 	Now        time.Time
 	Rand       io.Reader // nil for crypto/rand
 	WorkFactor int       // of scrypt as a power of two; 0 for the usual
@@ -41,12 +42,20 @@ func (n New) withDefaults() (New, error) {
 		n.Client = "main"
 	}
 	if n.Suites == nil {
-		n.Suites = []uint16{1}
+		n.Suites = suites()
 	}
 	if n.Rand == nil {
 		n.Rand = rand.Reader
 	}
 	return n, identity.CheckClientName(n.Client)
+}
+
+// suites are all that this program has, the strongest first.
+func suites() (ids []uint16) {
+	for _, s := range mls.Suites() {
+		ids = append(ids, uint16(s))
+	}
+	return ids
 }
 
 // secrets is what the passphrase protects. The recovery key is only in the

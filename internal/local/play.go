@@ -69,7 +69,7 @@ func (w *world) person(ctx context.Context, address string, kind identity.Kind, 
 	}
 	v, recovery, err := vault.Create(w.peopleDir(), vault.New{
 		Address: a, Kind: kind, Name: name, Passphrase: phrase, WorkFactor: 10,
-		Suites: []uint16{1}, Now: time.Now(), Holder: "primum local",
+		Now: time.Now(), Holder: "primum local",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make keys of %s: %w", address, err)

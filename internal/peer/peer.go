@@ -194,11 +194,15 @@ func (p *Peer) nodeInfo(ctx context.Context, authority string) (info wire.NodeIn
 	return info, nil
 }
 
-// ClaimKeyPackages claims one key package of each client of an account at the
-// account's node.
-func (p *Peer) ClaimKeyPackages(ctx context.Context, account identity.Address) (out wire.ClaimedPackages, err error) {
+// ClaimKeyPackages claims one key package of a suite of each client of an
+// account at the account's node.
+func (p *Peer) ClaimKeyPackages(ctx context.Context, account identity.Address, suite uint16) (out wire.ClaimedPackages, err error) {
+	body, err := json.Marshal(wire.ClaimKeyPackages{Suite: suite})
+	if err != nil {
+		return out, fmt.Errorf("claim key packages: %w", err)
+	}
 	b, err := p.do(ctx, request{
-		method: http.MethodPost, authority: account.Authority, signed: true, kind: "application/json", body: []byte("{}"),
+		method: http.MethodPost, authority: account.Authority, signed: true, kind: "application/json", body: body,
 		path: "/v1/key-packages/claim/" + url.PathEscape(account.User),
 	})
 	if err != nil {

@@ -382,7 +382,7 @@ func TestClaimIsSignedAndChecked(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		req := sign.Request{Method: "POST", TargetURI: a.BaseURL() + path, Body: []byte("{}")}
+		req := sign.Request{Method: "POST", TargetURI: a.BaseURL() + path, Body: []byte(`{"suite":1}`)}
 		if err := in.Verify(req, p.cfg.Key.Public().(ed25519.PublicKey)); err != nil {
 			t.Errorf("the claim is not signed by the node's key: %v", err)
 		}
@@ -391,12 +391,12 @@ func TestClaimIsSignedAndChecked(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"account":"`+a.String()+`","packages":[{"client":"phone","keyPackage":"AA=="}]}`)
 	})
-	got, err := p.ClaimKeyPackages(t.Context(), a)
+	got, err := p.ClaimKeyPackages(t.Context(), a, 1)
 	if err != nil || len(got.Packages) != 1 || got.Packages[0].Client != "phone" {
 		t.Errorf("claim: %+v, %v", got, err)
 	}
 	s.on(path, text(`{"account":"mallory@s.localhost","packages":[]}`))
-	if _, err := p.ClaimKeyPackages(t.Context(), a); !errors.Is(err, ErrUnreachable) {
+	if _, err := p.ClaimKeyPackages(t.Context(), a, 1); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("packages of another account: %v", err)
 	}
 }

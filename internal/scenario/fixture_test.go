@@ -79,7 +79,7 @@ func newAccount(t testing.TB, authority, user string, c clock.Clock) *account {
 	compact, err := identity.Sign(identity.Document{
 		ID: id, Address: address, Kind: identity.Person, Name: user,
 		IdentityKey: pub(identityKey), RecoveryKey: pub(newKey(t)),
-		Clients: []identity.Client{{Name: "cli", Key: pub(a.client), InboxKey: a.inbox.Public(), Suites: []uint16{1}, Added: now}},
+		Clients: []identity.Client{{Name: "cli", Key: pub(a.client), InboxKey: a.inbox.Public(), Suites: suites(), Added: now}},
 		Version: 1, Issued: now, Expires: now.Add(30 * 24 * time.Hour),
 	}, identityKey)
 	if err != nil {
@@ -115,7 +115,7 @@ func newRawCircle(t testing.TB, a *account, c clock.Clock) *rawCircle {
 	_, _ = rand.Read(r.id[:])
 	now := c.Now().UTC().Truncate(time.Second)
 	kp, private, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(a.address.String()), Signer: a.client,
+		Suite: mls.Suites()[0], Identity: []byte(a.address.String()), Signer: a.client,
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(90 * 24 * time.Hour),
 	})
 	if err != nil {
@@ -123,7 +123,7 @@ func newRawCircle(t testing.TB, a *account, c clock.Clock) *rawCircle {
 	}
 	random := make([]byte, 16)
 	_, _ = rand.Read(random)
-	r.anchor, err = mls.Create(mls.Config{Signer: r.leaf, Now: c.Now}, r.id[:], mls.X25519AES128GCMSHA256Ed25519, random, nil)
+	r.anchor, err = mls.Create(mls.Config{Signer: r.leaf, Now: c.Now}, r.id[:], mls.Suites()[0], random, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func claimHome(t testing.TB, a *account, r *rawCircle, kp *mls.KeyPackage, now t
 	_, _ = rand.Read(nonce)
 	sum := sha256.Sum256(kp.Bytes())
 	claim, err := grant.SignClaim(grant.Claim{
-		ID: id, Number: 1, ThingKey: pub(thing), Home: r.id.String(), Node: a.address.Authority, AnchorKey: pub(r.leaf), Suite: 1,
+		ID: id, Number: 1, ThingKey: pub(thing), Home: r.id.String(), Node: a.address.Authority, AnchorKey: pub(r.leaf), Suite: suites()[0],
 		Owner: a.address, OwnerIdentityKey: []byte(a.doc.IdentityKey()),
 		KeyPackage: base64.RawURLEncoding.EncodeToString(sum[:]), Nonce: nonce, At: now,
 	}, thing)
@@ -197,4 +197,12 @@ func (r *rawCircle) connect(t testing.TB, a *account) {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.in.Close)
+}
+
+// suites are all that this program has, as an identity document lists them.
+func suites() (ids []uint16) {
+	for _, s := range mls.Suites() {
+		ids = append(ids, uint16(s))
+	}
+	return ids
 }

@@ -61,10 +61,10 @@ func newObserver(t testing.TB, h hand, calls client.Calls, now time.Time) *obser
 func newStockedObserver(t testing.TB, h hand, calls client.Calls, now time.Time, n int) *observer {
 	t.Helper()
 	o := &observer{hand: h, node: h.node(calls), used: map[sealedUnder][32]byte{}}
-	var publish wire.KeyPackages
+	publish := wire.KeyPackages{Suite: uint16(mls.Suites()[0])}
 	for range n {
 		kp, private, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-			Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(h.Address), Signer: h.key(),
+			Suite: mls.Suites()[0], Identity: []byte(h.Address), Signer: h.key(),
 			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour),
 			Extensions: []uint16{0xF0A1}, // the context of circles
 		})

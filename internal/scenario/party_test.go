@@ -102,7 +102,7 @@ func (p *party) newHand(t testing.TB, name string, now time.Time) identity.Clien
 		Dir: filepath.Join(p.dir, name),
 	}
 	p.hands[name] = h
-	return identity.Client{Name: name, Key: pub(h.key()), InboxKey: inbox.Public(), Suites: []uint16{1}, Added: now}
+	return identity.Client{Name: name, Key: pub(h.key()), InboxKey: inbox.Public(), Suites: suites(), Added: now}
 }
 
 // change signs the next identity document.

@@ -11,6 +11,7 @@ import (
 type KeyPackage struct {
 	Account    string
 	Client     string
+	Suite      uint16 // MLS cipher suite
 	Ref        []byte // its hash reference: a package is taken once
 	LastResort bool
 	NotAfter   time.Time
@@ -21,9 +22,9 @@ type KeyPackage struct {
 type KeyPackages struct{ f *file }
 
 // Publish adds one-time packages to a client's stock and, unless it is nil,
-// replaces its package of last resort. A package that was published before,
+// replaces its package of last resort of that suite. A package that was published before,
 // taken or not, is passed over. ErrQuota if more than limit one-time packages
-// would be in stock; then nothing is added.
+// of a suite would be in stock; then nothing is added.
 func (k *KeyPackages) Publish(ctx context.Context, oneTime []KeyPackage, lastResort *KeyPackage, limit int, now time.Time) error {
 	return k.f.writer.do(ctx, "keep key packages", func(t *tx) error {
 		if lastResort != nil {
@@ -35,7 +36,7 @@ func (k *KeyPackages) Publish(ctx context.Context, oneTime []KeyPackage, lastRes
 			if err := t.keyPackage(p); err != nil {
 				return err
 			}
-			if n, err := t.stock(p.Account, p.Client, now); err != nil || n > limit {
+			if n, err := t.stock(p, now); err != nil || n > limit {
 				return errors.Join(err, ErrQuota)
 			}
 		}
@@ -44,34 +45,36 @@ func (k *KeyPackages) Publish(ctx context.Context, oneTime []KeyPackage, lastRes
 }
 
 func (t *tx) keyPackage(p KeyPackage) error {
-	_, err := t.exec(`INSERT OR IGNORE INTO key_packages (ref, account, client, last_resort, not_after, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
-		p.Ref, p.Account, p.Client, p.LastResort, ms(p.NotAfter), p.Bytes)
+	_, err := t.exec(`INSERT OR IGNORE INTO key_packages (ref, account, client, suite, last_resort, not_after, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		p.Ref, p.Account, p.Client, p.Suite, p.LastResort, ms(p.NotAfter), p.Bytes)
 	return err
 }
 
 func (t *tx) lastResort(p KeyPackage) error {
 	p.LastResort = true
-	if _, err := t.exec(`DELETE FROM key_packages WHERE account = ? AND client = ? AND last_resort AND ref <> ?`,
-		p.Account, p.Client, p.Ref); err != nil {
+	if _, err := t.exec(`DELETE FROM key_packages WHERE account = ? AND client = ? AND suite = ? AND last_resort AND ref <> ?`,
+		p.Account, p.Client, p.Suite, p.Ref); err != nil {
 		return err
 	}
 	return t.keyPackage(p)
 }
 
-func (t *tx) stock(account, client string, now time.Time) (int, error) {
+// stock is how many one-time packages of p's suite its client has.
+func (t *tx) stock(p KeyPackage, now time.Time) (int, error) {
 	n, err := t.number(`SELECT count(*) FROM key_packages
-		WHERE account = ? AND client = ? AND NOT last_resort AND claimed IS NULL AND not_after > ?`, account, client, ms(now))
+		WHERE account = ? AND client = ? AND suite = ? AND NOT last_resort AND claimed IS NULL AND not_after > ?`,
+		p.Account, p.Client, p.Suite, ms(now))
 	return int(n), err
 }
 
-// Claim takes one package of each client named: a one-time package, which is
+// Claim takes one package of a suite of each client named: a one-time package, which is
 // given out once, else the package of last resort. Clients without any are
 // left out. The order is that of clients.
-func (k *KeyPackages) Claim(ctx context.Context, account string, clients []string, now time.Time) ([]KeyPackage, error) {
+func (k *KeyPackages) Claim(ctx context.Context, account string, suite uint16, clients []string, now time.Time) ([]KeyPackage, error) {
 	return result(ctx, k.f.writer, "claim key packages", func(t *tx) ([]KeyPackage, error) {
 		var claimed []KeyPackage
 		for _, client := range clients {
-			p, err := t.claim(account, client, now)
+			p, err := t.claim(account, suite, client, now)
 			if errors.Is(err, sql.ErrNoRows) {
 				continue
 			}
@@ -84,11 +87,11 @@ func (k *KeyPackages) Claim(ctx context.Context, account string, clients []strin
 	})
 }
 
-func (t *tx) claim(account, client string, now time.Time) (p KeyPackage, err error) {
+func (t *tx) claim(account string, suite uint16, client string, now time.Time) (p KeyPackage, err error) {
 	var notAfter int64
-	err = t.row(`SELECT account, client, ref, last_resort, not_after, bytes FROM key_packages
-		WHERE account = ? AND client = ? AND claimed IS NULL AND not_after > ? ORDER BY last_resort, not_after LIMIT 1`,
-		account, client, ms(now)).Scan(&p.Account, &p.Client, &p.Ref, &p.LastResort, &notAfter, &p.Bytes)
+	err = t.row(`SELECT account, client, suite, ref, last_resort, not_after, bytes FROM key_packages
+		WHERE account = ? AND client = ? AND suite = ? AND claimed IS NULL AND not_after > ? ORDER BY last_resort, not_after LIMIT 1`,
+		account, client, suite, ms(now)).Scan(&p.Account, &p.Client, &p.Suite, &p.Ref, &p.LastResort, &notAfter, &p.Bytes)
 	p.NotAfter = at(notAfter)
 	if err != nil || p.LastResort {
 		return p, err
@@ -98,12 +101,19 @@ func (t *tx) claim(account, client string, now time.Time) (p KeyPackage, err err
 	return p, err
 }
 
-// Count is a client's stock.
-func (k *KeyPackages) Count(ctx context.Context, account, client string, now time.Time) (oneTime int, lastResort bool, err error) {
-	n, err := one(ctx, k.f, "stock of key packages", func(r row) (n [2]int, err error) { return n, r.Scan(&n[0], &n[1]) },
-		`SELECT count(*) FILTER (WHERE NOT last_resort), count(*) FILTER (WHERE last_resort) FROM key_packages
-		WHERE account = ? AND client = ? AND claimed IS NULL AND not_after > ?`, account, client, ms(now))
-	return n[0], n[1] > 0, err
+// Stock is what is left of a client's packages of one suite.
+type Stock struct {
+	Suite      uint16
+	OneTime    int
+	LastResort bool
+}
+
+// Count is a client's stock, by suite; a suite without any is left out.
+func (k *KeyPackages) Count(ctx context.Context, account, client string, now time.Time) ([]Stock, error) {
+	scan := func(r row) (s Stock, err error) { return s, r.Scan(&s.Suite, &s.OneTime, &s.LastResort) }
+	return many(ctx, k.f, "stock of key packages", scan,
+		`SELECT suite, count(*) FILTER (WHERE NOT last_resort), count(*) FILTER (WHERE last_resort) > 0 FROM key_packages
+		WHERE account = ? AND client = ? AND claimed IS NULL AND not_after > ? GROUP BY suite ORDER BY suite`, account, client, ms(now))
 }
 
 // Drop erases the stock of clients of an account that aren't in keep.

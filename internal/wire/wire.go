@@ -29,7 +29,7 @@ const (
 	MaxHandshake   = 256 << 10 // a commit, Welcome or GroupInfo, bytes
 	MaxBody        = 512 << 10 // any other request body, bytes
 	MaxClients     = 63        // clients of a grantee in one circle
-	OneTimeStock   = 20        // one-time key packages of a client
+	OneTimeStock   = 20        // one-time key packages of a client, of each suite
 	PageMessages   = 256       // frames in one page of a read
 	PageMessageMax = 1 << 20   // bytes in one page of a read
 )
@@ -70,17 +70,30 @@ type NewAccount struct {
 	Invite   string `json:"invite,omitempty"` // where accounts are by invitation
 }
 
-// KeyPackages publishes the packages of one client: POST /v1/key-packages.
-// LastResort replaces the last one; OneTime adds to the stock.
+// KeyPackages publishes packages of one client, all of one cipher suite: POST
+// /v1/key-packages. LastResort replaces the last one of the suite; OneTime adds
+// to its stock.
 type KeyPackages struct {
+	Suite      uint16   `json:"suite"`
 	OneTime    [][]byte `json:"oneTime,omitempty"`
 	LastResort []byte   `json:"lastResort,omitempty"`
 }
 
-// KeyPackageCount is the stock left of the calling client.
+// KeyPackageCount is the stock left of the calling client, by cipher suite.
 type KeyPackageCount struct {
-	OneTime    int  `json:"oneTime"`
-	LastResort bool `json:"lastResort"`
+	Stock []SuiteCount `json:"stock"`
+}
+
+// SuiteCount is the stock of one suite.
+type SuiteCount struct {
+	Suite      uint16 `json:"suite"`
+	OneTime    int    `json:"oneTime"`
+	LastResort bool   `json:"lastResort"`
+}
+
+// ClaimKeyPackages claims packages of a suite; see ClaimedPackages.
+type ClaimKeyPackages struct {
+	Suite uint16 `json:"suite"`
 }
 
 // ClaimedPackage is one client's package, claimed. All MLS bytes are base64.

@@ -17,6 +17,7 @@ import (
 	"primum/identity"
 	"primum/internal/clock"
 	"primum/internal/jws"
+	"primum/mls"
 )
 
 // History is where an anchor finds past values; the edge implements it.
@@ -32,6 +33,8 @@ type Options struct {
 	Rand    io.Reader    // nil: crypto/rand
 	History History      // nil: no history
 	Log     *slog.Logger // nil: none; no secret and no value is logged
+	// Suites are those of a constrained thing; nil: all that mls has.
+	Suites []mls.Suite
 
 	Step func(string) error // tests crash here
 }
@@ -40,6 +43,7 @@ type Options struct {
 type Anchor struct {
 	core.Actor
 	history   History
+	suites    []uint16 // its own, the strongest first
 	State     anchorState
 	book      core.Identities
 	Grants    map[string]*anchorGrant
@@ -52,7 +56,7 @@ type Anchor struct {
 
 // Open opens or makes the anchor that lives in dir, and locks it.
 func Open(dir string, o Options) (*Anchor, error) {
-	an := &Anchor{Actor: core.NewActor(o.Clock, o.Rand, o.Log), history: o.History}
+	an := &Anchor{Actor: core.NewActor(o.Clock, o.Rand, o.Log), history: o.History, suites: core.SuiteIDs(o.Suites)}
 	an.Role, an.Admits, an.Stepped = an, an.proposalWelcome, o.Step
 	if err := an.Open(dir); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (an *Anchor) checkClaimRequest(r core.ClaimRequest) (*identity.Verified, *m
 	if !ok {
 		return nil, nil, nil, fmt.Errorf("client %q: %w", core.Clip(r.Client), identity.ErrNoClient)
 	}
-	kp, err := checkPackage(r.KeyPackage, v.Address().String(), c, an.Now())
+	kp, err := an.claimPackage(r, v, c)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -82,15 +82,30 @@ func (an *Anchor) claimant(compact string) (*identity.Verified, error) {
 	return v, nil
 }
 
-// checkPackage checks a key package of one client of an account.
-func checkPackage(b []byte, account string, c identity.Client, now time.Time) (*mls.KeyPackage, error) {
+// claimPackage takes the key package of the strongest suite that this thing and
+// all clients of the owner have.
+func (an *Anchor) claimPackage(r core.ClaimRequest, v *identity.Verified, c identity.Client) (*mls.KeyPackage, error) {
+	best := core.BestSuite(an.suites, v, core.MaxRoster)
+	for _, b := range [][]byte{r.KeyPackage, r.Fallback} {
+		if kp, err := mls.ParseKeyPackage(b); err == nil && kp.Suite() == best {
+			return checkPackage(b, v.Address().String(), c, best, an.Now())
+		}
+	}
+	return nil, fmt.Errorf("no key package is of %s, the strongest that this thing and all clients have: %w", best, core.ErrWeakSuite)
+}
+
+// checkPackage checks a key package of one client of an account, for a circle of
+// a suite.
+func checkPackage(b []byte, account string, c identity.Client, s mls.Suite, now time.Time) (*mls.KeyPackage, error) {
 	kp, err := mls.ParseKeyPackage(b)
 	if err != nil {
 		return nil, fmt.Errorf("key package: %w", err)
 	}
 	switch {
-	case kp.Suite() != core.Suite || !core.HasSuite(c):
-		return nil, fmt.Errorf("key package: cipher suite %d is not one of both: %w", kp.Suite(), core.ErrRefused)
+	case kp.Suite() != s:
+		return nil, fmt.Errorf("key package: of %s in a circle of %s: %w", kp.Suite(), s, core.ErrRefused)
+	case !core.Speaks(c, s):
+		return nil, fmt.Errorf("key package: the client does not list %s: %w", s, core.ErrRefused)
 	case string(kp.Identity()) != account:
 		return nil, fmt.Errorf("key package: of another account: %w", core.ErrRefused)
 	case !bytes.Equal(kp.SignatureKey(), c.Key):
@@ -120,8 +135,8 @@ func (an *Anchor) makeOffer(r core.ClaimRequest, v *identity.Verified, kp *mls.K
 	}
 	h.Claim, err = grant.SignClaim(grant.Claim{
 		ID: id, Number: h.Number, ThingKey: publicOf(an.thingKey()), Home: circle.String(), Node: r.Node,
-		AnchorKey: publicOf(leaf), Suite: uint16(core.Suite), Owner: v.Address(), OwnerIdentityKey: h.OwnerKey,
-		KeyPackage: core.HashBytes(r.KeyPackage), Nonce: nonce, At: now.Truncate(time.Second),
+		AnchorKey: publicOf(leaf), Suite: uint16(kp.Suite()), Suites: an.suites, Owner: v.Address(), OwnerIdentityKey: h.OwnerKey,
+		KeyPackage: core.HashBytes(kp.Bytes()), Nonce: nonce, At: now.Truncate(time.Second),
 	}, an.thingKey())
 	if err != nil {
 		return nil, err
@@ -135,7 +150,7 @@ func publicOf(k ed25519.PrivateKey) jws.Bytes { return jws.Bytes(k.Public().(ed2
 func (an *Anchor) offerGroup(h *homeClaim, v *identity.Verified, kp *mls.KeyPackage) error {
 	r := &core.Room{RoomState: core.RoomState{ID: h.Circle, Seed: h.Seed}}
 	r.Config = an.config(r)
-	g, err := an.createGroup(r, core.CircleContext{Opening: jws.Hash(h.Claim), Set: core.SetHash(h.Claim, v.Compact())})
+	g, err := an.createGroup(r, kp.Suite(), core.CircleContext{Opening: jws.Hash(h.Claim), Set: core.SetHash(h.Claim, v.Compact())})
 	if err != nil {
 		return err
 	}
@@ -152,7 +167,7 @@ func (an *Anchor) offerGroup(h *homeClaim, v *identity.Verified, kp *mls.KeyPack
 }
 
 // createGroup makes a group with the anchor alone, under a random credential.
-func (an *Anchor) createGroup(r *core.Room, c core.CircleContext) (*mls.Group, error) {
+func (an *Anchor) createGroup(r *core.Room, s mls.Suite, c core.CircleContext) (*mls.Group, error) {
 	exts, err := c.Extensions()
 	if err != nil {
 		return nil, err
@@ -161,7 +176,7 @@ func (an *Anchor) createGroup(r *core.Room, c core.CircleContext) (*mls.Group, e
 	if err != nil {
 		return nil, err
 	}
-	return mls.Create(r.Config, r.ID[:], core.Suite, name, exts)
+	return mls.Create(r.Config, r.ID[:], s, name, exts)
 }
 
 // FinishClaim takes the countersignature of the client that began. From now on

@@ -103,7 +103,7 @@ func (an *Anchor) judge(b core.GrantBundle) (*anchorGrant, error) {
 		}
 		return g, err
 	}
-	if g.terms, _, err = grant.VerifyGrant(g.envelope, b.Terms, b.Opening); err != nil {
+	if g.terms, g.opening, err = grant.VerifyGrant(g.envelope, b.Terms, b.Opening); err != nil {
 		return g, err
 	}
 	c, err := grant.VerifyClosing(b.Closing, ed25519.PublicKey(g.envelope.GrantKey))
@@ -123,12 +123,8 @@ func (an *Anchor) judgeNow(g *anchorGrant) error {
 	if !now.Before(g.envelope.ValidUntil) {
 		return fmt.Errorf("take grant: %w", grant.ErrExpired)
 	}
-	var o grant.Opening
-	if err := core.Unverified(g.Bundle.Opening, &o); err != nil {
-		return err
-	}
-	if o.Node != an.State.Home.Node || o.Suite != uint16(core.Suite) {
-		return fmt.Errorf("the opening names another node or suite: %w", grant.ErrMismatch)
+	if g.opening.Node != an.State.Home.Node || !slices.Contains(an.suites, g.opening.Suite) {
+		return fmt.Errorf("the opening names another node, or a suite that this thing has not: %w", grant.ErrMismatch)
 	}
 	if an.pair(g) < 0 {
 		return fmt.Errorf("the circle is none of this edge's stock: %w", core.ErrUnknown)
@@ -166,7 +162,7 @@ func (an *Anchor) openGrant(g *anchorGrant) error {
 	}}
 	r.Config = an.config(r)
 	var err error
-	r.MLS, err = an.createGroup(r, core.CircleContext{Opening: g.envelope.OpeningHash, Set: core.SetHash(g.Bundle.Terms, g.Bundle.Opening)})
+	r.MLS, err = an.createGroup(r, mls.Suite(g.opening.Suite), core.CircleContext{Opening: g.envelope.OpeningHash, Set: core.SetHash(g.Bundle.Terms, g.Bundle.Opening)})
 	if err != nil {
 		return err
 	}
@@ -191,7 +187,7 @@ func (an *Anchor) reportOf(g *anchorGrant) core.GrantReport {
 			rep.Clients = append(rep.Clients, r.Leaves[k].Client)
 		}
 		slices.Sort(rep.Clients)
-		rep.Full = r.Overflow
+		rep.Full, rep.Unfit = r.Overflow, r.Unfit
 	}
 	return rep
 }
@@ -312,8 +308,30 @@ func (an *Anchor) planGrant(g *anchorGrant, now time.Time) {
 	if !r.Opened || v == nil {
 		return
 	}
+	if !an.suiteStands(g, r) {
+		an.endGrant(g, core.ReasonWeak)
+		return
+	}
 	r.Overflow = overflow(v, g.terms.MaxClients)
 	an.planRoster(r, v, g.terms.MaxClients, core.HashOfSet([]string{g.envelope.TermsHash, g.envelope.OpeningHash, v.Hash()}), now)
+}
+
+// suiteStands judges a circle's suite once, before anybody is let in, by the
+// identity document that its giver should have gone by: who was shown an older
+// one was deceived. Later documents don't count: a circle keeps its suite.
+func (an *Anchor) suiteStands(g *anchorGrant, r *core.Room) bool {
+	if g.Judged || len(r.Leaves) > 0 {
+		return true
+	}
+	if v := an.book.DocumentAt(g.envelope.Grantee.String(), g.terms.Created); v != nil {
+		if err := core.CheckSuite(g.opening.Suite, g.opening.AnchorSuites, v, g.terms.MaxClients); err != nil {
+			an.Log.Warn("circle not opened", "grant", g.ID, "why", err)
+			return false
+		}
+	}
+	g.Judged = true
+	an.Touch(g.part())
+	return true
 }
 
 // overflow names the clients for which there is no room.

@@ -263,7 +263,7 @@ func (an *Anchor) planHome(r *core.Room, now time.Time) {
 	if !r.Opened {
 		return
 	}
-	an.planRoster(r, v, maxRoster, an.homeSet(v), now)
+	an.planRoster(r, v, core.MaxRoster, an.homeSet(v), now)
 	an.planStock(r, v)
 	an.planThings()
 }
@@ -286,6 +286,9 @@ func (an *Anchor) planStock(r *core.Room, v *identity.Verified) {
 	have := map[string]int{}
 	for _, p := range an.State.Stock {
 		if _, ok := v.Client(p.Client); ok {
+			if !slices.Equal(p.Suites, an.suites) { // told by an older program
+				p.Suites, p.Told = an.suites, false
+			}
 			kept = append(kept, p)
 			have[p.Client]++
 		}
@@ -298,7 +301,7 @@ func (an *Anchor) planStock(r *core.Room, v *identity.Verified) {
 				an.Log.Error("make stock", "error", err)
 				return
 			}
-			kept = append(kept, stockPair{Client: client, Circle: circle, Seed: seed})
+			kept = append(kept, stockPair{Client: client, Circle: circle, Seed: seed, Suites: an.suites})
 			changed = true
 		}
 	}
@@ -313,7 +316,7 @@ func (an *Anchor) tellStock() {
 	var news []core.StockEntry
 	for i, p := range an.State.Stock {
 		if !p.Told {
-			news = append(news, core.StockEntry{Client: p.Client, Circle: p.Circle, Key: PublicSeed(p.Seed)})
+			news = append(news, core.StockEntry{Client: p.Client, Circle: p.Circle, Key: PublicSeed(p.Seed), Suites: p.Suites})
 			an.State.Stock[i].Told = true
 		}
 	}
@@ -387,6 +390,11 @@ func (an *Anchor) planLives(now time.Time) {
 			an.Touch(partAnchor)
 			news = append(news, reportLife(c.Name, l))
 		}
+		if unfit := slices.Contains(an.Home().Unfit, c.Name); unfit != l.Unfit {
+			l.Unfit = unfit
+			an.Touch(partAnchor)
+			news = append(news, reportLife(c.Name, l))
+		}
 		an.Wake(l.At.Add(grant.ShortLease.D()))
 		an.Wake(l.At.Add(grant.DefaultLease.D()))
 	}
@@ -406,7 +414,7 @@ func (an *Anchor) silentFor(l *life, lease time.Duration, now time.Time) bool {
 }
 
 func reportLife(client string, l *life) core.ClientReport {
-	return core.ClientReport{Client: client, At: l.At, Gap: l.Gap, Silent: l.Silent, Excused: l.Excused}
+	return core.ClientReport{Client: client, At: l.At, Gap: l.Gap, Silent: l.Silent, Excused: l.Excused, Unfit: l.Unfit}
 }
 
 // leaseOut names an owner's client that was silent for longer than the lease.

@@ -13,7 +13,6 @@ import (
 
 // Bounds and clocks of a roster.
 const (
-	maxRoster     = 63        // clients beside the anchor
 	claimAgain    = time.Hour // pause between two claims of a client's key packages
 	pollIdentity  = time.Hour // how often an identity document is looked for
 	silentLeaf    = 30 * 24 * time.Hour
@@ -92,14 +91,16 @@ func (an *Anchor) planRoster(r *core.Room, v *identity.Verified, most int, set s
 // wantedClients are the clients that belong into the circle, by signature key.
 func (an *Anchor) wantedClients(r *core.Room, v *identity.Verified, most int, now time.Time) map[string]identity.Client {
 	wanted := map[string]identity.Client{}
+	r.Unfit = nil
 	for i, c := range v.Clients() {
-		if i >= min(most, maxRoster) {
+		if i >= min(most, core.MaxRoster) {
 			break
 		}
 		key := keyName(c.Key)
 		l := r.Leaves[key]
 		switch {
-		case !core.HasSuite(c):
+		case !core.Speaks(c, r.MLS.Suite()):
+			r.Unfit = append(r.Unfit, c.Name) // a circle keeps its suite
 		case l != nil && (now.Sub(l.Heard) > silentLeaf || l.Waits && now.Sub(l.Heard) > waitingLeaf):
 			if !r.Claimed[c.Name].After(now) {
 				r.Claimed[c.Name] = now.AddDate(10, 0, 0) // it asks itself when it is back
@@ -122,7 +123,7 @@ func (an *Anchor) takePackages(r *core.Room, v *identity.Verified, wanted map[st
 		present := r.Leaves[key] != nil
 		switch {
 		case i >= 0 && (!present || r.Packages[i].Rejoin):
-			kp, err := checkPackage(r.Packages[i].Bytes, v.Address().String(), c, now)
+			kp, err := checkPackage(r.Packages[i].Bytes, v.Address().String(), c, r.MLS.Suite(), now)
 			if err != nil {
 				r.Packages = slices.Delete(r.Packages, i, i+1)
 				an.Touch(r.Part())
@@ -168,7 +169,7 @@ func (an *Anchor) askPackages(r *core.Room, account string, missing []string, no
 		}
 	}
 	if len(ask) > 0 {
-		an.Wish("keys-"+r.ID.String(), core.Effect{Kind: core.EffectClaimKeyPackages, Node: r.Node, Circle: r.ID, Account: account, Clients: ask})
+		an.Wish("keys-"+r.ID.String(), core.Effect{Kind: core.EffectClaimKeyPackages, Node: r.Node, Circle: r.ID, Account: account, Clients: ask, Suite: uint16(r.MLS.Suite())})
 	}
 }
 
@@ -341,7 +342,7 @@ func (an *Anchor) takeRejoin(r *core.Room, raw []byte) error {
 	if !ok {
 		return fmt.Errorf("rejoin request: %w", identity.ErrNoClient)
 	}
-	if _, err := checkPackage(raw, v.Address().String(), client, an.Now()); err != nil {
+	if _, err := checkPackage(raw, v.Address().String(), client, r.MLS.Suite(), an.Now()); err != nil {
 		return err
 	}
 	if l := r.Leaves[keyName(client.Key)]; l != nil && epoch < l.Epoch {
@@ -466,7 +467,7 @@ func (an *Anchor) packagesCame(r *core.Room, e *core.Effect, res *core.Result) {
 		if !ok || !slices.Contains(e.Clients, p.Client) {
 			continue
 		}
-		if _, err := checkPackage(p.KeyPackage, v.Address().String(), c, an.Now()); err != nil {
+		if _, err := checkPackage(p.KeyPackage, v.Address().String(), c, r.MLS.Suite(), an.Now()); err != nil {
 			an.Log.Warn("key package refused", "client", p.Client, "why", err)
 			continue
 		}

@@ -61,7 +61,9 @@ type stockPair struct {
 	Client string  `json:"client"`
 	Circle core.ID `json:"circle"`
 	Seed   []byte  `json:"seed"` // secret
-	Told   bool    `json:"told,omitempty"`
+	// Suites are those that were told with it.
+	Suites []uint16 `json:"suites,omitempty"`
+	Told   bool     `json:"told,omitempty"`
 }
 
 // life is what an anchor knows of one owner client.
@@ -73,7 +75,8 @@ type life struct {
 	Gap     bool        `json:"gap,omitempty"`
 	Excused bool        `json:"excused,omitempty"`
 	Silent  bool        `json:"silent,omitempty"`
-	Told    bool        `json:"told,omitempty"` // of the gap
+	Told    bool        `json:"told,omitempty"`  // of the gap
+	Unfit   bool        `json:"unfit,omitempty"` // doesn't list the home's suite
 	Parts   core.Joiner `json:"parts"`
 }
 
@@ -89,9 +92,12 @@ type anchorGrant struct {
 	Ended  time.Time        `json:"ended,omitzero"`
 	Pauses []span           `json:"pauses,omitempty"`
 	Since  time.Time        `json:"since"` // when the circle was opened
+	// Judged: the suite was compared with the grantee's identity document.
+	Judged bool `json:"judged,omitempty"`
 
 	envelope grant.Envelope
 	terms    grant.Terms
+	opening  grant.Opening
 	hashes   []string // of all four documents, computed once
 	flows    []*flow
 }
@@ -174,6 +180,9 @@ func (an *Anchor) restoreGrant(name string, b []byte) error {
 // parse reads documents that were verified when they came.
 func (g *anchorGrant) parse() error {
 	if err := core.Unverified(g.Bundle.Envelope, &g.envelope); err != nil {
+		return err
+	}
+	if err := core.Unverified(g.Bundle.Opening, &g.opening); err != nil {
 		return err
 	}
 	return core.Unverified(g.Bundle.Terms, &g.terms)

@@ -58,12 +58,12 @@ const (
 	// Result: Seq.
 	EffectCommit EffectKind = "commit"
 	// EffectClaimKeyPackages: Node, Circle, Account, Clients (only these are
-	// wanted). Result: Packages.
+	// wanted), Suite. Result: Packages.
 	EffectClaimKeyPackages EffectKind = "claim-key-packages"
 	// EffectFetchIdentity: Account. Result: Identity.
 	EffectFetchIdentity EffectKind = "fetch-identity"
-	// EffectPublishKeyPackages: OneTime, LastResort (nil: keep) at the own
-	// node.
+	// EffectPublishKeyPackages: Suite of all, OneTime, LastResort (nil: keep) at
+	// the own node.
 	EffectPublishKeyPackages EffectKind = "publish-key-packages"
 	// EffectSendInbox: Account, InboxKind, Document, Identity (the recipient's
 	// verified document, whose clients it is sealed to), Expires.
@@ -92,6 +92,7 @@ type Effect struct {
 	Circle           ID
 	Account          string
 	Clients          []string
+	Suite            uint16
 	Epoch            uint64
 	Message          []byte
 	Commit           []byte
@@ -125,6 +126,13 @@ type Result struct {
 type ClaimedPackage struct {
 	Client     string
 	KeyPackage []byte
+	LastResort bool
+}
+
+// PackageStock is what a node has left of one client's key packages of a suite.
+type PackageStock struct {
+	Suite      uint16
+	OneTime    int
 	LastResort bool
 }
 
@@ -196,8 +204,9 @@ const (
 	EventGranted EventKind = "granted"
 	// EventDeclined: the anchor did not accept Grant: Reason, Text.
 	EventDeclined EventKind = "declined"
-	// EventRoster: the clients in the circle changed: Clients. circle-full
-	// names in Reason when some found no room.
+	// EventRoster: the clients in the circle changed: Clients. Reason circle-full:
+	// these found no room; suite: these can't enter, they don't list the circle's
+	// cipher suite.
 	EventRoster EventKind = "roster"
 	// EventLockOne: the node has fenced Grant at ValueAt.
 	EventLockOne EventKind = "lock-one"
@@ -321,6 +330,8 @@ var (
 	ErrUnknown = errors.New("not known here")
 	// ErrRefused: the input breaks a rule; nothing was changed.
 	ErrRefused = errors.New("refused")
+	// ErrWeakSuite: a cipher suite weaker than both sides list.
+	ErrWeakSuite = fmt.Errorf("weaker encryption than both sides have: %w", ErrRefused)
 	// ErrNotYet: the input is right and must wait (not synced, not joined).
 	ErrNotYet = errors.New("not yet")
 	// ErrEnded: the grant or circle is terminal.

@@ -3,12 +3,13 @@ package core
 // ClaimRequest is what an owner's client posts on the LAN. Presence (button,
 // code) is the caller's to check.
 type ClaimRequest struct {
-	Node       string `json:"node"`             // authority of the owner's node
-	Identity   string `json:"identity"`         // the owner's identity document
-	Client     string `json:"client"`           // name of the client that asks
-	KeyPackage []byte `json:"keyPackage"`       // of that client
-	Nonce      string `json:"nonce"`            // base64url, 16 to 32 bytes
-	Number     uint64 `json:"number,omitempty"` // highest claim of this thing that the client knows
+	Node       string `json:"node"`               // authority of the owner's node
+	Identity   string `json:"identity"`           // the owner's identity document
+	Client     string `json:"client"`             // name of the client that asks
+	KeyPackage []byte `json:"keyPackage"`         // of that client, in the strongest suite of all
+	Fallback   []byte `json:"fallback,omitempty"` // likewise in suite 1, for a thing that has no other
+	Nonce      string `json:"nonce"`              // base64url, 16 to 32 bytes
+	Number     uint64 `json:"number,omitempty"`   // highest claim of this thing that the client knows
 }
 
 // ClaimOffer is the thing's half of a claim.

@@ -17,9 +17,6 @@ import (
 	"primum/mls"
 )
 
-// Suite is the cipher suite of every circle.
-const Suite = mls.X25519AES128GCMSHA256Ed25519
-
 // Private-use extensions (RFC 9420 §17.3).
 const (
 	// ExtContext stands in the group context: a version, the hash of the
@@ -260,15 +257,6 @@ func DocumentAccount(compact string) (string, error) {
 func (b *Identities) Drop(account string) {
 	delete(b.Accounts, account)
 	delete(b.Verified, account)
-}
-
-func HasSuite(c identity.Client) bool {
-	for _, s := range c.Suites {
-		if s == uint16(Suite) {
-			return true
-		}
-	}
-	return false
 }
 
 // HashBytes is the hash of bytes as documents write it.

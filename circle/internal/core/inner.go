@@ -224,6 +224,8 @@ type StockEntry struct {
 	Client string    `json:"client"`
 	Circle ID        `json:"circle"`
 	Key    jws.Bytes `json:"key"`
+	// Suites are those of the anchor; none: suite 1.
+	Suites []uint16 `json:"suites,omitempty"`
 }
 
 // GrantReport is how a grant stands at the anchor.
@@ -233,7 +235,8 @@ type GrantReport struct {
 	Reason  string    `json:"reason,omitempty"`
 	Text    string    `json:"text,omitempty"`
 	Clients []string  `json:"clients,omitempty"`
-	Full    []string  `json:"full,omitempty"` // clients that found no room
+	Full    []string  `json:"full,omitempty"`  // clients that found no room
+	Unfit   []string  `json:"unfit,omitempty"` // clients that don't list the circle's suite
 	At      time.Time `json:"at"`
 }
 
@@ -244,6 +247,7 @@ type ClientReport struct {
 	Gap     bool      `json:"gap,omitempty"`     // messages are missing: rejoin
 	Silent  bool      `json:"silent,omitempty"`  // pauses the grants
 	Excused bool      `json:"excused,omitempty"` // another said "go on without"
+	Unfit   bool      `json:"unfit,omitempty"`   // doesn't list the home's suite: it can't enter
 }
 
 // ParseHome reads one message of a home circle, strictly.

@@ -38,7 +38,9 @@ type SentValue struct {
 type MemberRoom struct {
 	AnchorKey jws.Bytes `json:"anchorKey"`
 	Opening   string    `json:"opening"` // hash that the context must name
-	Set       string    `json:"set,omitempty"`
+	// Suite of the circle as opening or claim say; 0: suite 1.
+	Suite uint16 `json:"suite,omitempty"`
+	Set   string `json:"set,omitempty"`
 	// Renew: the own leaf is to be renewed; Waits: nothing is sealed before.
 	Renew    bool                 `json:"renew,omitempty"`
 	Waits    bool                 `json:"waits,omitempty"`

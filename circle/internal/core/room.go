@@ -104,6 +104,7 @@ type Room struct {
 	Proposals  int      // received in this epoch and not committed
 	Full       bool     // too many messages in this epoch
 	Overflow   []string // clients that found no room
+	Unfit      []string // clients that do not list the suite of the circle
 	WakeAt     time.Time
 	ProposedAt time.Time // own Update, in this process
 	suspectAt  time.Time // since when the log makes no sense

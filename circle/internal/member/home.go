@@ -7,6 +7,7 @@ import (
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/jws"
+	"primum/mls"
 )
 
 // OwnedHome is a home circle as one owner client stores it.
@@ -22,6 +23,15 @@ type OwnedHome struct {
 	Stock            []core.StockEntry            `json:"stock,omitempty"` // of this client, not used yet
 	ThingIDs         []string                     `json:"thingIds,omitempty"`
 	Lives            map[string]core.ClientReport `json:"lives,omitempty"`
+}
+
+// Cipher is the suite of the home circle.
+func (h *OwnedHome) Cipher() mls.Suite {
+	var c grant.Claim
+	if err := core.Unverified(h.Claim, &c); err != nil {
+		return core.Legacy // it was read before it was kept
+	}
+	return core.OrLegacy(c.Suite)
 }
 
 // RequestInfo is a request as the owner sees it.

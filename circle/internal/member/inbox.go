@@ -140,8 +140,6 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	switch {
 	case terms.Grantee.Account != m.Own().Address():
 		return fmt.Errorf("the terms name another account: %w", grant.ErrAudience)
-	case opening.Suite != uint16(core.Suite):
-		return fmt.Errorf("the opening names cipher suite %d: %w", opening.Suite, core.ErrRefused)
 	case m.Taken[terms.ID] != nil:
 		return nil
 	case m.Rooms[circle] != nil || m.GrantOf(circle) != nil:
@@ -149,12 +147,15 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	case !m.Now().Before(terms.Valid.Until):
 		return fmt.Errorf("the grant ended on %s: %w", terms.Valid.Until.Format(time.RFC3339), grant.ErrExpired)
 	}
+	if err := m.judgeSuite(opening.Suite, opening.AnchorSuites, terms.Created, terms.MaxClients); err != nil {
+		return err
+	}
 	sender := from.Address().String()
 	if err := m.mayJoin(sender, opening.Node); err != nil {
 		return err
 	}
 	g := &memberGrant{
-		ID: terms.ID, Circle: circle, Node: opening.Node, Terms: l.Terms, Opening: l.Opening, Request: l.Request,
+		ID: terms.ID, Circle: circle, Node: opening.Node, Terms: l.Terms, Opening: l.Opening, Suite: opening.Suite, Request: l.Request,
 		Sender: sender, State: grant.Given, At: m.Now(), terms: terms,
 	}
 	if g.Owner, err = m.ownerNamed(from, l); err != nil {
@@ -164,7 +165,9 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	m.Touch(PartMember)
 	m.Taken[g.ID] = g
 	m.Put(g.part(), core.StoreJSON(g))
-	m.joinLater(circle, g.ID, opening.Node, &core.MemberRoom{AnchorKey: opening.AnchorKey, Opening: jws.Hash(l.Opening)})
+	m.joinLater(circle, g.ID, opening.Node, &core.MemberRoom{
+		AnchorKey: opening.AnchorKey, Opening: jws.Hash(l.Opening), Suite: opening.Suite,
+	})
 	m.Emit(core.Event{Kind: core.EventOffered, Circle: circle, Grant: g.ID, Account: g.Owner, Ref: l.Request, Document: l.Terms})
 	return nil
 }
@@ -231,6 +234,9 @@ func (m *Member) homeOffered(from *identity.Verified, l Letter) error {
 	if m.Rooms[circle] != nil {
 		return nil
 	}
+	if err := m.judgeSuite(c.Suite, c.Suites, c.At, core.MaxRoster); err != nil {
+		return err
+	}
 	if m.AddHome(circle, c, l.Claim, l.Countersignature) {
 		m.Emit(core.Event{Kind: core.EventHome, Circle: circle, Thing: base64.RawURLEncoding.EncodeToString(c.ThingKey)})
 	}
@@ -249,7 +255,9 @@ func (m *Member) AddHome(circle core.ID, c grant.Claim, claim, countersignature 
 		Claim: claim, Countersignature: countersignature,
 	}
 	m.Touch(PartMember)
-	r := m.joinLater(circle, "", c.Node, &core.MemberRoom{AnchorKey: c.AnchorKey, Opening: jws.Hash(claim)})
+	r := m.joinLater(circle, "", c.Node, &core.MemberRoom{
+		AnchorKey: c.AnchorKey, Opening: jws.Hash(claim), Suite: c.Suite,
+	})
 	r.Home = true
 	return true
 }

@@ -30,15 +30,16 @@ func (m *Member) Welcomed(r *core.Room, in *core.Incoming) {
 			return
 		}
 	}
-	for i := range m.Mem.Stock {
-		p := m.Mem.Stock[i]
+	held := m.Packages.Held
+	for i := range held {
+		p := held[i]
 		used := func() {
 			if p.LastResort {
-				m.Mem.Rotate, m.Mem.Stock[i].Used = true, true
+				held[i].Used = true // it is replaced at the next count
 			} else {
-				m.Mem.Stock = slices.Delete(m.Mem.Stock, i, i+1)
+				m.Packages.Held = slices.Delete(held, i, i+1)
 			}
-			m.Touch(PartMember)
+			m.Touch(partPackages)
 		}
 		if m.tryPackage(r, in, p, used) {
 			return
@@ -76,6 +77,9 @@ func (m *Member) tryPackage(r *core.Room, in *core.Incoming, p privatePackage, u
 func (m *Member) checkJoined(r *core.Room, g *mls.Group) error {
 	if !bytes.Equal(g.GroupID(), r.ID[:]) {
 		return fmt.Errorf("welcome into another circle: %w", core.ErrRefused)
+	}
+	if s := core.OrLegacy(r.Member.Suite); g.Suite() != s {
+		return fmt.Errorf("welcome into a circle of %s, not of %s: %w", g.Suite(), s, core.ErrRefused)
 	}
 	c, err := core.ParseContext(g.Extensions())
 	if err != nil {
@@ -155,8 +159,8 @@ func (m *Member) authorize(r *core.Room, v *mls.CommitView) error {
 		return errors.New("the commit changes the opening")
 	}
 	for _, add := range v.Adds {
-		if !m.mayAdd(add, at) {
-			return errors.New("the commit adds a member that is no client of this account")
+		if !m.mayAdd(r, add, at) {
+			return errors.New("the commit adds a member that is no client of this account, or not one for this circle's suite")
 		}
 	}
 	if g := m.GrantOf(r.ID); g != nil && len(v.Adds) > 0 && !at.Before(g.terms.Valid.Until) {
@@ -174,21 +178,21 @@ func leafOf(g *mls.Group, leaf uint32) (mls.Member, bool) {
 	return mls.Member{}, false
 }
 
-// mayAdd: a client of one of the newest versions of the own document, with a key
-// package that is valid at the commit's time.
-func (m *Member) mayAdd(add mls.Member, at time.Time) bool {
+// mayAdd: a client of one of the newest versions of the own document that lists
+// the circle's suite, with a key package that is valid at the commit's time.
+func (m *Member) mayAdd(r *core.Room, add mls.Member, at time.Time) bool {
 	if string(add.Identity) != m.Mem.Account || !at.Before(add.NotAfter) {
 		return false
 	}
 	for _, compact := range m.Book.Versions(m.Mem.Account) {
 		if v, err := identity.First(compact); err == nil {
-			if _, ok := v.ClientByKey(add.SignatureKey); ok {
+			if c, ok := v.ClientByKey(add.SignatureKey); ok && core.Speaks(c, r.MLS.Suite()) {
 				return true
 			}
 		}
 	}
-	_, ok := m.Own().ClientByKey(add.SignatureKey)
-	return ok
+	c, ok := m.Own().ClientByKey(add.SignatureKey)
+	return ok && core.Speaks(c, r.MLS.Suite())
 }
 
 // CommitSeen takes note of a commit that was accepted.
@@ -252,7 +256,7 @@ func EndState(reason string) grant.State {
 		return grant.Expired
 	case "superseded":
 		return grant.Superseded
-	case "revoked", "removed", "replaced":
+	case "revoked", "removed", "replaced", core.ReasonWeak:
 		return grant.Revoked
 	}
 	return grant.Withdrawn
@@ -288,7 +292,7 @@ func (m *Member) planRejoin(r *core.Room, now time.Time) {
 	nonce, err := m.Random(core.RejoinNonce)
 	if err == nil {
 		var p privatePackage
-		p, err = m.NewPackage(false, mls.Extension{Type: core.ExtRejoin, Data: core.RejoinData(r.ID, r.HeadEpoch, nonce)})
+		p, err = m.NewPackage(core.OrLegacy(mr.Suite), false, mls.Extension{Type: core.ExtRejoin, Data: core.RejoinData(r.ID, r.HeadEpoch, nonce)})
 		if err == nil {
 			tries := 0
 			if mr.Rejoin != nil {

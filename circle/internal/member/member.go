@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	PartMember = "member"
-	partGrant  = "g-" // and the grant's id
+	PartMember   = "member"
+	partPackages = "packages"
+	partGrant    = "g-" // and the grant's id
 )
 
 // Options is what a client's actor needs from outside.
@@ -40,11 +41,10 @@ type Options struct {
 
 // memberState is what a member stores beside circles and grants.
 type memberState struct {
-	Account string           `json:"account"`
-	Client  string           `json:"client"`
-	Stock   []privatePackage `json:"stock,omitempty"`
-	// Rotate: the last-resort package was used.
-	Rotate   bool                   `json:"rotate,omitempty"`
+	Account string `json:"account"`
+	Client  string `json:"client"`
+	// Stock is where an older program kept what is in packages now.
+	Stock    []privatePackage       `json:"stock,omitempty"`
 	Pins     identity.Pins          `json:"pins"`
 	Requests map[string]RequestInfo `json:"requests,omitempty"` // received, by id
 	Asked    map[string]string      `json:"asked,omitempty"`    // own requests: account by id
@@ -63,6 +63,7 @@ type Member struct {
 	Mem      memberState
 	Book     core.Identities
 	Taken    map[string]*memberGrant // grants given to this account, by id
+	Packages packageStock
 }
 
 // memberGrant is a grant as its grantee stores it.
@@ -72,6 +73,7 @@ type memberGrant struct {
 	Node    string      `json:"node"`
 	Terms   string      `json:"terms"`
 	Opening string      `json:"opening"`
+	Suite   uint16      `json:"suite,omitempty"` // of the circle; 0: suite 1
 	Owner   string      `json:"owner,omitempty"`
 	Sender  string      `json:"sender,omitempty"` // of the offer; Owner is who signed for the terms
 	Request string      `json:"request,omitempty"`
@@ -154,10 +156,19 @@ func (m *Member) Own() *identity.Verified { return m.Book.Get(m.Mem.Account) }
 
 // Recall reads the member's parts.
 func (m *Member) Recall(files map[string][]byte) error {
-	m.Mem, m.Taken = memberState{}, map[string]*memberGrant{}
+	m.Mem, m.Taken, m.Packages = memberState{}, map[string]*memberGrant{}, packageStock{}
 	m.Parts[PartMember], m.Parts[core.PartIdentities] = core.StoreJSON(&m.Mem), core.StoreJSON(&m.Book)
+	m.Parts[partPackages] = core.StoreJSON(&m.Packages)
 	if err := core.DecodePart(files, PartMember, &m.Mem); err != nil {
 		return err
+	}
+	if err := core.DecodePart(files, partPackages, &m.Packages); err != nil {
+		return err
+	}
+	if len(m.Mem.Stock) > 0 {
+		m.Packages.Held, m.Mem.Stock = append(m.Packages.Held, m.Mem.Stock...), nil
+		m.Touch(PartMember)
+		m.Touch(partPackages)
 	}
 	if m.Mem.Requests == nil {
 		m.Mem.Requests = map[string]RequestInfo{}
@@ -286,6 +297,10 @@ type GrantInfo struct {
 	ValidUntil time.Time
 	Joined     bool
 	Clients    []string // of the grantee, in the circle (owner only)
+	Unfit      []string // of the grantee, that can't enter it (owner only)
+	// Suite of the circle. Where it is not the first of mls.Suites, what is
+	// recorded today could be read by a later quantum computer.
+	Suite      mls.Suite
 	LastValue  time.Time
 	Withdrawal *WithdrawalInfo // owner only
 }
@@ -320,7 +335,7 @@ func (m *Member) Grants() []GrantInfo {
 		out = append(out, GrantInfo{
 			ID: g.ID, Circle: g.Circle, State: g.State, Owner: g.Owner, Grantee: m.Mem.Account, Node: g.Node, Terms: g.Terms,
 			Request: g.Request, Shared: SharedNames(g.terms), ValidFrom: g.terms.Valid.From, ValidUntil: g.terms.Valid.Until,
-			Joined: g.Joined, LastValue: g.Last,
+			Joined: g.Joined, LastValue: g.Last, Suite: core.OrLegacy(g.Suite),
 		})
 	}
 	sort.SliceStable(out, func(i, j int) bool { return m.Taken[out[i].ID].At.Before(m.Taken[out[j].ID].At) })

@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
@@ -77,7 +78,11 @@ func (o *Owner) give(p GiveParams) (string, error) {
 	if i < 0 {
 		return "", fmt.Errorf("the thing has no circle ready for this client; it sends more when it is online: %w", core.ErrNotYet)
 	}
-	signed, err := grant.New(o.GrantParams(p, h, h.Stock[i], grantee, shares))
+	params, err := o.GrantParams(p, h, h.Stock[i], grantee, shares)
+	if err != nil {
+		return "", err
+	}
+	signed, err := grant.New(params)
 	if err != nil {
 		return "", err
 	}
@@ -116,9 +121,6 @@ func (o *Owner) granteeOf(p GiveParams) (*identity.Verified, error) {
 	if v.Address() == o.Own().Address() {
 		return nil, fmt.Errorf("that is the owner itself: %w", core.ErrRefused)
 	}
-	if !slices.ContainsFunc(v.Clients(), core.HasSuite) {
-		return nil, fmt.Errorf("no client of %s speaks cipher suite %d: %w", v.Address(), core.Suite, core.ErrRefused)
-	}
 	if q, ok := o.Mem.Requests[p.Request]; p.Request != "" && (!ok || q.From != v.Address().String()) {
 		return nil, fmt.Errorf("request %s: %w", core.Clip(p.Request), core.ErrUnknown)
 	}
@@ -153,13 +155,13 @@ func samePrecision(a, b core.Precision) bool {
 	return a == b && (pa == nil) == (pb == nil) && (pa == nil || *pa == *pb)
 }
 
-func (o *Owner) GrantParams(p GiveParams, h *member.OwnedHome, s core.StockEntry, grantee *identity.Verified, shares []grant.Share) grant.Params {
+func (o *Owner) GrantParams(p GiveParams, h *member.OwnedHome, s core.StockEntry, grantee *identity.Verified, shares []grant.Share) (grant.Params, error) {
 	out := grant.Params{
 		Rand: o.Rand, Now: o.Now(), Owner: o.Own().Address(), Client: o.Mem.Client, Signer: o.Signer,
 		Grantee: grant.Grantee{
 			Account: grantee.Address(), IdentityKey: jws.Bytes(grantee.IdentityKey()), Kind: grantee.Kind(), Name: grantee.Name(),
 		},
-		Node: h.Node, Home: h.Circle.String(), Circle: s.Circle.String(), AnchorKey: ed25519.PublicKey(s.Key), Suite: uint16(core.Suite),
+		Node: h.Node, Home: h.Circle.String(), Circle: s.Circle.String(), AnchorKey: ed25519.PublicKey(s.Key), AnchorSuites: s.Suites,
 		Valid: grant.Interval{From: p.From, Until: p.Until}, Replaces: p.Replaces, Shares: shares, Purpose: p.Purpose, Service: p.Service,
 		Country: p.Country, Notice: p.Notice, Pseudonymous: p.Pseudonymous, MaxClients: p.MaxClients, Bucket: p.Bucket,
 		Retention: p.Retention, AskAgainAfter: p.AskAgainAfter, Conditionality: p.Conditionality,
@@ -170,7 +172,12 @@ func (o *Owner) GrantParams(p GiveParams, h *member.OwnedHome, s core.StockEntry
 	if p.ShortLease {
 		out.Lease = grant.ShortLease
 	}
-	return out
+	best := core.BestSuite(s.Suites, grantee, cmp.Or(p.MaxClients, grant.DefaultMaxClients))
+	if best == 0 {
+		return out, fmt.Errorf("the thing and the clients of %s have no cipher suite in common: %w", grantee.Address(), core.ErrRefused)
+	}
+	out.Suite = uint16(best)
+	return out, nil
 }
 
 // sealedOverhead is what a message has beyond its plaintext, rounded up.

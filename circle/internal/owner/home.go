@@ -139,7 +139,11 @@ func (o *Owner) anchorSaid(r *core.Room, m core.HomeMessage) {
 
 func (o *Owner) stockCame(h *member.OwnedHome, news []core.StockEntry) {
 	for _, s := range news {
-		used := slices.ContainsFunc(h.Stock, func(k core.StockEntry) bool { return k.Circle == s.Circle })
+		known := slices.IndexFunc(h.Stock, func(k core.StockEntry) bool { return k.Circle == s.Circle })
+		if known >= 0 {
+			h.Stock[known].Suites = s.Suites // the thing's program is newer
+		}
+		used := known >= 0
 		for _, g := range o.GivenGrants {
 			used = used || g.Envelope.Circle == s.Circle.String()
 		}
@@ -248,6 +252,11 @@ func (o *Owner) statusCame(r *core.Room, h *member.OwnedHome, m core.HomeMessage
 		case l.Client == o.Mem.Client && l.Gap:
 			o.LoseState(r, "gap")
 			return
+		case l.Unfit && !was.Unfit:
+			o.Emit(core.Event{
+				Kind: core.EventRoster, Circle: r.ID, Clients: []string{l.Client}, Reason: "suite",
+				Text: fmt.Sprintf("%s can't enter this home: it does not list %s; bring its program up to date or claim the thing again", l.Client, h.Cipher()),
+			})
 		case l.Silent && !was.Silent:
 			o.Emit(core.Event{
 				Kind: core.EventPaused, Circle: r.ID, Client: l.Client, Reason: "lease",
@@ -268,7 +277,7 @@ func (o *Owner) reported(r *core.Room, rep core.GrantReport) {
 	c, _ := core.ParseID(g.Envelope.Circle)
 	e := core.Event{Circle: c, Grant: g.ID, Account: g.Envelope.Grantee.String(), Reason: rep.Reason, Text: rep.Text, Clients: rep.Clients}
 	was, opened := g.State, g.Opened
-	g.Reason, g.Text, g.Clients = rep.Reason, rep.Text, rep.Clients
+	g.Reason, g.Text, g.Clients, g.Unfit = rep.Reason, rep.Text, rep.Clients, rep.Unfit
 	switch rep.State {
 	case core.GrantOpen, core.GrantPaused:
 		g.Opened = true
@@ -289,6 +298,9 @@ func (o *Owner) reported(r *core.Room, rep core.GrantReport) {
 	o.Touch(g.part())
 	if e.Kind != "" {
 		o.Emit(e)
+	}
+	if len(rep.Unfit) > 0 {
+		o.Emit(core.Event{Kind: core.EventRoster, Circle: c, Grant: g.ID, Clients: rep.Unfit, Reason: "suite"})
 	}
 	if len(rep.Full) > 0 {
 		o.Emit(core.Event{Kind: core.EventRoster, Circle: c, Grant: g.ID, Clients: rep.Full, Reason: "circle-full"})

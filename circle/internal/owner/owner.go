@@ -16,6 +16,7 @@ import (
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/jws"
+	"primum/mls"
 )
 
 const (
@@ -39,6 +40,7 @@ type ownerGrant struct {
 	Reason  string           `json:"reason,omitempty"`
 	Text    string           `json:"text,omitempty"`
 	Clients []string         `json:"clients,omitempty"`
+	Unfit   []string         `json:"unfit,omitempty"` // of the grantee, without the circle's suite
 	At      time.Time        `json:"at"`
 	// Opened: the anchor has made the circle.
 	Opened bool `json:"opened,omitempty"`
@@ -48,6 +50,7 @@ type ownerGrant struct {
 
 	Envelope grant.Envelope `json:"-"`
 	terms    grant.Terms
+	opening  grant.Opening
 }
 
 // withdrawing is how far a withdrawal is.
@@ -115,6 +118,9 @@ func (g *ownerGrant) parse() error {
 	if err := core.Unverified(g.Bundle.Envelope, &g.Envelope); err != nil {
 		return err
 	}
+	if err := core.Unverified(g.Bundle.Opening, &g.opening); err != nil {
+		return err
+	}
 	return core.Unverified(g.Bundle.Terms, &g.terms)
 }
 
@@ -145,7 +151,7 @@ func (o *Owner) keepGiven(g *ownerGrant) {
 // authority of the own node.
 func (o *Owner) BeginClaim(node string) (req core.ClaimRequest, err error) {
 	err = o.Do(func() error {
-		p, err := o.NewPackage(false)
+		packages, err := o.claimPackages()
 		if err != nil {
 			return fmt.Errorf("claim an edge: %w", err)
 		}
@@ -153,10 +159,8 @@ func (o *Owner) BeginClaim(node string) (req core.ClaimRequest, err error) {
 		if err != nil {
 			return fmt.Errorf("claim an edge: %w", err)
 		}
-		o.Mem.Stock = append(o.Mem.Stock, p)
-		o.Touch(member.PartMember)
 		req = core.ClaimRequest{
-			Node: node, Identity: o.Own().Compact(), Client: o.Mem.Client, KeyPackage: p.Package,
+			Node: node, Identity: o.Own().Compact(), Client: o.Mem.Client, KeyPackage: packages[0], Fallback: packages[1],
 			Nonce: base64.RawURLEncoding.EncodeToString(nonce),
 		}
 		for _, h := range o.Mem.Homes {
@@ -165,6 +169,29 @@ func (o *Owner) BeginClaim(node string) (req core.ClaimRequest, err error) {
 		return nil
 	})
 	return req, err
+}
+
+// claimPackages are key packages for the strongest suite that all own clients
+// have and, where that is another, for suite 1: which of them it is depends on
+// the thing, and its signed claim shows that it chose rightly.
+func (o *Owner) claimPackages() (packages [2][]byte, err error) {
+	best := core.BestSuite(core.SuiteIDs(nil), o.Own(), core.MaxRoster)
+	fallback := core.BestSuite(nil, o.Own(), core.MaxRoster)
+	for i, s := range []mls.Suite{best, fallback} {
+		if s == 0 || (i == 1 && s == best) {
+			continue
+		}
+		p, err := o.NewPackage(s, false)
+		if err != nil {
+			return packages, err
+		}
+		o.Keep(p)
+		packages[i] = p.Package
+	}
+	if packages[0] == nil {
+		return packages, fmt.Errorf("the clients of this account have no cipher suite in common: %w", core.ErrRefused)
+	}
+	return packages, nil
 }
 
 // SignClaim checks the edge's offer against the request and the key that the
@@ -192,12 +219,13 @@ func (o *Owner) checkClaim(r core.ClaimRequest, offer core.ClaimOffer, thingKey 
 	switch {
 	case !member.SameKey(thingKey, c.ThingKey):
 		return c, fmt.Errorf("the thing shows another key than its label: %w", grant.ErrSigner)
-	case c.Nonce.String() != r.Nonce || c.KeyPackage != core.HashBytes(r.KeyPackage) || c.Node != r.Node:
+	case c.Nonce.String() != r.Nonce || !answers(c, r) || c.Node != r.Node:
 		return c, fmt.Errorf("the claim answers another request: %w", grant.ErrMismatch)
 	case c.Owner != o.Own().Address() || !member.SameKey(c.OwnerIdentityKey, o.Own().IdentityKey()):
 		return c, fmt.Errorf("the claim names another owner: %w", grant.ErrMismatch)
-	case c.Suite != uint16(core.Suite):
-		return c, fmt.Errorf("the claim names cipher suite %d: %w", c.Suite, core.ErrRefused)
+	}
+	if err := core.CheckSuite(c.Suite, c.Suites, o.Own(), core.MaxRoster); err != nil {
+		return c, err
 	}
 	for _, h := range o.Mem.Homes {
 		if member.SameKey(h.ThingKey, c.ThingKey) && c.Number <= h.Number {
@@ -205,6 +233,16 @@ func (o *Owner) checkClaim(r core.ClaimRequest, offer core.ClaimOffer, thingKey 
 		}
 	}
 	return c, nil
+}
+
+// answers: the claim goes by the key package of its suite.
+func answers(c grant.Claim, r core.ClaimRequest) bool {
+	for _, b := range [][]byte{r.KeyPackage, r.Fallback} {
+		if kp, err := mls.ParseKeyPackage(b); err == nil && uint16(kp.Suite()) == c.Suite {
+			return c.KeyPackage == core.HashBytes(b)
+		}
+	}
+	return false
 }
 
 // JoinHome enters the home circle of the claim that SignClaim signed last, by the
@@ -279,6 +317,9 @@ type HomeInfo struct {
 	// Ready: the documents that the circle's context names are all here.
 	Ready   bool
 	Clients []string
+	Suite   mls.Suite // of the circle
+	// Unfit are clients that can't enter: they don't list its suite.
+	Unfit []string
 	// Life is when each client was last heard, as it signed.
 	Life map[string]time.Time
 	// Silent are clients that pause the grants.
@@ -296,7 +337,7 @@ func (o *Owner) Homes() []HomeInfo {
 		h := o.Mem.Homes[key]
 		info := HomeInfo{
 			Circle: h.Circle, Node: h.Node, ThingKey: ed25519.PublicKey(h.ThingKey), Number: h.Number, Closed: h.Closed,
-			Life: map[string]time.Time{},
+			Life: map[string]time.Time{}, Suite: h.Cipher(),
 		}
 		if r := o.Rooms[h.Circle]; r != nil && r.MLS != nil {
 			info.Joined, info.Ready = true, r.Member.Ready
@@ -305,6 +346,9 @@ func (o *Owner) Homes() []HomeInfo {
 		for _, name := range core.SortedKeys(h.Lives) {
 			l := h.Lives[name]
 			info.Life[name] = l.At
+			if l.Unfit {
+				info.Unfit = append(info.Unfit, name)
+			}
 			if l.Silent && !l.Excused {
 				info.Silent = append(info.Silent, name)
 			}
@@ -362,6 +406,7 @@ func (o *Owner) infoOf(g *ownerGrant) member.GrantInfo {
 		ID: g.ID, Circle: c, State: g.State, Reason: g.Reason, Owner: o.Mem.Account, Grantee: g.Envelope.Grantee.String(),
 		Terms: g.Bundle.Terms, Request: g.Bundle.Request, Home: g.Home, Shared: member.SharedNames(g.terms),
 		ValidFrom: g.Envelope.ValidFrom, ValidUntil: g.Envelope.ValidUntil, Joined: len(g.Clients) > 0, Clients: g.Clients,
+		Unfit: g.Unfit, Suite: core.OrLegacy(g.opening.Suite),
 	}
 	if h := o.Mem.Homes[g.Home.String()]; h != nil {
 		info.Node = h.Node

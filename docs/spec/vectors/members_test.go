@@ -94,6 +94,7 @@ func TestWirePageNamesEveryMember(t *testing.T) {
 		wire.NewAccount{},
 		wire.KeyPackages{},
 		wire.KeyPackageCount{},
+		wire.ClaimKeyPackages{},
 		wire.ClaimedPackages{},
 		wire.Sealed{},
 		wire.Inbox{},

@@ -173,7 +173,7 @@ func (d *Door) postKeyPackages(ctx context.Context, c *call) (any, error) {
 	}
 	var oneTime []store.KeyPackage
 	for i, b := range in.OneTime {
-		kp, err := c.keyPackage(b, false)
+		kp, err := c.keyPackage(b, in.Suite, false)
 		if err != nil {
 			return nil, at(err, pointer("oneTime", i))
 		}
@@ -181,7 +181,7 @@ func (d *Door) postKeyPackages(ctx context.Context, c *call) (any, error) {
 	}
 	var last *store.KeyPackage
 	if in.LastResort != nil {
-		kp, err := c.keyPackage(in.LastResort, true)
+		kp, err := c.keyPackage(in.LastResort, in.Suite, true)
 		if err != nil {
 			return nil, at(err, "/lastResort")
 		}
@@ -198,7 +198,7 @@ func (d *Door) postKeyPackages(ctx context.Context, c *call) (any, error) {
 }
 
 // keyPackage checks that a package is the caller's and fit to be claimed.
-func (c *call) keyPackage(b []byte, lastResort bool) (store.KeyPackage, error) {
+func (c *call) keyPackage(b []byte, suite uint16, lastResort bool) (store.KeyPackage, error) {
 	if len(b) > wire.MaxMessage {
 		return store.KeyPackage{}, problem(wire.ProbTooLarge, "a key package is too large")
 	}
@@ -209,6 +209,8 @@ func (c *call) keyPackage(b []byte, lastResort bool) (store.KeyPackage, error) {
 	switch {
 	case string(kp.SignatureKey()) != string(c.who.key):
 		err = problem(wire.ProbForbidden, "the key package is for another key than the caller's")
+	case uint16(kp.Suite()) != suite:
+		err = problem(wire.ProbMalformed, "the key package is of another cipher suite than the request names")
 	case string(kp.Identity()) != c.who.accountName():
 		err = problem(wire.ProbForbidden, "the key package is for another account than the caller's")
 	case kp.LastResort() != lastResort:
@@ -219,16 +221,20 @@ func (c *call) keyPackage(b []byte, lastResort bool) (store.KeyPackage, error) {
 		err = problem(wire.ProbMalformed, "the key package is valid for more than 90 days")
 	}
 	return store.KeyPackage{
-		Account: c.who.accountName(), Client: c.who.client, Ref: kp.Ref(), LastResort: lastResort, NotAfter: kp.NotAfter(), Bytes: b,
+		Account: c.who.accountName(), Client: c.who.client, Suite: suite, Ref: kp.Ref(), LastResort: lastResort, NotAfter: kp.NotAfter(), Bytes: b,
 	}, err
 }
 
 func (d *Door) getKeyPackages(ctx context.Context, c *call) (any, error) {
-	n, last, err := d.cfg.Store.KeyPackages.Count(ctx, c.who.accountName(), c.who.client, c.now)
+	stock, err := d.cfg.Store.KeyPackages.Count(ctx, c.who.accountName(), c.who.client, c.now)
 	if err != nil {
 		return nil, err
 	}
-	return wire.KeyPackageCount{OneTime: n, LastResort: last}, nil
+	out := wire.KeyPackageCount{Stock: []wire.SuiteCount{}}
+	for _, s := range stock {
+		out.Stock = append(out.Stock, wire.SuiteCount(s))
+	}
+	return out, nil
 }
 
 // postClaim gives another node one package of each client of an account.
@@ -237,13 +243,29 @@ func (d *Door) postClaim(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	suite, err := c.suite()
+	if err != nil {
+		return nil, err
+	}
 	if wait, ok := d.claims.take(c.who.node + " " + account.String()); !ok {
 		return nil, tooMany(wait, "key packages of this account claimed by your domain")
 	}
-	return d.claimLocal(ctx, account, c.now)
+	return d.claimLocal(ctx, account, suite, c.now)
 }
 
-func (d *Door) claimLocal(ctx context.Context, account identity.Address, now time.Time) (wire.ClaimedPackages, error) {
+// suite is the cipher suite that a claim of key packages names.
+func (c *call) suite() (uint16, error) {
+	var in wire.ClaimKeyPackages
+	if err := c.decode(&in); err != nil {
+		return 0, err
+	}
+	if in.Suite == 0 {
+		return 0, at(problem(wire.ProbMalformed, "the claim names no cipher suite"), "/suite")
+	}
+	return in.Suite, nil
+}
+
+func (d *Door) claimLocal(ctx context.Context, account identity.Address, suite uint16, now time.Time) (wire.ClaimedPackages, error) {
 	out := wire.ClaimedPackages{Account: account.String(), Packages: []wire.ClaimedPackage{}}
 	doc, err := d.cfg.Peer.Identity(ctx, account)
 	if err != nil {
@@ -255,7 +277,7 @@ func (d *Door) claimLocal(ctx context.Context, account identity.Address, now tim
 			break
 		}
 	}
-	claimed, err := d.cfg.Store.KeyPackages.Claim(ctx, account.String(), names, now)
+	claimed, err := d.cfg.Store.KeyPackages.Claim(ctx, account.String(), suite, names, now)
 	for _, k := range claimed {
 		out.Packages = append(out.Packages, wire.ClaimedPackage{Client: k.Client, KeyPackage: k.Bytes, LastResort: k.LastResort})
 	}

@@ -169,6 +169,10 @@ func (d *Door) postCirclePackages(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	suite, err := c.suite()
+	if err != nil {
+		return nil, err
+	}
 	if wait, ok := d.claims.take("circle " + id.String()); !ok {
 		return nil, tooMany(wait, "key packages claimed for this circle")
 	}
@@ -177,9 +181,9 @@ func (d *Door) postCirclePackages(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	if account.Authority == d.cfg.Authority {
-		return d.claimLocal(ctx, account, c.now)
+		return d.claimLocal(ctx, account, suite, c.now)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	return d.cfg.Peer.ClaimKeyPackages(ctx, account)
+	return d.cfg.Peer.ClaimKeyPackages(ctx, account, suite)
 }

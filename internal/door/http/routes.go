@@ -28,7 +28,7 @@ func (d *Door) routes() []route {
 
 		{method: post, path: "/v1/key-packages", id: "publish-key-packages", summary: "Add to the calling client's stock", signers: byOwn, in: wire.KeyPackages{}, max: wire.MaxBody, out: wire.KeyPackageCount{}, handle: d.postKeyPackages},
 		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
-		{method: post, path: "/v1/key-packages/claim/{user}", id: "claim-key-packages", summary: "One key package of each client of an account", signers: byNode, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postClaim},
+		{method: post, path: "/v1/key-packages/claim/{user}", id: "claim-key-packages", summary: "One key package of each client of an account", signers: byNode, in: wire.ClaimKeyPackages{}, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postClaim},
 
 		{method: post, path: "/v1/inbox/{user}", id: "deliver", summary: "Deliver a sealed document", signers: byNode, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postInbox},
 		{method: get, path: "/v1/inbox", id: "read-inbox", summary: "The calling client's copies", signers: byOwn, query: []string{"after"}, out: wire.Inbox{}, handle: d.getInbox},
@@ -46,7 +46,7 @@ func (d *Door) routes() []route {
 		{method: get, path: "/v1/circles/{circle}/messages", id: "read-messages", summary: "A page of sealed messages", signers: byClient | byAnchor, query: []string{"after"}, outType: typeOctets, handle: d.getMessages},
 		{method: post, path: "/v1/circles/{circle}/append", id: "append", summary: "Append a sealed message", signers: byClient | byAnchor, inType: typeMLS, max: wire.MaxHandshake, out: appended{}, handle: d.postAppend},
 		{method: post, path: "/v1/circles/{circle}/commit", id: "commit", summary: "Append a commit and its Welcome", signers: byAnchor, in: newCommit{}, max: 2*wire.MaxHandshake*4/3 + smallMax, out: appended{}, handle: d.postCommit},
-		{method: post, path: "/v1/circles/{circle}/key-packages", id: "claim-for-circle", summary: "Claim key packages of the circle's other party", signers: byAnchor, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postCirclePackages},
+		{method: post, path: "/v1/circles/{circle}/key-packages", id: "claim-for-circle", summary: "Claim key packages of the circle's other party", signers: byAnchor, in: wire.ClaimKeyPackages{}, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postCirclePackages},
 
 		{method: post, path: "/v1/live", id: "get-ticket", summary: "A one-use ticket for the live socket", signers: byClient | byAnchor, max: smallMax, out: wire.Ticket{}, handle: d.postLive},
 		{method: get, path: "/v1/live", id: "live", summary: "The live socket (WebSocket; subprotocols " + wire.Subprotocol + " and " + wire.TicketPrefix + "TICKET)", status: http.StatusSwitchingProtocols, handle: d.getLive},

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -152,10 +153,11 @@ func (st *story) stock() {
 	st.t.Helper()
 	one, last := st.keyPackage(false), st.keyPackage(true)
 	post := func(p wire.KeyPackages) response {
+		p.Suite = 1
 		return st.s.do(st.friend.signs(request{method: "POST", path: "/v1/key-packages", json: p}))
 	}
 	n := into[wire.KeyPackageCount](st.t, st.s.want(200, post(wire.KeyPackages{OneTime: [][]byte{one}, LastResort: last})))
-	if n.OneTime != 1 || !n.LastResort {
+	if fmt.Sprint(n.Stock) != "[{1 1 true}]" {
 		st.t.Errorf("stock %+v", n)
 	}
 	for name, p := range map[string]wire.KeyPackages{
@@ -167,10 +169,12 @@ func (st *story) stock() {
 		}
 	}
 	st.s.refused(wire.ProbMalformed, post(wire.KeyPackages{LastResort: one}))
+	confused := request{method: "POST", path: "/v1/key-packages", json: wire.KeyPackages{Suite: 0xF001, OneTime: [][]byte{one}}}
+	st.s.refused(wire.ProbMalformed, st.s.do(st.friend.signs(confused)))
 	thief := *st.friend
 	other := st.s.join("other")
 	thief.key = other.key
-	r := other.signs(request{method: "POST", path: "/v1/key-packages", json: wire.KeyPackages{OneTime: [][]byte{one}}})
+	r := other.signs(request{method: "POST", path: "/v1/key-packages", json: wire.KeyPackages{Suite: 1, OneTime: [][]byte{one}}})
 	st.s.refused(wire.ProbForbidden, st.s.do(r))
 }
 
@@ -199,7 +203,7 @@ func (st *story) openCircle() {
 	st.h.want(200, st.h.do(st.byAnchor(open)))
 	st.h.want(200, st.h.do(st.byAnchor(open))) // again is no error
 	path := "/v1/circles/" + st.circle.String()
-	claim := st.byAnchor(request{method: "POST", path: path + "/key-packages", body: []byte("{}"), kind: "application/json"})
+	claim := st.byAnchor(request{method: "POST", path: path + "/key-packages", body: []byte(`{"suite":1}`), kind: "application/json"})
 	got := into[wire.ClaimedPackages](st.t, st.h.want(200, st.h.do(claim)))
 	if got.Account != st.friend.addr.String() || len(got.Packages) != 1 || got.Packages[0].LastResort {
 		st.t.Fatalf("claimed %+v", got)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -87,9 +88,32 @@ func suspensions(t *testing.T, o Opener) {
 	is(t, err, store.ErrNotFound)
 }
 
+// keyPackageSuites: each suite has a stock and a last resort of its own.
+func keyPackageSuites(t *testing.T, o Opener) {
+	e, ctx := open(t, o), t.Context()
+	of := func(suite uint16, ref string) store.KeyPackage {
+		p := keyPackage("phone", ref)
+		p.Suite = suite
+		return p
+	}
+	for _, suite := range []uint16{1, 0xF001} {
+		last := of(suite, fmt.Sprint("last ", suite))
+		ok(t, e.KeyPackages.Publish(ctx, []store.KeyPackage{of(suite, fmt.Sprint("a ", suite)), of(suite, fmt.Sprint("b ", suite))}, &last, 2, now()))
+	}
+	is(t, e.KeyPackages.Publish(ctx, []store.KeyPackage{of(1, "c")}, nil, 2, now()), store.ErrQuota)
+	equal(t, "stock", fmt.Sprint(must[[]store.Stock](t)(e.KeyPackages.Count(ctx, friend, "phone", now()))), "[{1 2 true} {61441 2 true}]")
+	for range 3 {
+		for _, p := range must[[]store.KeyPackage](t)(e.KeyPackages.Claim(ctx, friend, 0xF001, []string{"phone"}, now())) {
+			equal(t, "suite", p.Suite, uint16(0xF001))
+		}
+	}
+	equal(t, "stock", fmt.Sprint(must[[]store.Stock](t)(e.KeyPackages.Count(ctx, friend, "phone", now()))), "[{1 2 true} {61441 0 true}]")
+	equal(t, "packages of a third suite", len(must[[]store.KeyPackage](t)(e.KeyPackages.Claim(ctx, friend, 7, []string{"phone"}, now()))), 0)
+}
+
 func keyPackage(client, ref string) store.KeyPackage {
 	return store.KeyPackage{
-		Account: friend, Client: client, Ref: []byte(ref), Bytes: []byte("package " + ref),
+		Account: friend, Client: client, Suite: 1, Ref: []byte(ref), Bytes: []byte("package " + ref),
 		NotAfter: now().Add(90 * 24 * time.Hour),
 	}
 }
@@ -98,7 +122,7 @@ func keyPackages(t *testing.T, o Opener) {
 	e, ctx := open(t, o), t.Context()
 	claim := func(when time.Time, clients ...string) (refs []string) {
 		t.Helper()
-		for _, p := range must[[]store.KeyPackage](t)(e.KeyPackages.Claim(ctx, friend, clients, when)) {
+		for _, p := range must[[]store.KeyPackage](t)(e.KeyPackages.Claim(ctx, friend, 1, clients, when)) {
 			equal(t, "bytes", string(p.Bytes), "package "+string(p.Ref))
 			refs = append(refs, string(p.Ref))
 		}
@@ -108,10 +132,7 @@ func keyPackages(t *testing.T, o Opener) {
 	ok(t, e.KeyPackages.Publish(ctx, []store.KeyPackage{keyPackage("phone", "a")}, &last, 2, now()))
 	ok(t, e.KeyPackages.Publish(ctx, []store.KeyPackage{keyPackage("phone", "a"), keyPackage("laptop", "b")}, nil, 2, now()))
 	is(t, e.KeyPackages.Publish(ctx, []store.KeyPackage{keyPackage("phone", "c"), keyPackage("phone", "d")}, nil, 2, now()), store.ErrQuota)
-	n, resort, err := e.KeyPackages.Count(ctx, friend, "phone", now())
-	ok(t, err)
-	equal(t, "stock", n, 1)
-	equal(t, "last resort", resort, true)
+	equal(t, "stock", fmt.Sprint(must[[]store.Stock](t)(e.KeyPackages.Count(ctx, friend, "phone", now()))), "[{1 1 true}]")
 	got := claim(now(), "laptop", "phone", "nobody")
 	if len(got) != 2 || got[0] != "b" || got[1] != "a" {
 		t.Fatalf("claimed %q", got)

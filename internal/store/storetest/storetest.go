@@ -56,8 +56,8 @@ type Identities interface {
 // KeyPackages keeps clients' stocks.
 type KeyPackages interface {
 	Publish(ctx context.Context, oneTime []store.KeyPackage, lastResort *store.KeyPackage, limit int, now time.Time) error
-	Claim(ctx context.Context, account string, clients []string, now time.Time) ([]store.KeyPackage, error)
-	Count(ctx context.Context, account, client string, now time.Time) (int, bool, error)
+	Claim(ctx context.Context, account string, suite uint16, clients []string, now time.Time) ([]store.KeyPackage, error)
+	Count(ctx context.Context, account, client string, now time.Time) ([]store.Stock, error)
 	Drop(ctx context.Context, account string, keep []string) error
 	Trim(ctx context.Context, now time.Time) error
 }
@@ -154,7 +154,7 @@ type Clocked interface {
 func Run(t *testing.T, o Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"accounts": accounts, "invitations": invitations, "identities": identities, "suspensions": suspensions,
-		"key packages": keyPackages, "inbox": inbox, "inbox of domains": inboxDomains, "outbox": outbox, "homes": homes,
+		"key packages": keyPackages, "key packages by suite": keyPackageSuites, "inbox": inbox, "inbox of domains": inboxDomains, "outbox": outbox, "homes": homes,
 		"grants": grants, "grants apply all or nothing": grantsTogether, "grants by clock and home": grantLists, "refusals": refusals, "peers": peers,
 		"circle opens once": circleOpens, "append compares": appendCompares, "commit releases welcome": commitReleases,
 		"updates once an hour": updates, "key package of no epoch": keyPackageFrame, "quota": quota,
