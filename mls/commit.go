@@ -184,7 +184,7 @@ func (g *Group) sign(m *message.Signed) (err error) {
 	return err
 }
 
-// Merge enters the epoch of the pending commit.
+// Merge enters the epoch of the pending commit (RFC 9420 §14).
 func (g *Group) Merge() error {
 	if g.pending == nil {
 		return fmt.Errorf("merge commit: %w", ErrPending)
@@ -195,7 +195,7 @@ func (g *Group) Merge() error {
 	return nil
 }
 
-// Discard drops the pending commit.
+// Discard drops the pending commit (RFC 9420 §14).
 func (g *Group) Discard() {
 	if g.pending != nil {
 		g.pending.next.erase()
@@ -222,9 +222,9 @@ func (s *Staged) clone() *Staged {
 	}
 }
 
-// ProposeUpdate makes a proposal to renew the own leaf, as a PublicMessage. The
-// new private key is kept in the state until a commit takes the proposal in or
-// the epoch ends.
+// ProposeUpdate makes a proposal to renew the own leaf, as a PublicMessage (RFC
+// 9420 §12.1.2). The new private key is kept in the state until a commit takes
+// the proposal in or the epoch ends.
 func (g *Group) ProposeUpdate(aad []byte) ([]byte, error) {
 	if err := g.canSend(); err != nil {
 		return nil, fmt.Errorf("propose update: %w", err)
@@ -247,7 +247,8 @@ func (g *Group) ProposeUpdate(aad []byte) ([]byte, error) {
 	return msg, nil
 }
 
-// ProposeAdd makes a proposal to add a member, as a PublicMessage.
+// ProposeAdd makes a proposal to add a member, as a PublicMessage (RFC 9420
+// §12.1.1).
 func (g *Group) ProposeAdd(kp *KeyPackage, aad []byte) ([]byte, error) {
 	msg, err := g.propose(message.Proposal{Kind: ProposalAdd, KeyPackage: kp.inner}, aad)
 	if err != nil {
@@ -256,7 +257,8 @@ func (g *Group) ProposeAdd(kp *KeyPackage, aad []byte) ([]byte, error) {
 	return msg, nil
 }
 
-// ProposeRemove makes a proposal to remove a member, as a PublicMessage.
+// ProposeRemove makes a proposal to remove a member, as a PublicMessage (RFC
+// 9420 §12.1.3).
 func (g *Group) ProposeRemove(leaf uint32, aad []byte) ([]byte, error) {
 	msg, err := g.propose(message.Proposal{Kind: ProposalRemove, Removed: leaf}, aad)
 	if err != nil {

@@ -212,13 +212,13 @@ func (g *Group) Me() uint32 { return g.me }
 // Evicted tells that this member was removed.
 func (g *Group) Evicted() bool { return g.evicted }
 
-// Extensions are those of the group context.
+// Extensions are those of the group context (RFC 9420 §8.1).
 func (g *Group) Extensions() []Extension { return g.st.Context.Extensions.Clone() }
 
 // TreeHash is the tree hash of the epoch (RFC 9420 §7.8).
 func (g *Group) TreeHash() []byte { return bytes.Clone(g.st.Context.TreeHash) }
 
-// Tree is the ratchet tree as Join takes it.
+// Tree is the ratchet tree as Join takes it (RFC 9420 §12.4.3.3).
 func (g *Group) Tree() []byte { return g.st.Tree.Bytes() }
 
 // ConfirmedTranscriptHash is that of the epoch (RFC 9420 §8.2).

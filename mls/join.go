@@ -243,7 +243,7 @@ func (c *Config) psk(id schedule.PSKID, own func([]byte, uint64) []byte) ([]byte
 }
 
 // WelcomeFor tells whether a Welcome holds secrets for the key package with
-// this reference.
+// this reference (RFC 9420 §12.4.3.1).
 func WelcomeFor(msg, ref []byte) bool {
 	m, err := message.ParseWelcome(msg)
 	if err != nil {

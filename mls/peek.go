@@ -8,7 +8,7 @@ import (
 	"primum/mls/internal/tree"
 )
 
-// Peek reads the head of an MLSMessage without keys.
+// Peek reads the head of an MLSMessage without keys (RFC 9420 §6).
 func Peek(msg []byte) (Head, error) {
 	r := codec.NewReader(msg)
 	h := Head{WireFormat: message.ReadHeader(r)}

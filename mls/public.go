@@ -25,9 +25,10 @@ type PublicGroup struct {
 	signer *uint32
 }
 
-// NewPublicGroup starts from an MLSMessage(GroupInfo) that carries its tree.
-// Any member can sign one, of a tree and epoch of its own making: whether its
-// signer may speak for the group is the caller's to decide (see Signer).
+// NewPublicGroup starts from an MLSMessage(GroupInfo) that carries its tree
+// (RFC 9420 §12.4.3). Any member can sign one, of a tree and epoch of its own
+// making: whether its signer may speak for the group is the caller's to decide
+// (see Signer).
 func NewPublicGroup(cfg Config, groupInfo []byte) (*PublicGroup, error) {
 	g, err := message.ParseGroupInfo(bytes.Clone(groupInfo))
 	if err != nil {
@@ -81,8 +82,8 @@ func (p *PublicGroup) MarshalBinary() ([]byte, error) {
 	return w.Out(), nil
 }
 
-// Process takes in a handshake, an MLSMessage(PublicMessage). After an error
-// the state is as it was.
+// Process takes in a handshake, an MLSMessage(PublicMessage) (RFC 9420
+// §12.4.2). After an error the state is as it was.
 func (p *PublicGroup) Process(msg []byte) (*Received, error) {
 	next, received, err := p.Stage(msg)
 	if err != nil {

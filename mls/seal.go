@@ -18,7 +18,7 @@ import (
 const maxContent = 1 << 28
 
 // sealPrivate makes the MLSMessage(PrivateMessage) of a body (the encoded
-// content and its auth data) under one key.
+// content and its auth data) under one key (RFC 9420 §6.3).
 func (c *core) sealPrivate(random io.Reader, key *schedule.Key, kind Kind, aad, body []byte, p message.Sizes) ([]byte, error) {
 	s := c.st.Suite
 	var guard [4]byte
@@ -97,8 +97,8 @@ func (c *core) senderOf(h *message.PrivateHead) (leaf, generation uint32, guard 
 	return leaf, generation, guard, nil
 }
 
-// openPrivate decrypts and verifies a PrivateMessage. The step is to be
-// consumed when the message is accepted, and dropped otherwise.
+// openPrivate decrypts and verifies a PrivateMessage (RFC 9420 §6.3). The step
+// is to be consumed when the message is accepted, and dropped otherwise.
 func (c *core) openPrivate(h *message.PrivateHead, limits schedule.Limits) (*message.Signed, *schedule.Step, error) {
 	leaf, generation, guard, err := c.senderOf(h)
 	if err != nil {
@@ -191,9 +191,9 @@ func readRandom(r io.Reader, b []byte) error {
 	return nil
 }
 
-// Seal makes an application message (PrivateMessage). Where size is above 0
-// the message is padded to exactly that many bytes; ErrSize when it does not
-// fit. SealOverhead tells what fits.
+// Seal makes an application message (PrivateMessage) (RFC 9420 §6.3). Where
+// size is above 0 the message is padded to exactly that many bytes; ErrSize
+// when it does not fit. SealOverhead tells what fits.
 func (g *Group) Seal(plain, aad []byte, size int) ([]byte, error) {
 	if err := g.canSend(); err != nil {
 		return nil, fmt.Errorf("seal message: %w", err)
@@ -269,12 +269,12 @@ func (g *Group) SealOverhead(aad int) int {
 	return p.Total - plain
 }
 
-// Reserve derives the next n send keys into memory only, and switches
-// reserving on: MarshalBinary then stores the ratchet after the block, so that
-// a stored state never holds a key that may have been used and a crash skips
-// the rest of the block. Store the state after Reserve and before the first
-// Seal. Once on, Seal answers ErrReserve when the block is used up, also after
-// Load and in a new epoch. Keys left of an earlier block are dropped.
+// Reserve derives the next n send keys into memory only, and switches reserving
+// on (RFC 9420 §9.1): MarshalBinary then stores the ratchet after the block, so
+// that a stored state never holds a key that may have been used and a crash
+// skips the rest of the block. Store the state after Reserve and before the
+// first Seal. Once on, Seal answers ErrReserve when the block is used up, also
+// after Load and in a new epoch. Keys left of an earlier block are dropped.
 // Reserve(0) drops the block and switches it off. n is at most MaxReserve.
 //
 // A receiver sees a crash as skipped messages: keep n below its MaxJump.
@@ -304,10 +304,10 @@ func (g *Group) Reserved() uint32 { return uint32(len(g.reserve)) }
 const MaxReserve = 4096
 
 // Sender reads the leaf and generation of a PrivateMessage of the present
-// epoch, own ones included, and changes nothing. Any member could have made
-// the header: only Process verifies the sender. Of a generation from Generation
-// on it answers ErrOwnMessage only where this very member has sealed the
-// message, with a state that was ahead of this one.
+// epoch, own ones included, and changes nothing (RFC 9420 §6.3.2). Any member
+// could have made the header: only Process verifies the sender. Of a generation
+// from Generation on it answers ErrOwnMessage only where this very member has
+// sealed the message, with a state that was ahead of this one.
 func (g *Group) Sender(msg []byte) (leaf, generation uint32, err error) {
 	r := codec.NewReader(msg)
 	if wire := message.ReadHeader(r); r.Err() == nil && wire != WirePrivateMessage {

@@ -28,8 +28,8 @@ type PrivateHead struct {
 	ContentAAD   []byte // PrivateContentAAD: the part up to aad
 }
 
-// ReadPrivate reads a PrivateMessage after the header of the MLSMessage; it
-// aliases the input.
+// ReadPrivate reads a PrivateMessage after the header of the MLSMessage (RFC
+// 9420 §6.3); it aliases the input.
 func ReadPrivate(r *codec.Reader) (h PrivateHead, err error) {
 	start := r.Offset()
 	h.GroupID, h.Epoch, h.Kind = r.Bytes(), r.U64(), Kind(r.U8())
@@ -53,7 +53,8 @@ type Sizes struct {
 }
 
 // Plan finds the padding that makes a message exactly size bytes long, or none
-// when size is 0. Content is the length of PrivateMessageContent unpadded.
+// when size is 0 (RFC 9420 §15.1). Content is the length of
+// PrivateMessageContent unpadded.
 func Plan(groupID, aad, content, size int) (Sizes, error) {
 	fixed := MessageHeadLen + codec.VarintLen(groupID) + groupID + 8 + 1 +
 		codec.VarintLen(aad) + aad + 1 + SealedDataLen

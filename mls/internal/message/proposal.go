@@ -54,8 +54,8 @@ func (p *Proposal) Write(w *codec.Writer) {
 	}
 }
 
-// ReadProposal reads a proposal into memory of its own. Types beyond RFC 9420
-// fail, because their length is unknown.
+// ReadProposal reads a proposal into memory of its own (RFC 9420 §12.1). Types
+// beyond RFC 9420 fail, because their length is unknown.
 func ReadProposal(r *codec.Reader) Proposal {
 	p := Proposal{Kind: r.U16()}
 	switch p.Kind {
@@ -127,7 +127,8 @@ func (c *Commit) Write(w *codec.Writer) {
 	}
 }
 
-// ReadCommit reads a commit; references and ciphertexts alias the input.
+// ReadCommit reads a commit (RFC 9420 §12.4); references and ciphertexts alias
+// the input.
 func ReadCommit(r *codec.Reader) *Commit {
 	c := new(Commit)
 	v := r.Vector()

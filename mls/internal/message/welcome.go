@@ -33,7 +33,8 @@ func (g *GroupSecrets) Encode() []byte {
 	return w.Out()
 }
 
-// ReadGroupSecrets reads what encode wrote; it aliases the input.
+// ReadGroupSecrets reads what encode wrote (RFC 9420 §12.4.3.1); it aliases the
+// input.
 func ReadGroupSecrets(b []byte) (*GroupSecrets, error) {
 	r := codec.NewReader(b)
 	g := &GroupSecrets{Joiner: r.Bytes()}
@@ -76,7 +77,7 @@ func (m *Welcome) Write(w *codec.Writer) {
 	w.Bytes(m.Info)
 }
 
-// ReadWelcome reads a Welcome; it aliases the input.
+// ReadWelcome reads a Welcome (RFC 9420 §12.4.3.1); it aliases the input.
 func ReadWelcome(r *codec.Reader) *Welcome {
 	m := &Welcome{Suite: r.U16()}
 	v := r.Vector()
@@ -88,7 +89,7 @@ func ReadWelcome(r *codec.Reader) *Welcome {
 	return m
 }
 
-// ParseWelcome reads an MLSMessage with a Welcome.
+// ParseWelcome reads an MLSMessage with a Welcome (RFC 9420 §12.4.3.1).
 func ParseWelcome(b []byte) (*Welcome, error) {
 	r := codec.NewReader(b)
 	if wire := ReadHeader(r); r.Err() == nil && wire != WireWelcome {
@@ -101,7 +102,7 @@ func ParseWelcome(b []byte) (*Welcome, error) {
 	return m, nil
 }
 
-// Find is the secret for a key package.
+// Find is the secret for a key package (RFC 9420 §12.4.3.1).
 func (m *Welcome) Find(ref []byte) (tree.Ciphertext, error) {
 	for _, s := range m.Secrets {
 		if bytes.Equal(s.Ref, ref) {

@@ -53,7 +53,7 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 	return sc, nil
 }
 
-// resolve collects a commit's proposals with their senders.
+// resolve collects a commit's proposals with their senders (RFC 9420 §12.4).
 // RFC 9420 §12.4 S2: what is not referred to is not asked for
 func (st *State) resolve(m *message.Signed) ([]Sent, error) {
 	list := make([]Sent, 0, len(m.Commit.Proposals))

@@ -31,7 +31,7 @@ func (c *Context) Bytes() []byte {
 	return w.Out()
 }
 
-// ReadContext reads what Bytes wrote into memory of its own.
+// ReadContext reads what Bytes wrote into memory of its own (RFC 9420 §8.1).
 func ReadContext(r *codec.Reader) *Context {
 	if v := r.U16(); v != tree.Version {
 		r.Fail(fmt.Errorf("protocol version %d is not supported", v))

@@ -29,7 +29,7 @@ type Secrets struct {
 }
 
 // Joiner derives the joiner secret from the init secret of the old epoch and
-// the commit secret, and erases both.
+// the commit secret, and erases both (RFC 9420 §8).
 func Joiner(s *suite.Suite, initSecret, commitSecret, context []byte) []byte {
 	extracted := s.Extract(initSecret, commitSecret)
 	joiner := s.ExpandWithLabel(extracted, "joiner", context, s.HashLen())
@@ -37,9 +37,9 @@ func Joiner(s *suite.Suite, initSecret, commitSecret, context []byte) []byte {
 	return joiner
 }
 
-// FromJoiner derives the welcome secret and the epoch's secrets. A psk of nil
-// is the all-zero vector. The joiner secret stays the caller's to erase: a
-// Welcome may carry it.
+// FromJoiner derives the welcome secret and the epoch's secrets (RFC 9420 §8).
+// A psk of nil is the all-zero vector. The joiner secret stays the caller's to
+// erase: a Welcome may carry it.
 func FromJoiner(s *suite.Suite, joiner, psk, context []byte) (welcome []byte, out *Secrets) {
 	member := memberSecret(s, joiner, psk)
 	welcome = s.DeriveSecret(member, "welcome")
@@ -49,7 +49,7 @@ func FromJoiner(s *suite.Suite, joiner, psk, context []byte) (welcome []byte, ou
 }
 
 // FromEpoch derives the secrets of an epoch from its epoch secret, which it
-// erases.
+// erases (RFC 9420 §8).
 func FromEpoch(s *suite.Suite, epoch []byte) *Secrets {
 	out := &Secrets{
 		SenderData:    s.DeriveSecret(epoch, "sender data"),
@@ -125,7 +125,7 @@ func ConfirmationTag(s *suite.Suite, confirmation, transcript []byte) []byte {
 	return s.MAC(confirmation, transcript)
 }
 
-// CheckConfirmation compares the tag in constant time.
+// CheckConfirmation compares the tag in constant time (RFC 9420 §6.1).
 func CheckConfirmation(s *suite.Suite, confirmation, transcript, tag []byte) bool {
 	return hmac.Equal(ConfirmationTag(s, confirmation, transcript), tag)
 }

@@ -41,7 +41,8 @@ func (p PSKID) Write(w *codec.Writer) {
 	w.Bytes(p.Nonce)
 }
 
-// ReadPSKID reads what Write wrote; the result aliases the input.
+// ReadPSKID reads what Write wrote (RFC 9420 §8.4); the result aliases the
+// input.
 func ReadPSKID(r *codec.Reader) PSKID {
 	p := PSKID{Type: r.U8()}
 	switch p.Type {

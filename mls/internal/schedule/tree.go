@@ -39,8 +39,8 @@ type Tree struct {
 
 type pair [2]ratchet
 
-// NewTree starts a secret tree of the ratchet tree's width; it takes the
-// encryption secret over.
+// NewTree starts a secret tree of the ratchet tree's width (RFC 9420 §9); it
+// takes the encryption secret over.
 func NewTree(s *suite.Suite, encryption []byte, leaves uint32) *Tree {
 	return &Tree{s: s, leaves: leaves, nodes: map[uint32][]byte{leaves - 1: encryption}, ratch: map[uint32]*pair{}}
 }
@@ -63,7 +63,8 @@ type growth struct {
 	pair  *pair
 }
 
-// Find derives the key of a sender's message. The tree does not change.
+// Find derives the key of a sender's message (RFC 9420 §9.1). The tree does not
+// change.
 func (t *Tree) Find(leaf uint32, kind Content, generation uint32, limits Limits) (*Step, error) {
 	st := &Step{leaf: leaf, kind: kind}
 	p, err := t.pairOf(st)
@@ -78,8 +79,8 @@ func (t *Tree) Find(leaf uint32, kind Content, generation uint32, limits Limits)
 	return st, nil
 }
 
-// Next derives the key of the next message of a sender. The tree does not
-// change.
+// Next derives the key of the next message of a sender (RFC 9420 §9.1). The
+// tree does not change.
 func (t *Tree) Next(leaf uint32, kind Content) (*Step, error) {
 	st := &Step{leaf: leaf, kind: kind}
 	p, err := t.pairOf(st)
@@ -104,7 +105,7 @@ func (t *Tree) Generation(leaf uint32, kind Content) uint64 {
 }
 
 // Reserve derives the keys of the next n messages of a sender and moves its
-// ratchet past them: the keys returned are the only copy.
+// ratchet past them (RFC 9420 §9.1): the keys returned are the only copy.
 func (t *Tree) Reserve(leaf uint32, n uint32) ([]Key, error) {
 	st := &Step{leaf: leaf, kind: Application}
 	p, err := t.pairOf(st)
@@ -174,8 +175,8 @@ func (t *Tree) pairOf(st *Step) (*pair, error) {
 	return st.grow.pair, nil
 }
 
-// expand derives from the lowest node above the leaf that still has a secret.
-// Nodes are numbered as in RFC 9420 Appendix C.
+// expand derives from the lowest node above the leaf that still has a secret
+// (RFC 9420 §9). Nodes are numbered as in RFC 9420 Appendix C.
 func (t *Tree) expand(leaf uint32) *growth {
 	level, node := 0, 2*leaf
 	for t.nodes[node] == nil {

@@ -49,7 +49,7 @@ type Suite struct {
 	nonce   int
 }
 
-// ByID looks a cipher suite up; the error wraps ErrUnknown.
+// ByID looks a cipher suite up (RFC 9420 §17.1); the error wraps ErrUnknown.
 func ByID(id uint16) (*Suite, error) {
 	switch id {
 	case X25519AES128GCM:
@@ -123,7 +123,7 @@ func (s *Suite) MAC(key, data []byte) []byte {
 	return m.Sum(make([]byte, 0, s.hashLen))
 }
 
-// VerifyMAC compares in constant time.
+// VerifyMAC compares in constant time (RFC 9420 §6.1).
 func (s *Suite) VerifyMAC(key, data, tag []byte) bool {
 	return hmac.Equal(s.MAC(key, data), tag)
 }
@@ -140,7 +140,8 @@ func (s *Suite) ExpandWithLabel(secret []byte, label string, context []byte, n i
 	return out
 }
 
-// ExpandInto is ExpandWithLabel into dst, at most MaxExpand bytes.
+// ExpandInto is ExpandWithLabel into dst, at most MaxExpand bytes (RFC 9420
+// §8).
 func (s *Suite) ExpandInto(dst, secret []byte, label string, context []byte) {
 	count(workHashed, len(dst)+len(context)+hmacPads)
 	if len(dst) > s.MaxExpand() { // bounded by every caller
@@ -230,7 +231,7 @@ func (s *Suite) DeriveTreeSecret(secret []byte, label string, generation uint32,
 	return out
 }
 
-// TreeSecretInto is DeriveTreeSecret into dst.
+// TreeSecretInto is DeriveTreeSecret into dst (RFC 9420 §9.1).
 func (s *Suite) TreeSecretInto(dst, secret []byte, label string, generation uint32) {
 	context := [4]byte{byte(generation >> 24), byte(generation >> 16), byte(generation >> 8), byte(generation)}
 	s.ExpandInto(dst, secret, label, context[:])

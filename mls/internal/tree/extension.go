@@ -117,8 +117,8 @@ func (q Required) Bytes() []byte {
 	return w.Out()
 }
 
-// RequiredOf reads the required_capabilities extension of a group context; the
-// zero value when there is none.
+// RequiredOf reads the required_capabilities extension of a group context (RFC
+// 9420 §11.1); the zero value when there is none.
 func RequiredOf(e Extensions) (Required, error) {
 	data, ok := e.Find(ExtRequiredCapabilities)
 	if !ok {

@@ -46,7 +46,7 @@ func (k *KeyPackage) Ref(s *suite.Suite) []byte {
 	return s.RefHash("MLS 1.0 KeyPackage Reference", k.raw)
 }
 
-// ReadKeyPackage reads a key package into memory of its own.
+// ReadKeyPackage reads a key package into memory of its own (RFC 9420 §10).
 func ReadKeyPackage(r *codec.Reader) *KeyPackage {
 	start := r.Offset()
 	if parseKeyPackage(r); r.Err() != nil {
@@ -82,7 +82,7 @@ func parseKeyPackage(r *codec.Reader) *KeyPackage {
 	return k
 }
 
-// Sign completes a key package whose leaf is signed already.
+// Sign completes a key package whose leaf is signed already (RFC 9420 §10).
 func (k *KeyPackage) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer) error {
 	var w codec.Writer
 	w.U16(k.Version)
@@ -120,9 +120,9 @@ func (r Rules) CheckKeyPackage(k *KeyPackage) error {
 	return r.CheckLeaf(k.Leaf, 0, SourceKeyPackage) // RFC 9420 §10 M2, §10.1 R2
 }
 
-// Verify is CheckKeyPackage in no particular group. It remembers success, so
-// that a package's signatures are verified once; call it before others see the
-// package.
+// Verify is CheckKeyPackage in no particular group (RFC 9420 §10.1). It
+// remembers success, so that a package's signatures are verified once; call it
+// before others see the package.
 func (k *KeyPackage) Verify(s *suite.Suite) error {
 	if err := (Rules{Suite: s}).CheckKeyPackage(k); err != nil {
 		return err

@@ -49,8 +49,8 @@ func (c Credential) Write(w *codec.Writer) {
 	w.Bytes(c.Identity)
 }
 
-// ReadCredential reads a basic or X.509 credential; other types fail, because
-// their length is unknown.
+// ReadCredential reads a basic or X.509 credential (RFC 9420 §5.3); other types
+// fail, because their length is unknown.
 func ReadCredential(r *codec.Reader) Credential {
 	c := Credential{Type: r.U16()}
 	switch {
@@ -100,7 +100,7 @@ func (c Capabilities) Write(w *codec.Writer) {
 	}
 }
 
-// ReadCapabilities reads what Write wrote.
+// ReadCapabilities reads what Write wrote (RFC 9420 §7.2).
 func ReadCapabilities(r *codec.Reader) Capabilities {
 	return Capabilities{readTypes(r), readTypes(r), readTypes(r), readTypes(r), readTypes(r)}
 }
@@ -150,7 +150,7 @@ func (l *LeafNode) Bytes() []byte { return l.raw }
 func (l *LeafNode) Write(w *codec.Writer) { w.Fixed(l.raw) }
 
 // ReadLeafNode reads a leaf into memory of its own, so that a leaf kept does
-// not keep the message it came in.
+// not keep the message it came in (RFC 9420 §7.2).
 func ReadLeafNode(r *codec.Reader) *LeafNode {
 	start := r.Offset()
 	if parseLeaf(r); r.Err() != nil {
@@ -225,8 +225,9 @@ func leafTBS(unsigned []byte, source Source, groupID []byte, index uint32) []byt
 	return w.Out()
 }
 
-// Sign completes a draft. The group id and leaf index count for SourceUpdate
-// and SourceCommit only. The leaf's signature key must be the signer's.
+// Sign completes a draft (RFC 9420 §7.2). The group id and leaf index count for
+// SourceUpdate and SourceCommit only. The leaf's signature key must be the
+// signer's.
 func (l *LeafNode) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer, groupID []byte, index uint32) error {
 	pub, err := s.SignatureKey(signer)
 	if err != nil {
@@ -254,7 +255,8 @@ func (l *LeafNode) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer, gr
 	return nil
 }
 
-// Verify checks the signature; the error wraps suite.ErrSignature.
+// Verify checks the signature (RFC 9420 §7.2); the error wraps
+// suite.ErrSignature.
 func (l *LeafNode) Verify(s *suite.Suite, groupID []byte, index uint32) error {
 	tbs := leafTBS(l.raw[:l.tbs], l.Source, groupID, index)
 	return s.VerifyWithLabel(l.SignatureKey, "LeafNodeTBS", tbs, l.Signature)

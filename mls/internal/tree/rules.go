@@ -34,7 +34,8 @@ func (r Rules) CheckLeaf(l *LeafNode, index uint32, want ...Source) error {
 }
 
 // Suits checks of a leaf that was checked before what may be otherwise in
-// another context or at another time: capabilities and lifetime.
+// another context or at another time (RFC 9420 §7.3): capabilities and
+// lifetime.
 func (r Rules) Suits(l *LeafNode) error {
 	required, err := RequiredOf(r.Extensions)
 	if err != nil {

@@ -173,7 +173,7 @@ func (t *Tree) FirstBlank() uint32 {
 	return t.Width()
 }
 
-// Reserve extends the tree so that leaf i exists, blank or not.
+// Reserve extends the tree so that leaf i exists, blank or not (RFC 9420 §7.7).
 func (t *Tree) Reserve(i uint32) error {
 	if i >= MaxWidth {
 		return fmt.Errorf("extend tree: leaf %d is beyond the limit of %d", i, MaxWidth)
