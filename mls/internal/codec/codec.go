@@ -6,6 +6,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrShort means that the input ended inside a value.
@@ -43,6 +44,9 @@ func (r *Reader) Since(offset int) []byte {
 	}
 	return r.buf[offset:r.off:r.off]
 }
+
+// Left is the number of bytes not consumed yet.
+func (r *Reader) Left() int { return len(r.buf) - r.off }
 
 // Empty tells that nothing is left, or that an error has stopped the reader.
 func (r *Reader) Empty() bool { return r.err != nil || r.off == len(r.buf) }
@@ -160,6 +164,9 @@ func NewWriter(b []byte) *Writer { return &Writer{buf: b} }
 // Out is what was written; the writer must not be used after.
 func (w *Writer) Out() []byte { return w.buf }
 
+// Grow makes room for n more bytes at once.
+func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
+
 // Len is the number of bytes written.
 func (w *Writer) Len() int { return len(w.buf) }
 
@@ -219,7 +226,11 @@ func (w *Writer) Optional(present bool) {
 
 // Vector writes what f writes, behind its length in bytes.
 func (w *Writer) Vector(f func(*Writer)) {
-	var inner Writer
-	f(&inner)
-	w.Bytes(inner.buf)
+	start := len(w.buf)
+	f(w)
+	n := len(w.buf) - start
+	w.Varint(n) // behind the content: makes room
+	prefix := len(w.buf) - start - n
+	copy(w.buf[start+prefix:], w.buf[start:start+n])
+	AppendVarint(w.buf[start:start], n)
 }

@@ -133,9 +133,13 @@ func (m *Signed) WriteAuth(w *codec.Writer) {
 	}
 }
 
+// authRoom bounds the length of FramedContentAuthData.
+func (m *Signed) authRoom() int { return 4 + len(m.Signature) + 4 + len(m.Tag) }
+
 // TBS is FramedContentTBS under the encoded group context (RFC 9420 §6.1).
 func (m *Signed) TBS(context []byte) []byte {
 	var w codec.Writer
+	w.Grow(4 + len(m.Raw) + len(context) + m.authRoom())
 	w.U16(tree.Version)
 	w.U16(m.Wire)
 	w.Fixed(m.Raw)
@@ -148,6 +152,7 @@ func (m *Signed) TBS(context []byte) []byte {
 // authenticated is the encoding of the AuthenticatedContent.
 func (m *Signed) authenticated() []byte {
 	var w codec.Writer
+	w.Grow(2 + len(m.Raw) + m.authRoom())
 	w.U16(m.Wire)
 	w.Fixed(m.Raw)
 	m.WriteAuth(&w)
@@ -162,6 +167,7 @@ func (m *Signed) Ref(s *suite.Suite) []byte {
 // TranscriptInput is ConfirmedTranscriptHashInput (RFC 9420 §8.2).
 func (m *Signed) TranscriptInput() []byte {
 	var w codec.Writer
+	w.Grow(2 + len(m.Raw) + m.authRoom())
 	w.U16(m.Wire)
 	w.Fixed(m.Raw)
 	w.Bytes(m.Signature)
@@ -195,6 +201,7 @@ func ReadHeader(r *codec.Reader) (wire uint16) {
 // membership key is nil, of one outside (RFC 9420 §6.2).
 func (m *Signed) PublicMessage(s *suite.Suite, membership, context []byte) []byte {
 	w := Header(WirePublicMessage)
+	w.Grow(len(m.Raw) + m.authRoom() + 4 + len(membership))
 	w.Fixed(m.Raw)
 	m.WriteAuth(w)
 	if m.Sender.Kind == SenderMember {

@@ -27,6 +27,9 @@ type GroupInfo struct {
 func NewGroupInfo(c *schedule.Context, tag []byte, signer uint32, extensions tree.Extensions) *GroupInfo {
 	g := &GroupInfo{Context: c, Extensions: extensions, Tag: tag, Signer: signer}
 	var w codec.Writer
+	for _, x := range extensions { // one of them may be the whole tree
+		w.Grow(256 + len(x.Data))
+	}
 	w.Fixed(c.Bytes())
 	extensions.Write(&w)
 	w.Bytes(tag)
@@ -47,6 +50,7 @@ func (g *GroupInfo) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer) e
 
 // Write appends the signed group info.
 func (g *GroupInfo) Write(w *codec.Writer) {
+	w.Grow(len(g.Unsigned) + 4 + len(g.Signature))
 	w.Fixed(g.Unsigned)
 	w.Bytes(g.Signature)
 }

@@ -215,9 +215,11 @@ func (st *State) find(ref []byte) (*Sent, bool) {
 func (st *State) Write(w *codec.Writer) {
 	if st.public == nil {
 		var p codec.Writer
+		nodes := st.Tree.Bytes()
+		p.Grow(3*4 + len(st.Encoded) + len(st.Tag) + len(nodes))
 		p.Bytes(st.Encoded)
 		p.Bytes(st.Tag)
-		p.Bytes(st.Tree.Bytes())
+		p.Bytes(nodes)
 		st.public = p.Out()
 	}
 	w.Fixed(st.public)

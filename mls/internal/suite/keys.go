@@ -48,12 +48,8 @@ func (s *Suite) Verify(pub, tbs, sig []byte) error {
 // labelled is SignContent and EncryptContext: the prefixed label, then the
 // content (RFC 9420 §5.1.2, §5.1.3).
 func labelled(label string, content []byte) []byte {
-	var w codec.Writer
-	w.Varint(len(protocol) + len(label))
-	w.Fixed([]byte(protocol))
-	w.Fixed([]byte(label))
-	w.Bytes(content)
-	return w.Out()
+	b := make([]byte, 0, 1+len(protocol)+len(label)+4+len(content))
+	return append(AppendLabel(b, label, len(content)), content...)
 }
 
 // SignatureKey is the public key of signer in the suite's encoding; it refuses

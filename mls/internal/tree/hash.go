@@ -57,6 +57,9 @@ func (t *Tree) hashLeaf(x uint32) []byte {
 
 func (t *Tree) leafHash(x uint32, leaf *LeafNode) []byte {
 	var w codec.Writer
+	if leaf != nil {
+		w.Grow(8 + len(leaf.raw))
+	}
 	w.U8(typeLeaf)
 	w.U32(LeafOf(x))
 	w.Optional(leaf != nil) // RFC 9420 §7.8 M1
@@ -68,6 +71,7 @@ func (t *Tree) leafHash(x uint32, leaf *LeafNode) []byte {
 
 func (t *Tree) hashParent(p *ParentNode, gone []uint32, left, right []byte) []byte {
 	var w codec.Writer
+	w.Grow(256)
 	w.U8(typeParent)
 	w.Optional(p != nil) // RFC 9420 §7.8 M1
 	if p != nil {

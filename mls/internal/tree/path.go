@@ -55,6 +55,9 @@ func ReadUpdatePath(r *codec.Reader) *UpdatePath {
 		s := v.Vector()
 		for !s.Empty() {
 			n.Secrets = append(n.Secrets, ReadCiphertext(s))
+			if len(n.Secrets) == 1 && s.Err() == nil { // the others are as long
+				n.Secrets = slices.Grow(n.Secrets, s.Left()/s.Offset())
+			}
 		}
 		v.Join(s)
 		p.Nodes = append(p.Nodes, n)

@@ -23,12 +23,29 @@ func (t *Tree) Bytes() []byte {
 		end--
 	}
 	var w codec.Writer
+	w.Grow(t.room(end))
 	w.Vector(func(w *codec.Writer) {
 		for _, n := range t.nodes[:end] {
 			writeNode(w, n)
 		}
 	})
 	return w.Out()
+}
+
+// room bounds the length of the first nodes' encoding.
+func (t *Tree) room(end int) int {
+	n := 4
+	for _, node := range t.nodes[:end] {
+		switch {
+		case node.blank():
+			n++
+		case node.leaf != nil:
+			n += 2 + len(node.leaf.raw)
+		default:
+			n += 2 + 3*4 + len(node.parent.EncryptionKey) + len(node.parent.ParentHash) + 4*len(node.parent.Unmerged)
+		}
+	}
+	return n
 }
 
 func writeNode(w *codec.Writer, n *node) {
