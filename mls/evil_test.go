@@ -74,12 +74,14 @@ func (s *script) spoil(b []byte) []byte {
 }
 
 // evil is a lab in which member 0 breaks rules with its real keys, and so do
-// clients outside. Leaf 2 is unmerged, leaf 5 blank.
+// clients outside. Leaf 2 is unmerged, leaf 5 blank; member 4 has proposed to
+// renew its leaf; member 3 to remove 4, and it has a commit under way.
 type evil struct {
 	*lab
 	dice    *rand.ChaCha8
 	open    bool // everything optional is switched on
 	by      *party
+	past    *Group // the evil member in the epoch before
 	honest  []uint32
 	service ed25519.PrivateKey // external sender 0 of an open group
 	refs    []message.ProposalOrRef
@@ -116,6 +118,7 @@ func newEvil(t testing.TB, suite Suite, open bool) *evil {
 		openAll(&fresh.cfg)
 		openAll(&fresh.g.cfg)
 	}
+	e.past = again(t, e.by.cfg, e.by.g)
 	l.commit(l.at(4), CommitOptions{})
 	e.prepare()
 	for range 3 {
@@ -124,6 +127,10 @@ func newEvil(t testing.TB, suite Suite, open bool) *evil {
 	for name, p := range l.parties {
 		e.states[name] = l.bytesOf(p)
 	}
+	_, err := l.at(3).g.Commit(CommitOptions{}) // member 3 has a commit under way
+	l.must(err)
+	e.states[l.at(3).name] = l.bytesOf(l.at(3))
+	l.at(3).g.Discard()
 	b, err := l.public.MarshalBinary()
 	l.must(err)
 	e.tracker, e.births = b, l.born
@@ -370,6 +377,7 @@ func (c *crowd) goOn(s *script, o CommitOptions) {
 	if by.reInit {
 		return
 	}
+	by.Discard()
 	o.Remove = c.others(by.Me(), o.Remove)
 	staged, err := by.Commit(o)
 	if err != nil {

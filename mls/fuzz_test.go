@@ -124,8 +124,11 @@ func peekAll(t *testing.T, in []byte) {
 			t.Fatalf("a group info looks like %+v (%v)", h, err)
 		}
 	}
-	if kp, err := ParseKeyPackage(in); err == nil && (!bytes.Equal(kp.Bytes(), in) || len(kp.Ref()) != 32) {
-		t.Fatal("a key package encodes to other bytes")
+	if kp, err := ParseKeyPackage(in); err == nil {
+		if !bytes.Equal(kp.Bytes(), in) || len(kp.Ref()) != 32 || kp.NotAfter().Before(kp.NotBefore()) || len(kp.Suites()) == 0 {
+			t.Fatalf("a key package of %q is read as another", kp.Identity())
+		}
+		_, _, _ = kp.SignatureKey(), kp.LastResort(), kp.Extensions()
 	}
 	if p, err := ParseKeyPackagePrivate(in); err == nil {
 		if out, err := p.MarshalBinary(); err == nil && !bytes.Equal(in, out) {
@@ -275,7 +278,10 @@ func use(g *Group, s *seeds) {
 	_, _ = g.Export("label", nil, 32)
 	_ = g.Members()
 	_ = g.PendingCommit()
-	if g.Reserve(0) == nil {
+	if g.Reserve(2) == nil {
+		_, _ = g.Seal([]byte("x"), nil, 0)
+		_ = g.Generation()
+		_ = g.Reserve(0)
 		_, _ = g.Seal([]byte("x"), nil, 0)
 		_, _ = g.ProposeUpdate(nil)
 		_, _ = g.GroupInfo()

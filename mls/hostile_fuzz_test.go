@@ -65,7 +65,13 @@ func FuzzHostileProposer(f *testing.F) {
 		for range 1 + s.pick(4) {
 			c.deliver(e.proposes(s))
 		}
-		c.goOn(s, CommitOptions{Remove: e.honest[:s.pick(4)/3]})
+		o := CommitOptions{Remove: e.honest[:s.pick(4)/3]}
+		if s.one(3) {
+			kp, err := checkedKeyPackage(e.good[0].KeyPackage) // perhaps proposed already
+			e.must(err)
+			o.Add = append(o.Add, kp)
+		}
+		c.goOn(s, o)
 	})
 }
 
@@ -116,6 +122,7 @@ func (c *crowd) admit(s *script, kp *KeyPackage, p *party, priv *KeyPackagePriva
 	t := c.e.t
 	t.Helper()
 	by := c.groups[c.e.honest[s.pick(4)]]
+	by.Discard()
 	before := stateOf(t, by)
 	o := CommitOptions{Add: []*KeyPackage{kp}}
 	switch s.pick(6) {
@@ -154,7 +161,8 @@ func (c *crowd) admit(s *script, kp *KeyPackage, p *party, priv *KeyPackagePriva
 		openAll(&p.cfg)
 	}
 	g, err := Join(p.cfg, staged.Welcome, kp, priv, nil)
-	holds := checkOwnKeys(&p.cfg, kp, priv) == nil
+	leafKey, _ := kp.suite.PublicOf(priv.leaf)
+	holds := checkOwnKeys(&p.cfg, kp, priv) == nil && bytes.Equal(leafKey, kp.inner.Leaf.EncryptionKey)
 	if (err == nil) != holds {
 		t.Fatalf("a client that holds its keys (%t) joins with %v", holds, err)
 	}
@@ -392,6 +400,9 @@ func (e *evil) receive(g *Group, msg []byte, opened map[string]bool) {
 func (e *evil) sealed(s *script) []byte {
 	e.t.Helper()
 	g := e.by.g
+	if s.one(6) {
+		g = e.past
+	}
 	kind := []Kind{Application, Application, Application, Proposal, Commit, 0, 9}[s.pick(7)]
 	aad := s.bytes()
 	body, _, err := g.signBody(s.bytes(), aad, 0)
@@ -408,7 +419,7 @@ func (e *evil) sealed(s *script) []byte {
 	}
 	sizes, err := message.Plan(len(g.st.Context.GroupID), len(aad), len(body), 0)
 	e.must(err)
-	key, leaf := e.messageKey(s, kind)
+	key, leaf := e.messageKey(s, g, kind)
 	own := g.me
 	g.me = leaf
 	defer func() { g.me = own }()
@@ -418,7 +429,7 @@ func (e *evil) sealed(s *script) []byte {
 }
 
 // messageKey is the key of some generation, mostly of the evil member's own.
-func (e *evil) messageKey(s *script, kind Kind) (*schedule.Key, uint32) {
+func (e *evil) messageKey(s *script, g *Group, kind Kind) (*schedule.Key, uint32) {
 	e.t.Helper()
 	content := schedule.Handshake
 	if kind == Application {
@@ -435,7 +446,7 @@ func (e *evil) messageKey(s *script, kind Kind) (*schedule.Key, uint32) {
 	case 2:
 		generation = DefaultMaxJump - 4 + uint32(s.pick(12))
 	}
-	step, err := e.by.g.keys.Find(leaf, content, min(generation, 2*DefaultMaxJump), schedule.Limits{MaxJump: math.MaxUint32})
+	step, err := g.keys.Find(leaf, content, min(generation, 2*DefaultMaxJump), schedule.Limits{MaxJump: math.MaxUint32})
 	e.must(err)
 	key := step.Key
 	step.Drop()
