@@ -15,10 +15,10 @@ const (
 	maxSpecLine = 160 // characters of a line in docs/spec
 )
 
-// pages are README.md and everything under docs.
+// pages are README.md, that of mls, and everything under docs.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	out := map[string]string{"README.md": readPage(t, "README.md")}
+	out := map[string]string{"README.md": readPage(t, "README.md"), "mls/README.md": readPage(t, "mls/README.md")}
 	err := filepath.WalkDir("docs", func(file string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(file, ".md") {
 			out[file] = readPage(t, file)
@@ -62,8 +62,10 @@ func TestLinksInDocsLeadSomewhere(t *testing.T) {
 }
 
 func TestPagesAreShort(t *testing.T) {
-	if n := strings.Count(readPage(t, "README.md"), "\n"); n >= maxReadme {
-		t.Errorf("README.md has %d lines, fewer than %d are wanted", n, maxReadme)
+	for _, file := range []string{"README.md", "mls/README.md"} {
+		if n := strings.Count(readPage(t, file), "\n"); n >= maxReadme {
+			t.Errorf("%s has %d lines, fewer than %d are wanted", file, n, maxReadme)
+		}
 	}
 	for file, text := range pages(t) {
 		if !strings.HasPrefix(filepath.ToSlash(file), "docs/spec/") {

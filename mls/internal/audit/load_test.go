@@ -122,8 +122,18 @@ func sample(t *testing.T, text string) *source {
 	for _, p := range all {
 		exports[p.ImportPath] = p.Export
 	}
+	s := sampleFile(t, text)
+	if err := s.check(exports); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sampleFile is a source of a text without types.
+func sampleFile(t *testing.T, text string) *source {
+	t.Helper()
 	s := &source{path: "sample", fset: token.NewFileSet()}
-	if err := errors.Join(s.parse("sample.go", text), s.check(exports)); err != nil {
+	if err := s.parse("sample.go", text); err != nil {
 		t.Fatal(err)
 	}
 	return s

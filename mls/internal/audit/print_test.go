@@ -11,6 +11,7 @@ import (
 // no secret. Everything else that it prints is a number or another error.
 var reviewedPrints = map[string]string{
 	"mls Group.Format: g.st.Context.GroupID":                                 "group ids travel in clear",
+	"mls PublicGroup.Format: p.st.Context.GroupID":                           "group ids travel in clear",
 	"mls KeyPackageOptions.Format: o.Identity":                               "will be published in the key package",
 	"mls KeyPackageOptions.Format: o.NotAfter.UTC().Format(time.RFC3339)":    "will be published in the key package",
 	"mls unauthorized: what":                                                 "a constant of the caller",
