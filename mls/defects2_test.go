@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"primum/mls/internal/codec"
 	"primum/mls/internal/message"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
@@ -205,4 +206,116 @@ func (l *lab) sealAs(p *party, leaf, generation uint32, kind Kind) []byte {
 	msg, err := g.sealPrivate(l.rnd, &key, kind, nil, body, sizes)
 	l.must(err)
 	return msg
+}
+
+// privately wraps a handshake that a member made as PublicMessage as a
+// PrivateMessage under its real keys.
+func (l *lab) privately(p *party, kind Kind, make func(forge) []byte) []byte {
+	l.t.Helper()
+	g := p.g
+	m := reread(l.t, make(forge{body: func(m *message.Signed) { m.Wire = WirePrivateMessage }}))
+	var body codec.Writer
+	if kind == Commit {
+		m.Commit.Write(&body)
+	} else {
+		m.Proposal.Write(&body)
+	}
+	m.WriteAuth(&body)
+	sizes, err := message.Plan(len(g.st.Context.GroupID), 0, body.Len(), 0)
+	l.must(err)
+	step, err := g.keys.Next(g.me, schedule.Handshake)
+	l.must(err)
+	msg, err := g.sealPrivate(l.rnd, &step.Key, kind, nil, body.Out(), sizes)
+	l.must(err)
+	g.keys.Consume(step)
+	return msg
+}
+
+// TestDefectPrivateCommitKeyKept: the key of a commit that came as a
+// PrivateMessage is gone with it, also where its epoch is kept for late
+// messages (RFC 9420 §9.2).
+func TestDefectPrivateCommitKeyKept(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 43, 3)
+	by, p := l.at(0), l.at(1)
+	p.g.cfg.PastEpochs = 2
+	msg := l.privately(by, Commit, func(f forge) []byte { return l.commitBy(by, f) })
+	got, err := p.g.Process(msg)
+	l.must(err)
+	if got.Kind != Commit || p.g.Epoch() != by.g.Epoch()+1 {
+		t.Fatalf("received %+v", got)
+	}
+	for _, restarted := range []bool{false, true} {
+		if restarted {
+			l.restart(p)
+		}
+		if len(p.g.past) != 1 {
+			t.Fatalf("%d past epochs", len(p.g.past))
+		}
+		step, err := p.g.past[0].keys.Find(0, schedule.Handshake, 0, p.g.cfg.limits())
+		if !errors.Is(err, schedule.ErrGone) {
+			t.Errorf("the commit's key can be derived again (%v)", err)
+			step.Drop()
+		}
+	}
+}
+
+// TestDefectPoisonedReference: a member sends a proposal in private, to the
+// members and past the tracker. An honest commit that refers to it would be
+// refused by the tracker, again and again; so members of a group that is
+// tracked refuse it.
+func TestDefectPoisonedReference(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 44, 3)
+	evil, honest := l.at(2), l.at(1)
+	for _, p := range l.parties {
+		p.g.cfg.PublicHandshakes = true
+	}
+	update := message.Proposal{Kind: ProposalUpdate, Leaf: l.updateLeaf(evil, func(*tree.LeafNode) {})}
+	proposal := l.privately(evil, Proposal, func(f forge) []byte {
+		m := &message.Signed{Wire: WirePrivateMessage, Content: evil.g.content(Proposal, nil)}
+		m.Proposal = &update
+		l.signBy(evil, m)
+		return m.PublicMessage(evil.g.st.Suite, evil.g.secrets.Membership, evil.g.st.Encoded)
+	})
+	commit := l.privately(evil, Commit, func(f forge) []byte { return l.commitBy(evil, f) })
+	l.unmoved("a private handshake", func() {
+		l.refusedByMembers("a private proposal", proposal, ErrNotAllowed, evil)
+		l.refusedByMembers("a private commit", commit, ErrNotAllowed, evil)
+	})
+	l.commit(honest, CommitOptions{})
+	l.agree()
+}
+
+// TestDefectJoinerWithoutPathSecret: a committer that keeps the path secret
+// from a joiner would lock it out with the next commit. The joiner sees that it
+// lacks the key of a node above it, which does not list it as unmerged.
+func TestDefectJoinerWithoutPathSecret(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 45, 3)
+	by, who := l.at(0), l.party()
+	kp, priv := l.keyPackage(who)
+	staged, err := by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
+	l.must(err)
+	w, err := message.ParseWelcome(bytes.Clone(staged.Welcome))
+	l.must(err)
+	s := by.g.st.Suite
+	sealed, err := w.Find(kp.Ref())
+	l.must(err)
+	plain, err := s.DecryptWithLabel(priv.init, "Welcome", w.Info, sealed.KEMOutput, sealed.Ciphertext)
+	l.must(err)
+	secrets, err := message.ReadGroupSecrets(plain)
+	l.must(err)
+	secrets.PathSecret = nil
+	kem, ct, err := s.EncryptWithLabel(kp.inner.InitKey, "Welcome", w.Info, secrets.Encode())
+	l.must(err)
+	w.Secrets = []message.WelcomeSecret{{Ref: kp.Ref(), Sealed: tree.Ciphertext{KEMOutput: kem, Ciphertext: ct}}}
+	out := message.Header(WireWelcome)
+	w.Write(out)
+	if _, err := Join(who.cfg, out.Out(), kp, priv, nil); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a Welcome without the path secret: %v", err)
+	}
+	if _, err := Join(who.cfg, staged.Welcome, kp, priv, nil); err != nil {
+		t.Errorf("the Welcome as it was made: %v", err)
+	}
 }

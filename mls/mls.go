@@ -105,12 +105,21 @@ type Config struct {
 	// epoch that ResumptionEpochs does not reach (RFC 9420 §8.6).
 	ResumptionPSK func(groupID []byte, epoch uint64) ([]byte, error)
 
+	// PublicHandshakes refuses proposals and commits that come as
+	// PrivateMessage: set it in a group that a PublicGroup follows. It can't
+	// see them, so that one member could make the others refer to a proposal,
+	// or enter an epoch, that the tracker does not know.
+	PublicHandshakes bool
+
 	AllowExternalCommits bool // joining by external commit (RFC 9420 §12.4.3.2)
 	AllowExternalSenders bool // proposals from outside (RFC 9420 §12.1.8)
-	AllowPSK             bool // PreSharedKey proposals and Welcomes with them
-	AllowReInit          bool // ReInit proposals and Welcomes after them
-	AllowBranch          bool // Welcomes into a subgroup
-	AllowIdentityChange  bool // Update or path leaf with another credential or signature key
+	// AllowPSK: PreSharedKey proposals and Welcomes with them. A member that
+	// lacks a key can't follow a commit that uses it: let AuthorizeProposal
+	// refuse what not all of them have.
+	AllowPSK            bool
+	AllowReInit         bool // ReInit proposals and Welcomes after them
+	AllowBranch         bool // Welcomes into a subgroup
+	AllowIdentityChange bool // Update or path leaf with another credential or signature key
 }
 
 // Format prints which switches are on and never a key.

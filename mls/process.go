@@ -69,6 +69,9 @@ func (g *Group) processPrivate(r *codec.Reader) (*Received, error) {
 	if err != nil {
 		return nil, err
 	}
+	if g.cfg.PublicHandshakes && h.Kind != Application {
+		return nil, fmt.Errorf("check message: handshake in private: %w", ErrNotAllowed)
+	}
 	c, err := g.epochOf(&h)
 	if err != nil {
 		return nil, err
@@ -84,13 +87,14 @@ func (g *Group) processPrivate(r *codec.Reader) (*Received, error) {
 			Data: m.Data, AuthenticatedData: bytes.Clone(m.AAD),
 		}, nil
 	}
+	keys := c.keys
 	received, err := g.handle(m)
 	if err != nil {
 		step.Drop()
 		return nil, err
 	}
-	if received.Kind == Proposal {
-		c.keys.Consume(step)
+	if kept := len(g.past) > 0 && g.past[0].keys == keys; received.Kind == Proposal || kept {
+		keys.Consume(step)
 	} else {
 		step.Drop() // the epoch has ended and its keys with it
 	}

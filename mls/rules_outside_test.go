@@ -260,7 +260,7 @@ type welcomeForge struct {
 }
 
 // welcome adds the owner of a key package by a commit that nobody else sees.
-func (l *lab) welcome(by *party, added, to *KeyPackage, f welcomeForge) []byte {
+func (l *lab) welcome(by *party, added, to *KeyPackage, priv *KeyPackagePrivate, f welcomeForge) []byte {
 	l.t.Helper()
 	pending, err := by.g.makeCommit(CommitOptions{Add: []*KeyPackage{added}})
 	l.must(err)
@@ -270,6 +270,13 @@ func (l *lab) welcome(by *party, added, to *KeyPackage, f welcomeForge) []byte {
 		f.context(&context)
 	}
 	in := message.GroupSecrets{Joiner: bytes.Repeat([]byte{9}, s.HashLen())}
+	if added == to {
+		m, err := message.ParseWelcome(bytes.Clone(pending.staged.Welcome))
+		l.must(err)
+		real, err := openSecrets(m, to.Ref(), priv.init, s)
+		l.must(err)
+		in.PathSecret = real.PathSecret
+	}
 	if f.secrets != nil {
 		f.secrets(&in)
 	}
@@ -362,7 +369,7 @@ func TestRefusedWelcomes(t *testing.T) {
 			secrets: psk(schedule.PSKID{Type: schedule.PSKResumption, Usage: schedule.UsageApplication, GroupID: []byte("old")}), psk: []byte("new"),
 		}, ErrAuthentication},
 	} {
-		g, err := Join(cfg, l.welcome(by, c.added, kp, c.f), kp, priv, nil)
+		g, err := Join(cfg, l.welcome(by, c.added, kp, priv, c.f), kp, priv, nil)
 		if !errors.Is(err, c.want) || (g != nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}

@@ -34,7 +34,7 @@ func Join(t *Tree, leaf uint32, leafKey []byte, committer uint32, pathSecret []b
 		return nil, fmt.Errorf("join tree: %w", err)
 	}
 	if pathSecret == nil {
-		return p, nil
+		return p.known(t)
 	}
 	if t.Leaf(committer) == nil || committer == leaf {
 		return nil, fmt.Errorf("join tree: committer %d: %w", committer, ErrNoMember)
@@ -50,6 +50,23 @@ func Join(t *Tree, leaf uint32, leafKey []byte, committer uint32, pathSecret []b
 	if err != nil {
 		p.Wipe()
 		return nil, fmt.Errorf("join tree: %w", err)
+	}
+	return p.known(t)
+}
+
+// known returns p when it has the key of every node above the member, but for
+// those where it is unmerged (RFC 9420 §4.2): else others would encrypt to a
+// node for it and it could not follow.
+func (p *Private) known(t *Tree) (*Private, error) {
+	for _, x := range t.directPath(p.leaf) {
+		n := t.parentAt(x)
+		if n == nil || p.keys[x] != nil {
+			continue
+		}
+		if _, unmerged := slices.BinarySearch(n.Unmerged, p.leaf); !unmerged {
+			p.Wipe()
+			return nil, fmt.Errorf("join tree: the key of node %d is missing", x)
+		}
 	}
 	return p, nil
 }
