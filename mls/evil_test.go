@@ -271,12 +271,15 @@ func (c *crowd) deliver(msg []byte) (took []uint32) {
 	return took
 }
 
-const noPSK = "find pre-shared key"
+// noPSKOf tells that a member lacks a pre-shared key of a commit.
+func noPSKOf(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "find pre-shared key")
+}
 
 // personal tells that a refusal is about what only this member knows: a tag, a
 // ciphertext, a pre-shared key.
 func personal(err error) bool {
-	return errors.Is(err, ErrAuthentication) || strings.Contains(err.Error(), noPSK)
+	return errors.Is(err, ErrAuthentication) || noPSKOf(err)
 }
 
 // track lets the tracker follow.
@@ -365,7 +368,8 @@ func (c *crowd) agree() {
 	}
 }
 
-// goOn lets an honest member commit: whatever came before, the others follow.
+// goOn lets an honest member commit and mostly add a guest: whatever came
+// before, the others follow, and the guest finds the whole tree in order.
 func (c *crowd) goOn(s *script, o CommitOptions) {
 	t := c.e.t
 	t.Helper()
@@ -379,31 +383,55 @@ func (c *crowd) goOn(s *script, o CommitOptions) {
 	}
 	by.Discard()
 	o.Remove = c.others(by.Me(), o.Remove)
+	kp, guest, priv := c.e.guest()
+	if s.pick(3) == 0 {
+		o.Add = append(o.Add, kp)
+	}
 	staged, err := by.Commit(o)
 	if err != nil {
 		t.Fatalf("member %d can't commit any more: %v", by.Me(), err)
 	}
-	if c.public != nil {
-		if _, err := c.public.Process(staged.Commit); err != nil {
-			t.Fatalf("the tracker refuses an honest commit: %v", err)
-		}
-	}
-	for _, leaf := range members {
-		if g := c.groups[leaf]; g != by {
-			got, err := g.Process(staged.Commit)
-			if err != nil && !strings.Contains(err.Error(), noPSK) {
-				t.Fatalf("member %d refuses an honest commit of %d: %v", leaf, by.Me(), err)
-			}
-			if err != nil || got.Evicted { // who lacks a pre-shared key can't follow (RFC 9420 §8.4)
-				delete(c.groups, leaf)
-			}
-		}
-	}
+	c.follow(by, staged.Commit)
 	if err := by.Merge(); err != nil {
 		t.Fatal(err)
 	}
+	if WelcomeFor(staged.Welcome, kp.Ref()) {
+		g, err := Join(guest.cfg, staged.Welcome, kp, priv, nil)
+		switch {
+		case noPSKOf(err):
+			return
+		case err != nil:
+			t.Fatalf("a guest can't join any more: %v", err)
+		}
+		c.groups[g.Me()] = g
+		c.talk(g)
+	}
 	c.agree()
 	c.talk(by)
+}
+
+// follow lets everybody else take an honest commit.
+func (c *crowd) follow(by *Group, commit []byte) {
+	t := c.e.t
+	t.Helper()
+	if c.public != nil {
+		if _, err := c.public.Process(commit); err != nil {
+			t.Fatalf("the tracker refuses an honest commit: %v", err)
+		}
+	}
+	for _, leaf := range c.members() {
+		g := c.groups[leaf]
+		if g == by {
+			continue
+		}
+		got, err := g.Process(commit)
+		if err != nil && !noPSKOf(err) {
+			t.Fatalf("member %d refuses an honest commit of %d: %v", leaf, by.Me(), err)
+		}
+		if err != nil || got.Evicted { // who lacks a pre-shared key can't follow (RFC 9420 §8.4)
+			delete(c.groups, leaf)
+		}
+	}
 }
 
 // others keeps the leaves that are members and not the committer.

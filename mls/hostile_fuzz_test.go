@@ -138,23 +138,9 @@ func (c *crowd) admit(s *script, kp *KeyPackage, p *party, priv *KeyPackagePriva
 		}
 		return nil
 	}
-	for _, leaf := range c.members() {
-		if g := c.groups[leaf]; g != by {
-			if _, err := g.Process(staged.Commit); err != nil {
-				t.Fatalf("member %d refuses what an honest member adds: %v", leaf, err)
-			}
-		}
-	}
-	if _, err := c.public.Process(staged.Commit); err != nil {
-		t.Fatalf("the tracker refuses what an honest member adds: %v", err)
-	}
+	c.follow(by, staged.Commit)
 	if err := by.Merge(); err != nil {
 		t.Fatal(err)
-	}
-	for _, leaf := range c.members() {
-		if c.groups[leaf].Evicted() {
-			delete(c.groups, leaf)
-		}
 	}
 	c.agree()
 	if c.e.open {
