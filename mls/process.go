@@ -116,6 +116,9 @@ func (g *Group) epochOf(h *message.PrivateHead) (*core, error) {
 
 // handle takes in a verified handshake message of the present epoch.
 func (g *Group) handle(m *message.Signed) (*Received, error) {
+	if g.reInit { // RFC 9420 §12.4.2 M2: who sent it broke the rule
+		return nil, public.Invalid("check message: the group was reinitialised")
+	}
 	received := &Received{
 		Kind: m.Kind, Sender: m.Sender.Index, External: m.Sender.Kind != message.SenderMember,
 		Epoch: m.Epoch, AuthenticatedData: bytes.Clone(m.AAD),

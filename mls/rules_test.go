@@ -245,6 +245,24 @@ func TestReInitComesLast(t *testing.T) {
 	}
 }
 
+// TestReInitStays: a member that goes on after a ReInit takes nobody along.
+func TestReInitStays(t *testing.T) {
+	t.Parallel()
+	l, a, b, c := pskLab(t)
+	msg, _ := l.proposeBy(b, message.Proposal{Kind: ProposalReInit, ReInit: message.ReInit{GroupID: []byte("next"), Version: 1, Suite: 1}})
+	l.deliver(b, msg)
+	l.must(b.g.st.Keep(b.cfg.options(), reread(t, msg)))
+	l.commit(a, CommitOptions{})
+	proposal, _ := l.proposeBy(c, message.Proposal{Kind: ProposalRemove, Removed: 1})
+	l.unmoved("what was sent after a ReInit", func() { // RFC 9420 §12.4.2 M2
+		l.refusedByMembers("a commit after a ReInit", l.commitBy(c, forge{}), ErrInvalid, c)
+		l.refusedByMembers("a proposal after a ReInit", proposal, ErrInvalid, c)
+	})
+	if _, err := b.g.Seal(nil, nil, 0); !errors.Is(err, ErrInvalid) {
+		t.Errorf("Seal after all that: %v", err)
+	}
+}
+
 // TestCommitAloneChangesNothing: making a commit leaves everything as it was
 // until Merge.
 func TestCommitAloneChangesNothing(t *testing.T) {
