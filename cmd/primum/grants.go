@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,7 @@ import (
 	"primum/circle"
 	"primum/client"
 	"primum/grant"
+	"primum/mls"
 )
 
 func grantsCommand(a *app) *cobra.Command {
@@ -83,6 +85,10 @@ func grantLine(id string, g circle.GrantInfo) map[string]any {
 	line := map[string]any{
 		"grant": g.ID, "direction": id[len("grants."):], "state": g.State, "owner": g.Owner, "grantee": g.Grantee,
 		"things": sharedText(g), "from": g.ValidFrom, "until": g.ValidUntil, "open": g.Joined,
+		"suite": g.Suite.String(),
+	}
+	if len(g.Unfit) > 0 {
+		line["unfit"] = g.Unfit
 	}
 	if w := g.Withdrawal; w != nil {
 		line["lockOne"], line["confirmed"] = w.LockOne, w.Confirmed()
@@ -103,10 +109,23 @@ func fineText(g circle.GrantInfo) string {
 }
 
 func (a *app) stateOf(g circle.GrantInfo) string {
+	state := a.state(g.State)
 	if g.State == grant.Given && !g.Joined {
-		return a.words.get("state.waiting")
+		state = a.words.get("state.waiting")
 	}
-	return a.state(g.State)
+	if suite := a.suite(uint16(g.Suite)); suite != "" && !g.State.Terminal() {
+		return a.words.get("state.with", "State", state, "Suite", suite)
+	}
+	return state
+}
+
+// suite is one word where the strongest suite is not among those listed: a later
+// quantum computer could find out the keys.
+func (a *app) suite(listed ...uint16) string {
+	if slices.Contains(listed, uint16(mls.Suites()[0])) {
+		return ""
+	}
+	return a.words.get("suite.classic")
 }
 
 func (a *app) state(s grant.State) string { return a.words.get("state." + string(s)) }

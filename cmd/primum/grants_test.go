@@ -7,6 +7,7 @@ import (
 
 	"primum/circle"
 	"primum/grant"
+	"primum/mls"
 	"primum/thing"
 )
 
@@ -56,5 +57,23 @@ func TestGrantsShowHowFarAWithdrawalIs(t *testing.T) {
 	a.showGrants("grants.given", []circle.GrantInfo{shut}, true, who)
 	if got := out.String(); !strings.Contains(got, "lock two") || strings.Contains(got, "not confirmed") {
 		t.Errorf("grants --all say %q", got)
+	}
+}
+
+// A circle on the older suite says so in one word; one on the hybrid, and one
+// that has ended, say nothing.
+func TestGrantsShowTheOlderSuite(t *testing.T) {
+	t.Parallel()
+	who := func(g circle.GrantInfo) string { return g.Grantee }
+	for want, g := range map[string]circle.GrantInfo{
+		"running, classic": {State: grant.Given, Joined: true, Suite: mls.X25519AES128GCMSHA256Ed25519},
+		"running":          {State: grant.Given, Joined: true, Suite: mls.MLKEM768X25519AES128GCMSHA256Ed25519},
+		"over":             {State: grant.Expired, Joined: true, Suite: mls.X25519AES128GCMSHA256Ed25519},
+	} {
+		a, out, _ := testApp(t)
+		a.showGrants("grants.given", []circle.GrantInfo{g}, true, who)
+		if got := out.String(); !strings.Contains(got, want) || strings.Contains(got, "classic") != strings.Contains(want, "classic") {
+			t.Errorf("grants say %q, want %q", got, want)
+		}
 	}
 }

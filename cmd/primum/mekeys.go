@@ -26,14 +26,14 @@ func meClientsCommand(a *app) *cobra.Command {
 		}
 		for _, c := range d.Clients() {
 			if a.json {
-				a.line(map[string]any{"client": c.Name, "added": c.Added, "here": c.Name == v.ClientName()})
+				a.line(map[string]any{"client": c.Name, "added": c.Added, "suites": c.Suites, "here": c.Name == v.ClientName()})
 				continue
 			}
 			id := "me.clients.line"
 			if c.Name == v.ClientName() {
 				id = "me.clients.here"
 			}
-			a.say(id, "Client", c.Name, "Added", a.when(c.Added))
+			a.say(id, "Client", c.Name, "Added", a.when(c.Added), "Suite", a.suite(c.Suites...))
 		}
 		return nil
 	})

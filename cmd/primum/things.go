@@ -233,7 +233,7 @@ func (a *app) showThing(o *opened, home circle.ID, t circle.Thing) error {
 	for _, g := range o.Owner.Given() {
 		for _, s := range g.Shared {
 			if s.Source.Thing == t.ID && g.Home == home {
-				a.say("thing.grant", "Name", s.Source.Name, "Grantee", g.Grantee, "State", a.state(g.State), "Until", a.when(g.ValidUntil))
+				a.say("thing.grant", "Name", s.Source.Name, "Grantee", g.Grantee, "State", a.stateOf(g), "Until", a.when(g.ValidUntil))
 			}
 		}
 	}

@@ -264,8 +264,25 @@ func (an *Anchor) planHome(r *core.Room, now time.Time) {
 		return
 	}
 	an.planRoster(r, v, core.MaxRoster, an.homeSet(v), now)
+	an.planUnfit(r)
 	an.planStock(r, v)
 	an.planThings()
+}
+
+// planUnfit tells which of the owner's clients can't enter the home.
+func (an *Anchor) planUnfit(r *core.Room) {
+	var news []core.ClientReport
+	for _, name := range core.SortedKeys(an.State.Lives) {
+		l := an.State.Lives[name]
+		if unfit := slices.Contains(r.Unfit, name); unfit != l.Unfit {
+			l.Unfit = unfit
+			an.Touch(partAnchor)
+			news = append(news, reportLife(name, l))
+		}
+	}
+	if len(news) > 0 {
+		an.tellHome(core.HomeMessage{T: core.HomeStatus, Lives: news}, "")
+	}
 }
 
 // homeSet is one hash of the active documents in the home circle.
@@ -387,11 +404,6 @@ func (an *Anchor) planLives(now time.Time) {
 		}
 		if l.Gap && !l.Told {
 			l.Told = true
-			an.Touch(partAnchor)
-			news = append(news, reportLife(c.Name, l))
-		}
-		if unfit := slices.Contains(an.Home().Unfit, c.Name); unfit != l.Unfit {
-			l.Unfit = unfit
 			an.Touch(partAnchor)
 			news = append(news, reportLife(c.Name, l))
 		}

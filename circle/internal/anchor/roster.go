@@ -66,6 +66,7 @@ func (an *Anchor) planIdentities(now time.Time) {
 // planRoster makes the circle's members what the identity document says, and
 // its context what the documents say, in one commit.
 func (an *Anchor) planRoster(r *core.Room, v *identity.Verified, most int, set string, now time.Time) {
+	an.noteUnfit(r, v, most)
 	wanted := an.wantedClients(r, v, most, now)
 	add, rejoining, missing := an.takePackages(r, v, wanted, now)
 	remove := an.removals(r, wanted, rejoining, now)
@@ -88,10 +89,27 @@ func (an *Anchor) planRoster(r *core.Room, v *identity.Verified, most int, set s
 	an.commit(r, c, have, add, remove, now)
 }
 
+// noteUnfit finds clients that don't list the circle's suite, which it keeps as
+// long as it lives: they can't enter, and their owner is told.
+func (an *Anchor) noteUnfit(r *core.Room, v *identity.Verified, most int) {
+	var unfit []string
+	for i, c := range v.Clients() {
+		if i < min(most, core.MaxRoster) && !core.Speaks(c, r.MLS.Suite()) {
+			unfit = append(unfit, c.Name)
+		}
+	}
+	if slices.Equal(unfit, r.Unfit) {
+		return
+	}
+	r.Unfit = unfit
+	if g := an.grantOf(r.ID); g != nil {
+		an.report(g)
+	}
+}
+
 // wantedClients are the clients that belong into the circle, by signature key.
 func (an *Anchor) wantedClients(r *core.Room, v *identity.Verified, most int, now time.Time) map[string]identity.Client {
 	wanted := map[string]identity.Client{}
-	r.Unfit = nil
 	for i, c := range v.Clients() {
 		if i >= min(most, core.MaxRoster) {
 			break
@@ -99,8 +117,7 @@ func (an *Anchor) wantedClients(r *core.Room, v *identity.Verified, most int, no
 		key := keyName(c.Key)
 		l := r.Leaves[key]
 		switch {
-		case !core.Speaks(c, r.MLS.Suite()):
-			r.Unfit = append(r.Unfit, c.Name) // a circle keeps its suite
+		case !core.Speaks(c, r.MLS.Suite()): // see noteUnfit
 		case l != nil && (now.Sub(l.Heard) > silentLeaf || l.Waits && now.Sub(l.Heard) > waitingLeaf):
 			if !r.Claimed[c.Name].After(now) {
 				r.Claimed[c.Name] = now.AddDate(10, 0, 0) // it asks itself when it is back

@@ -204,9 +204,8 @@ const (
 	EventGranted EventKind = "granted"
 	// EventDeclined: the anchor did not accept Grant: Reason, Text.
 	EventDeclined EventKind = "declined"
-	// EventRoster: the clients in the circle changed: Clients. Reason circle-full:
-	// these found no room; suite: these can't enter, they don't list the circle's
-	// cipher suite.
+	// EventRoster: the clients in the circle changed: Clients. circle-full
+	// names in Reason when some found no room.
 	EventRoster EventKind = "roster"
 	// EventLockOne: the node has fenced Grant at ValueAt.
 	EventLockOne EventKind = "lock-one"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"primum/circle/internal/core"
@@ -21,6 +22,7 @@ const (
 	repeatMax     = time.Hour
 	maxNonces     = 64
 	tagWithdrawal = "closing:"
+	reasonSuite   = "suite" // clients that can't enter a circle
 )
 
 // Incoming takes what came out of a circle's log.
@@ -253,10 +255,8 @@ func (o *Owner) statusCame(r *core.Room, h *member.OwnedHome, m core.HomeMessage
 			o.LoseState(r, "gap")
 			return
 		case l.Unfit && !was.Unfit:
-			o.Emit(core.Event{
-				Kind: core.EventRoster, Circle: r.ID, Clients: []string{l.Client}, Reason: "suite",
-				Text: fmt.Sprintf("%s can't enter this home: it does not list %s; bring its program up to date or claim the thing again", l.Client, h.Cipher()),
-			})
+			o.Problem(r.ID, "", reasonSuite, fmt.Sprintf(
+				"%s can't enter this home, which has %s: bring its program up to date and renew your identity, or claim the thing again", l.Client, h.Cipher()))
 		case l.Silent && !was.Silent:
 			o.Emit(core.Event{
 				Kind: core.EventPaused, Circle: r.ID, Client: l.Client, Reason: "lease",
@@ -276,7 +276,7 @@ func (o *Owner) reported(r *core.Room, rep core.GrantReport) {
 	}
 	c, _ := core.ParseID(g.Envelope.Circle)
 	e := core.Event{Circle: c, Grant: g.ID, Account: g.Envelope.Grantee.String(), Reason: rep.Reason, Text: rep.Text, Clients: rep.Clients}
-	was, opened := g.State, g.Opened
+	was, opened, unfit := g.State, g.Opened, g.Unfit
 	g.Reason, g.Text, g.Clients, g.Unfit = rep.Reason, rep.Text, rep.Clients, rep.Unfit
 	switch rep.State {
 	case core.GrantOpen, core.GrantPaused:
@@ -299,8 +299,9 @@ func (o *Owner) reported(r *core.Room, rep core.GrantReport) {
 	if e.Kind != "" {
 		o.Emit(e)
 	}
-	if len(rep.Unfit) > 0 {
-		o.Emit(core.Event{Kind: core.EventRoster, Circle: c, Grant: g.ID, Clients: rep.Unfit, Reason: "suite"})
+	if len(rep.Unfit) > 0 && !slices.Equal(rep.Unfit, unfit) {
+		o.Problem(c, g.ID, reasonSuite, fmt.Sprintf("%s of %s can't enter this grant's circle, which has %s: its program must be brought up to date, or give anew",
+			strings.Join(rep.Unfit, ", "), g.Envelope.Grantee, core.OrLegacy(g.opening.Suite)))
 	}
 	if len(rep.Full) > 0 {
 		o.Emit(core.Event{Kind: core.EventRoster, Circle: c, Grant: g.ID, Clients: rep.Full, Reason: "circle-full"})
