@@ -12,12 +12,12 @@ import (
 	"primum/mls/internal/tree"
 )
 
-// Process takes in a message of the group. After an error the state is as it
-// was. A commit that is accepted drops a pending commit and all proposals of
-// the old epoch. Own messages come back as ErrOwnMessage: what they do is done
-// by Merge, or was done when they were made. That is said of no message that
-// another has made, but of a PrivateMessage whose key was used already, which
-// can't be opened again.
+// Process takes in a message of the group (RFC 9420 §12.4.2). After an error
+// the state is as it was. A commit that is accepted drops a pending commit and
+// all proposals of the old epoch. Own messages come back as ErrOwnMessage: what
+// they do is done by Merge, or was done when they were made. That is said of no
+// message that another has made, but of a PrivateMessage whose key was used
+// already, which can't be opened again.
 func (g *Group) Process(msg []byte) (*Received, error) {
 	if err := g.usable(); err != nil {
 		return nil, fmt.Errorf("process message: %w", err)

@@ -29,7 +29,7 @@ func (s Sender) write(w *codec.Writer) {
 	}
 }
 
-// ReadSender reads what Write wrote.
+// ReadSender reads what Write wrote (RFC 9420 §6).
 func ReadSender(r *codec.Reader) Sender {
 	s := Sender{Kind: r.U8()}
 	switch s.Kind {
@@ -63,7 +63,7 @@ type Signed struct {
 	Tag       []byte // confirmation tag, of commits
 }
 
-// WriteHead appends all of the content before its body.
+// WriteHead appends all of the content before its body (RFC 9420 §6).
 func (c *Content) WriteHead(w *codec.Writer) {
 	w.Bytes(c.GroupID)
 	w.U64(c.Epoch)
@@ -102,7 +102,7 @@ func readContent(r *codec.Reader) Content {
 	return c
 }
 
-// ReadBody reads the part of the content that fits its kind.
+// ReadBody reads the part of the content that fits its kind (RFC 9420 §6).
 func (c *Content) ReadBody(r *codec.Reader) {
 	switch c.Kind {
 	case KindApplication:
@@ -189,7 +189,7 @@ func Header(wire uint16) *codec.Writer {
 	return &w
 }
 
-// ReadHeader reads the start of an MLSMessage.
+// ReadHeader reads the start of an MLSMessage (RFC 9420 §6).
 func ReadHeader(r *codec.Reader) (wire uint16) {
 	if v := r.U16(); v != tree.Version {
 		r.Fail(fmt.Errorf("protocol version %d is not supported", v))
@@ -210,8 +210,8 @@ func (m *Signed) PublicMessage(s *suite.Suite, membership, context []byte) []byt
 	return w.Out()
 }
 
-// ReadPublic reads a PublicMessage after the header of the MLSMessage; it
-// aliases the input.
+// ReadPublic reads a PublicMessage after the header of the MLSMessage (RFC 9420
+// §6.2); it aliases the input.
 func ReadPublic(r *codec.Reader) (m *Signed, membershipTag []byte, err error) {
 	m = &Signed{Wire: WirePublicMessage, Content: readContent(r)}
 	m.ReadAuth(r)

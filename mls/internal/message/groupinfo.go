@@ -23,7 +23,7 @@ type GroupInfo struct {
 	Unsigned   []byte // GroupInfoTBS
 }
 
-// NewGroupInfo describes an epoch; sign completes it.
+// NewGroupInfo describes an epoch (RFC 9420 §12.4.3); sign completes it.
 func NewGroupInfo(c *schedule.Context, tag []byte, signer uint32, extensions tree.Extensions) *GroupInfo {
 	g := &GroupInfo{Context: c, Extensions: extensions, Tag: tag, Signer: signer}
 	var w codec.Writer
@@ -38,7 +38,7 @@ func NewGroupInfo(c *schedule.Context, tag []byte, signer uint32, extensions tre
 	return g
 }
 
-// Sign completes the group info.
+// Sign completes the group info (RFC 9420 §12.4.3).
 func (g *GroupInfo) Sign(s *suite.Suite, rand io.Reader, signer crypto.Signer) error {
 	sig, err := s.SignWithLabel(rand, signer, "GroupInfoTBS", g.Unsigned)
 	if err != nil {
@@ -55,7 +55,8 @@ func (g *GroupInfo) Write(w *codec.Writer) {
 	w.Bytes(g.Signature)
 }
 
-// ReadGroupInfo reads a GroupInfo; but for the context it aliases the input.
+// ReadGroupInfo reads a GroupInfo (RFC 9420 §12.4.3); but for the context it
+// aliases the input.
 func ReadGroupInfo(r *codec.Reader) *GroupInfo {
 	start := r.Offset()
 	g := &GroupInfo{
@@ -69,7 +70,7 @@ func ReadGroupInfo(r *codec.Reader) *GroupInfo {
 	return g
 }
 
-// ParseGroupInfo reads an MLSMessage(GroupInfo).
+// ParseGroupInfo reads an MLSMessage(GroupInfo) (RFC 9420 §12.4.3).
 func ParseGroupInfo(msg []byte) (*GroupInfo, error) {
 	r := codec.NewReader(msg)
 	if wire := ReadHeader(r); r.Err() == nil && wire != WireGroupInfo {

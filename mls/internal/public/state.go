@@ -50,7 +50,7 @@ func NewState(s *suite.Suite, c *schedule.Context, t *tree.Tree, tag []byte) *St
 	}
 }
 
-// Rules are what leaves must fulfil in this epoch.
+// Rules are what leaves must fulfil in this epoch (RFC 9420 §7.3).
 func (st *State) Rules() tree.Rules {
 	return tree.Rules{Suite: st.Suite, GroupID: st.Context.GroupID, Extensions: st.Context.Extensions}
 }

@@ -10,7 +10,7 @@ import (
 // costs O(log n) after one change.
 func (t *Tree) Hash() []byte { return t.hashAt(t.root()) }
 
-// HashAt is the tree hash of the subtree at a node.
+// HashAt is the tree hash of the subtree at a node (RFC 9420 §7.8).
 func (t *Tree) HashAt(x uint32) []byte {
 	if int(x) >= len(t.nodes) {
 		return nil

@@ -46,7 +46,7 @@ func (p *UpdatePath) Write(w *codec.Writer) {
 	})
 }
 
-// ReadUpdatePath reads a path; its ciphertexts alias the input.
+// ReadUpdatePath reads a path (RFC 9420 §7.6); its ciphertexts alias the input.
 func ReadUpdatePath(r *codec.Reader) *UpdatePath {
 	p := &UpdatePath{Leaf: ReadLeafNode(r)}
 	v := r.Vector()

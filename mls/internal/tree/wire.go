@@ -61,9 +61,9 @@ func writeNode(w *codec.Writer, n *node) {
 	}
 }
 
-// Parse decodes a ratchet_tree extension that fills b. It allocates O(len(b)):
-// every place costs a byte of input. The tree must then be checked against its
-// hash and by Validate.
+// Parse decodes a ratchet_tree extension that fills b (RFC 9420 §12.4.3.3). It
+// allocates O(len(b)): every place costs a byte of input. The tree must then be
+// checked against its hash and by Validate.
 func Parse(s *suite.Suite, b []byte) (*Tree, error) {
 	r := codec.NewReader(b)
 	t := Read(s, r)
