@@ -245,6 +245,47 @@ func TestReInitComesLast(t *testing.T) {
 	}
 }
 
+// otherSuite is a suite that a group of the given one does not have.
+func otherSuite(id Suite) Suite {
+	for _, other := range Suites() {
+		if other != id {
+			return other
+		}
+	}
+	return 0
+}
+
+// TestOtherSuitesStayOut: neither key package nor Welcome of another suite that
+// is known here gets into a group.
+func TestOtherSuitesStayOut(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 54, 2)
+	by, who := l.at(0), l.party()
+	kp, priv := l.keyPackage(who)
+	staged, err := by.g.Commit(CommitOptions{Add: []*KeyPackage{kp}})
+	l.must(err)
+	other := otherSuite(by.g.Suite())
+	msg := bytes.Clone(staged.Welcome)
+	msg[4], msg[5] = byte(other>>8), byte(other) // behind version and wire format
+	// RFC 9420 §12.4.3.1 R1
+	if g, err := Join(who.cfg, msg, kp, priv, nil); !errors.Is(err, ErrSuite) || g != nil {
+		t.Errorf("a Welcome of %v: %v", other, err)
+	}
+	by.g.Discard()
+	foreign, _, err := NewKeyPackage(KeyPackageOptions{
+		Suite: other, Identity: []byte(who.name), Signer: who.cfg.Signer,
+		NotBefore: labTime().Add(-time.Hour), NotAfter: labTime().Add(time.Hour), Rand: l.rnd,
+	})
+	l.must(err)
+	// RFC 9420 §10.1 R1
+	if _, err := by.g.Commit(CommitOptions{Add: []*KeyPackage{foreign}}); !errors.Is(err, ErrSuite) {
+		t.Errorf("committing a key package of %v: %v", other, err)
+	}
+	add := message.Proposal{Kind: ProposalAdd, KeyPackage: foreign.inner}
+	proposal, _ := l.proposeBy(by, add)
+	l.refused("a key package of another suite", proposal, ErrInvalid, by)
+}
+
 // TestReInitStays: a member that goes on after a ReInit takes nobody along.
 func TestReInitStays(t *testing.T) {
 	t.Parallel()
