@@ -148,7 +148,8 @@ func (c *crowd) admit(s *script, kp *KeyPackage, p *party, priv *KeyPackagePriva
 	}
 	g, err := Join(p.cfg, staged.Welcome, kp, priv, nil)
 	leafKey, _ := kp.suite.PublicOf(priv.leaf)
-	holds := checkOwnKeys(&p.cfg, kp, priv) == nil && bytes.Equal(leafKey, kp.inner.Leaf.EncryptionKey)
+	_, lacks := checkOwnKeys(&p.cfg, kp, priv)
+	holds := lacks == nil && bytes.Equal(leafKey, kp.inner.Leaf.EncryptionKey)
 	if (err == nil) != holds {
 		t.Fatalf("a client that holds its keys (%t) joins with %v", holds, err)
 	}
@@ -303,7 +304,9 @@ func (e *evil) opened(msg []byte, kp *KeyPackage, priv *KeyPackagePrivate) *mess
 	e.t.Helper()
 	w, err := message.ParseWelcome(bytes.Clone(msg))
 	e.must(err)
-	secrets, err := openSecrets(w, kp.Ref(), priv.init, e.by.g.st.Suite)
+	initKey, err := priv.initKey(kp)
+	e.must(err)
+	secrets, err := openSecrets(w, kp.Ref(), initKey, e.by.g.st.Suite)
 	e.must(err)
 	return secrets
 }

@@ -39,10 +39,11 @@ func join(cfg Config, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, nodes
 	if m.Suite != kp.inner.Suite { // RFC 9420 §12.4.3.1 R1
 		return nil, fmt.Errorf("welcome of suite 0x%04x for a key package of 0x%04x: %w", m.Suite, kp.inner.Suite, ErrSuite)
 	}
-	if err := checkOwnKeys(&cfg, kp, priv); err != nil {
+	initKey, err := checkOwnKeys(&cfg, kp, priv)
+	if err != nil {
 		return nil, err
 	}
-	secrets, err := openSecrets(m, kp.Ref(), priv.init, s)
+	secrets, err := openSecrets(m, kp.Ref(), initKey, s)
 	if err != nil {
 		return nil, err
 	}
@@ -50,31 +51,30 @@ func join(cfg Config, msg []byte, kp *KeyPackage, priv *KeyPackagePrivate, nodes
 	return enterGroup(m, &cfg, s, secrets, kp, priv, nodes)
 }
 
-// checkOwnKeys checks that a joiner holds what its key package says.
-func checkOwnKeys(cfg *Config, kp *KeyPackage, priv *KeyPackagePrivate) error {
-	if err := priv.fits(kp); err != nil {
-		return err
-	}
-	if cfg.Signer == nil {
-		return nil
+// checkOwnKeys checks that a joiner holds what its key package says, and gives
+// the init key. The leaf key is checked in the tree.
+func checkOwnKeys(cfg *Config, kp *KeyPackage, priv *KeyPackagePrivate) (*suite.PrivateKey, error) {
+	initKey, err := priv.initKey(kp)
+	if err != nil || cfg.Signer == nil {
+		return initKey, err
 	}
 	pub, err := kp.suite.SignatureKey(cfg.Signer)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !bytes.Equal(pub, kp.inner.Leaf.SignatureKey) {
-		return errors.New("the signer does not hold the signature key of the key package")
+		return nil, errors.New("the signer does not hold the signature key of the key package")
 	}
-	return nil
+	return initKey, nil
 }
 
 // openSecrets decrypts the group secrets for a key package.
-func openSecrets(m *message.Welcome, ref, initKey []byte, s *suite.Suite) (*message.GroupSecrets, error) {
+func openSecrets(m *message.Welcome, ref []byte, initKey *suite.PrivateKey, s *suite.Suite) (*message.GroupSecrets, error) {
 	sealed, err := m.Find(ref) // RFC 9420 §12.4.3.1 R1
 	if err != nil {
 		return nil, err
 	}
-	plain, err := s.DecryptWithLabel(initKey, "Welcome", m.Info, sealed.KEMOutput, sealed.Ciphertext)
+	plain, err := initKey.DecryptWithLabel("Welcome", m.Info, sealed.KEMOutput, sealed.Ciphertext)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}

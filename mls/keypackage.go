@@ -205,17 +205,17 @@ func (p KeyPackagePrivate) Format(f fmt.State, _ rune) {
 // LogValue hides the keys.
 func (p KeyPackagePrivate) LogValue() slog.Value { return slog.StringValue("…") }
 
-// fits checks that the private keys belong to the package: here the init key,
-// and the leaf's by tree.Join, in the tree where the very leaf stands.
-func (p *KeyPackagePrivate) fits(k *KeyPackage) error {
+// initKey is the private init key where it belongs to the package. That the
+// leaf's does is checked by tree.Join, in the tree where the very leaf stands.
+func (p *KeyPackagePrivate) initKey(k *KeyPackage) (*suite.PrivateKey, error) {
 	if p.packageKeys == nil {
-		return errors.New("the private keys of the key package are missing")
+		return nil, errors.New("the private keys of the key package are missing")
 	}
-	pub, err := k.suite.PublicOf(p.init)
-	if err != nil || !bytes.Equal(pub, k.inner.InitKey) {
-		return errors.New("the private keys are of another key package")
+	key, err := k.suite.PrivateKey(p.init)
+	if err != nil || !bytes.Equal(key.Public(), k.inner.InitKey) {
+		return nil, errors.New("the private keys are of another key package")
 	}
-	return nil
+	return key, nil
 }
 
 // Format prints identity and lifetime and never the signer.

@@ -273,7 +273,9 @@ func (l *lab) welcome(by *party, added, to *KeyPackage, priv *KeyPackagePrivate,
 	if added == to {
 		m, err := message.ParseWelcome(bytes.Clone(pending.staged.Welcome))
 		l.must(err)
-		real, err := openSecrets(m, to.Ref(), priv.init, s)
+		initKey, err := priv.initKey(to)
+		l.must(err)
+		real, err := openSecrets(m, to.Ref(), initKey, s)
 		l.must(err)
 		in.PathSecret = real.PathSecret
 	}

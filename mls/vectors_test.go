@@ -359,7 +359,11 @@ func TestWelcomeVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in, err := openSecrets(m, kp.Ref(), row.InitPriv, s)
+		initKey, err := s.PrivateKey(row.InitPriv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := openSecrets(m, kp.Ref(), initKey, s)
 		if err != nil {
 			t.Fatal(err)
 		}

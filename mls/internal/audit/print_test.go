@@ -24,6 +24,7 @@ var reviewedPrints = map[string]string{
 	"mls/internal/suite Suite.VerifyWithLabel: label":                        "a constant of the caller",
 	"mls/internal/suite Suite.EncryptWithLabel: label":                       "a constant of the caller",
 	"mls/internal/suite Suite.DecryptWithLabel: label":                       "a constant of the caller",
+	"mls/internal/suite PrivateKey.DecryptWithLabel: label":                  "a constant of the caller",
 	"mls/internal/tree Rules.checkLifetime: r.At.UTC().Format(time.RFC3339)": "the time of the check",
 }
 

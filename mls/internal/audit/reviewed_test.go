@@ -8,7 +8,7 @@ var reviewed = map[string]string{
 	"mls Group.adoptUpdate: bytes.Equal(u.pub, fresh.EncryptionKey)":                                    "public keys of the tree and of a proposal",
 	"mls Group.epochOf: bytes.Equal(h.GroupID, c.st.Context.GroupID)":                                   "group ids travel in clear",
 	"mls Group.ownResumption: bytes.Equal(groupID, g.st.Context.GroupID)":                               "group ids travel in clear",
-	"mls KeyPackagePrivate.fits: bytes.Equal(pub, k.inner.InitKey)":                                     "public keys, one derived from the private key",
+	"mls KeyPackagePrivate.initKey: bytes.Equal(key.Public(), k.inner.InitKey)":                         "public keys, one derived from the private key",
 	"mls allZero: bytes.TrimLeft(b, \"\\x00\")":                                                         "padding, after the AEAD has authenticated it: zero or refused",
 	"mls checkJoinPSKs: seen[id.Key()]":                                                                 "ids of pre-shared keys, not the keys",
 	"mls checkLoaded: bytes.Equal(pub, leaf.SignatureKey)":                                              "public signature keys",

@@ -118,12 +118,40 @@ func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plain []byte
 // DecryptWithLabel opens what EncryptWithLabel sealed; the error wraps
 // ErrDecrypt.
 func (s *Suite) DecryptWithLabel(priv []byte, label string, context, kemOutput, ciphertext []byte) ([]byte, error) {
-	count(workKey, 1)
-	sk, err := s.kem.NewPrivateKey(priv)
+	k, err := s.PrivateKey(priv)
 	if err != nil {
 		return nil, fmt.Errorf("decrypt %s: private key is unusable: %w", label, ErrDecrypt)
 	}
-	r, err := hpke.NewRecipient(kemOutput, sk, s.kdf, s.aead, labelled(label, context))
+	return k.DecryptWithLabel(label, context, kemOutput, ciphertext)
+}
+
+// PrivateKey is an HPKE private key that was decoded, which takes as long as a
+// decryption. It is for the calls at hand: it can't be erased.
+type PrivateKey struct {
+	s  *Suite
+	sk hpke.PrivateKey
+}
+
+// PrivateKey decodes a private key.
+func (s *Suite) PrivateKey(priv []byte) (*PrivateKey, error) {
+	count(workKey, 1)
+	sk, err := s.kem.NewPrivateKey(priv)
+	if err != nil {
+		return nil, errors.New("read private key: its encoding is invalid")
+	}
+	return &PrivateKey{s: s, sk: sk}, nil
+}
+
+// Public is its public key.
+func (k *PrivateKey) Public() []byte { return k.sk.PublicKey().Bytes() }
+
+// Format hides the key from every verb.
+func (k PrivateKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "suite.PrivateKey{…}") }
+
+// DecryptWithLabel is that of Suite.
+func (k *PrivateKey) DecryptWithLabel(label string, context, kemOutput, ciphertext []byte) ([]byte, error) {
+	count(workKey, 1)
+	r, err := hpke.NewRecipient(kemOutput, k.sk, k.s.kdf, k.s.aead, labelled(label, context))
 	if err != nil {
 		return nil, fmt.Errorf("decrypt %s: %w", label, ErrDecrypt)
 	}
@@ -169,12 +197,11 @@ func (s *Suite) Random(rand io.Reader) ([]byte, error) {
 
 // PublicOf is the public key of a serialized HPKE private key.
 func (s *Suite) PublicOf(priv []byte) ([]byte, error) {
-	count(workKey, 1)
-	sk, err := s.kem.NewPrivateKey(priv)
+	k, err := s.PrivateKey(priv)
 	if err != nil {
-		return nil, errors.New("read private key: its encoding is invalid")
+		return nil, err
 	}
-	return sk.PublicKey().Bytes(), nil
+	return k.Public(), nil
 }
 
 // CheckPublicKey refuses bytes that are no HPKE public key of the suite.
