@@ -3,10 +3,12 @@ package mlspeer
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"primum/mls"
 )
@@ -32,6 +34,13 @@ func matrix(t *testing.T, suite uint16, kinds []string) {
 		}
 	})
 	t.Log("\n" + table.String())
+	doc, err := os.ReadFile("../../docs/interop.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !t.Failed() && !strings.Contains(string(doc), table.body()) {
+		t.Error("docs/interop.md shows another table")
+	}
 }
 
 // seatings are all ways to seat the kinds at four places.
@@ -165,30 +174,49 @@ func (t *table) note(s string) {
 	}
 }
 
-// String is ✓, ✗ or — with the number of seatings.
-func (t *table) String() string {
+// String is the table below its title.
+func (t *table) String() string { return t.title + "\n\n" + t.body() }
+
+// body is ✓, ✗ or — with the number of seatings, as Markdown, and the reasons.
+func (t *table) body() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	slices.Sort(t.rows)
 	slices.Sort(t.why)
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", t.title)
-	fmt.Fprintf(&b, "| %-30s |", "four seats")
-	for _, c := range t.columns {
-		fmt.Fprintf(&b, " %-8s |", c)
-	}
-	b.WriteString("\n|" + strings.Repeat("-", 32) + "|" + strings.Repeat(strings.Repeat("-", 10)+"|", len(t.columns)) + "\n")
+	lines := [][]string{append([]string{"four seats"}, t.columns...)}
 	for _, row := range t.rows {
-		fmt.Fprintf(&b, "| %-30s |", row)
-		for _, c := range t.columns {
-			fmt.Fprintf(&b, " %-8s |", t.cells[row+"\x00"+c])
+		line := []string{row}
+		for _, column := range t.columns {
+			line = append(line, t.cells[row+"\x00"+column].String())
 		}
-		b.WriteString("\n")
+		lines = append(lines, line)
 	}
+	var b strings.Builder
+	for i, line := range lines {
+		for c, text := range line {
+			fmt.Fprintf(&b, "| %-*s ", width(lines, c), text)
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			for c := range line {
+				b.WriteString("|" + strings.Repeat("-", width(lines, c)+2))
+			}
+			b.WriteString("|\n")
+		}
+	}
+	b.WriteString("\n")
 	for _, s := range t.why {
-		b.WriteString(s + "\n")
+		b.WriteString("- " + s + "\n")
 	}
 	return b.String()
+}
+
+// width is that of a column in runes.
+func width(lines [][]string, column int) (n int) {
+	for _, line := range lines {
+		n = max(n, utf8.RuneCountInString(line[column]))
+	}
+	return n
 }
 
 func (c *cell) String() string {

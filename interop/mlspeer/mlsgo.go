@@ -9,6 +9,7 @@ import (
 
 	"github.com/thomas-vilte/mls-go/ciphersuite"
 	"github.com/thomas-vilte/mls-go/credentials"
+	"github.com/thomas-vilte/mls-go/extensions"
 	"github.com/thomas-vilte/mls-go/framing"
 	"github.com/thomas-vilte/mls-go/group"
 	"github.com/thomas-vilte/mls-go/keypackages"
@@ -36,6 +37,7 @@ type goMember struct {
 	priv  *keypackages.KeyPackagePrivateKeys
 	g     *group.Group
 	out   bool // a commit removed it
+	psks  map[string][]byte
 }
 
 func openGo(suite uint16, identity []byte) (member, error) {
@@ -48,7 +50,7 @@ func openGo(suite uint16, identity []byte) (member, error) {
 		return nil, err
 	}
 	return &goMember{
-		suite: cs, seed: key.Seed(), key: ciphersuite.NewEd25519SignaturePrivateKey(key),
+		suite: cs, psks: map[string][]byte{}, seed: key.Seed(), key: ciphersuite.NewEd25519SignaturePrivateKey(key),
 		cred: &credentials.CredentialWithKey{
 			Credential: credentials.NewBasicCredential(identity), Ed25519PrivateKey: key, SignatureKeyBytes: public,
 		},
@@ -69,6 +71,12 @@ func (m *goMember) do(q *Request) (r *Reply, err error) {
 		return r, err
 	case OpJoin:
 		return r, m.join(q.Message)
+	case OpExternal:
+		r.Message, err = m.external(q.Message)
+		return r, err
+	case OpPSK:
+		m.psks[string(q.Context)] = q.Data
+		return r, nil
 	}
 	if m.g == nil {
 		return nil, errors.New("in no group")
@@ -110,8 +118,26 @@ func (m *goMember) join(b []byte) error {
 		return err
 	}
 	m.out = false
-	m.g, err = group.JoinFromWelcome(w, m.kp, m.priv, nil)
+	m.g, err = group.JoinFromWelcome(w, m.kp, m.priv, m.psks)
 	return err
+}
+
+func (m *goMember) external(b []byte) ([]byte, error) {
+	msg, err := framing.UnmarshalMLSMessage(b)
+	if err != nil {
+		return nil, err
+	}
+	info, err := group.UnmarshalGroupInfo(msg.GroupInfo)
+	if err != nil {
+		return nil, err
+	}
+	g, staged, err := group.ExternalCommit(info, m.suite, m.key, m.key.PublicKey(), nil, m.cred.Credential)
+	if err != nil {
+		return nil, err
+	}
+	m.g, m.out = g, false
+	ac := staged.AuthenticatedContent()
+	return framing.NewMLSMessagePublic(&framing.PublicMessage{Content: ac.Content, Auth: ac.Auth}).Marshal(), nil
 }
 
 func parseGoKeyPackage(b []byte) (*keypackages.KeyPackage, error) {
@@ -140,6 +166,10 @@ func (m *goMember) propose(q *Request) (_ []byte, err error) {
 		if p, err = m.g.AddMember(kp); err != nil {
 			return nil, err
 		}
+	case KindPSK:
+		p = m.keep(group.NewPreSharedKeyProposal(1, q.Context))
+		p.PreSharedKey.PskID.Nonce = make([]byte, m.suite.HashLength())
+		_, err = rand.Read(p.PreSharedKey.PskID.Nonce)
 	default:
 		return nil, fmt.Errorf("proposal %q is not known", q.Kind)
 	}
@@ -150,6 +180,11 @@ func (m *goMember) propose(q *Request) (_ []byte, err error) {
 }
 
 func (m *goMember) commit(q *Request) (*Reply, error) {
+	m.loadPSKs()
+	if q.ExtType != 0 || q.NoExt {
+		list := []group.Extension{{Type: extensions.ExtensionType(q.ExtType), Data: q.ExtData}}
+		m.keep(group.NewGroupContextExtensionsProposal(list[:min(1, q.ExtType)]))
+	}
 	for _, leaf := range q.Remove {
 		if _, err := m.g.RemoveMember(group.NewLeafNodeIndex(leaf)); err != nil {
 			return nil, err
@@ -174,6 +209,12 @@ func (m *goMember) commit(q *Request) (*Reply, error) {
 	r := &Reply{Message: msg}
 	r.Welcome, err = m.welcome(staged)
 	return r, err
+}
+
+// keep notes a proposal of this member's own, for its next commit.
+func (m *goMember) keep(p *group.Proposal) *group.Proposal {
+	m.g.Proposals().AddProposal(p, m.g.OwnLeafIndex())
+	return p
 }
 
 // stage makes the commit and its message.
@@ -221,7 +262,15 @@ func (m *goMember) welcome(staged *group.StagedCommit) ([]byte, error) {
 	return msg.Marshal(), nil
 }
 
+// loadPSKs gives the group the pre-shared keys of its client.
+func (m *goMember) loadPSKs() {
+	for id, key := range m.psks {
+		m.g.LoadPsk([]byte(id), key)
+	}
+}
+
 func (m *goMember) process(b []byte) (*Reply, error) {
+	m.loadPSKs()
 	msg, err := framing.UnmarshalMLSMessage(b)
 	if err != nil {
 		return nil, err
@@ -311,5 +360,5 @@ func restoreGo(state []byte) (member, error) {
 		return nil, err
 	}
 	key := ciphersuite.NewEd25519SignaturePrivateKey(ed25519.NewKeyFromSeed(s.Seed))
-	return &goMember{suite: g.CipherSuite(), seed: s.Seed, key: key, g: g}, nil
+	return &goMember{suite: g.CipherSuite(), seed: s.Seed, key: key, g: g, psks: map[string][]byte{}}, nil
 }

@@ -26,15 +26,25 @@ type ourMember struct {
 	kp       *mls.KeyPackage
 	kpKeys   *mls.KeyPackagePrivate
 	g        *mls.Group
+	psks     map[string][]byte
 }
 
 func openOurs(suite uint16, identity []byte) (member, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
-	return &ourMember{suite: mls.Suite(suite), identity: identity, key: key}, err
+	return &ourMember{suite: mls.Suite(suite), identity: identity, key: key, psks: map[string][]byte{}}, err
 }
 
-// config keeps one past epoch, as the peers keep some.
-func (m *ourMember) config() mls.Config { return mls.Config{Signer: m.key, PastEpochs: 1} }
+// config keeps one past epoch, as the peers keep some, and allows what they use.
+func (m *ourMember) config() mls.Config {
+	return mls.Config{Signer: m.key, PastEpochs: 1, AllowExternalCommits: true, AllowPSK: true, PSK: m.psk}
+}
+
+func (m *ourMember) psk(id []byte) ([]byte, error) {
+	if key, ok := m.psks[string(id)]; ok {
+		return key, nil
+	}
+	return nil, errors.New("no such pre-shared key")
+}
 
 func (m *ourMember) do(q *Request) (r *Reply, err error) {
 	r = new(Reply)
@@ -47,6 +57,9 @@ func (m *ourMember) do(q *Request) (r *Reply, err error) {
 		return r, err
 	case OpJoin:
 		return r, m.join(q.Message)
+	case OpPSK:
+		m.psks[string(q.Context)] = q.Data
+		return r, nil
 	}
 	if m.g == nil {
 		return nil, errors.New("in no group")
@@ -59,7 +72,7 @@ func (m *ourMember) do(q *Request) (r *Reply, err error) {
 	case OpProcess:
 		return m.process(q.Message)
 	case OpSeal:
-		r.Message, err = m.g.Seal(q.Data, q.AAD, 0)
+		r.Message, err = m.g.Seal(q.Data, q.AAD, q.Length)
 	case OpExport:
 		r.Data, err = m.g.Export(q.Label, q.Context, q.Length)
 	case OpGroupInfo:
@@ -114,6 +127,12 @@ func (m *ourMember) commit(q *Request) (*Reply, error) {
 		return nil, errors.New("ours sends handshakes as PublicMessage only")
 	}
 	o := mls.CommitOptions{Remove: q.Remove, AuthenticatedData: q.AAD}
+	if q.NoExt {
+		o.Extensions = []mls.Extension{}
+	}
+	if q.ExtType != 0 {
+		o.Extensions = []mls.Extension{{Type: q.ExtType, Data: q.ExtData}}
+	}
 	for _, b := range q.Add {
 		kp, err := mls.ParseKeyPackage(b)
 		if err != nil {
@@ -154,7 +173,10 @@ func (m *ourMember) view() (*View, error) {
 }
 
 // ourState is a stored member.
-type ourState struct{ Seed, Group []byte }
+type ourState struct {
+	Seed, Group []byte
+	PSKs        map[string][]byte
+}
 
 func (m *ourMember) save() ([]byte, error) {
 	if m.g == nil {
@@ -164,7 +186,7 @@ func (m *ourMember) save() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(ourState{Seed: m.key.Seed(), Group: state})
+	return json.Marshal(ourState{Seed: m.key.Seed(), Group: state, PSKs: m.psks})
 }
 
 func restoreOurs(state []byte) (member, error) {
@@ -175,7 +197,7 @@ func restoreOurs(state []byte) (member, error) {
 	if len(s.Seed) != ed25519.SeedSize {
 		return nil, errors.New("seed of the wrong length")
 	}
-	m := &ourMember{key: ed25519.NewKeyFromSeed(s.Seed)}
+	m := &ourMember{key: ed25519.NewKeyFromSeed(s.Seed), psks: s.PSKs}
 	var err error
 	m.g, err = mls.Load(m.config(), s.Group)
 	if err != nil {

@@ -99,13 +99,16 @@ func (r *room) track(s *seat) error {
 	if err != nil {
 		return err
 	}
-	tracker, err := mls.NewPublicGroup(mls.Config{}, info.Message)
+	tracker, err := mls.NewPublicGroup(trackerConfig(), info.Message)
 	if err != nil {
 		return fmt.Errorf("tracker: group info of %s (%s): %w", s.name, s.kind, err)
 	}
 	r.tracker = tracker
 	return nil
 }
+
+// trackerConfig allows what the members' does.
+func trackerConfig() mls.Config { return mls.Config{AllowExternalCommits: true, AllowPSK: true} }
 
 // keyPackages asks for fresh ones.
 func (r *room) keyPackages(joiners []*seat) (out [][]byte, err error) {
@@ -240,7 +243,8 @@ type letter struct {
 func (r *room) seal(from *seat) (*letter, error) {
 	r.said++
 	l := &letter{from: from, data: fmt.Appendf(nil, "message %d of %s", r.said, from.name), aad: fmt.Appendf(nil, "aad %d", r.said)}
-	out, err := r.call(from, Request{Op: OpSeal, Data: l.data, AAD: l.aad})
+	size := []int{0, 256, 1024}[r.said%3] // 0: as small as it gets
+	out, err := r.call(from, Request{Op: OpSeal, Data: l.data, AAD: l.aad, Length: size})
 	if err != nil {
 		return nil, err
 	}

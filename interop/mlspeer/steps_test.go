@@ -26,11 +26,12 @@ type defect string
 
 func (d defect) Error() string { return string(d) }
 
-// Defects of mls-go v1.6.0, told in docs/interop.md.
+// Defects of mls-go v1.6.0 and ts-mls 1.6.4, told in docs/interop.md.
 const (
-	noFirstTag   = defect("mls-go: the GroupInfo of a group just created has no confirmation tag (RFC 9420 §11)")
-	losesPending = defect("mls-go: a stored state lacks the reference of an own proposal, and the commit that takes it in is refused after it is restored")
-	losesSkipped = defect("mls-go: a stored state lacks the keys of skipped messages, which can't be opened after it is restored")
+	noContextCommit = defect("ts-mls: it commits no GroupContextExtensions that others could take (two reasons, see TestDefects)")
+	noFirstTag      = defect("mls-go: the GroupInfo of a group just created has no confirmation tag (RFC 9420 §11)")
+	losesPending    = defect("mls-go: a stored state lacks the reference of an own proposal, and the commit that takes it in is refused after it is restored")
+	losesSkipped    = defect("mls-go: a stored state lacks the keys of skipped messages, which can't be opened after it is restored")
 )
 
 // steps are the columns in their order.
@@ -48,6 +49,9 @@ func steps() []step {
 		{"by-ref", byReference},
 		{"private", privateCommits},
 		{"exporter", exporter},
+		{"context", contextExtensions},
+		{"psk", preShared},
+		{"external", external},
 		{"restore", restore},
 		{"skipped", skipped},
 		{"pending", pending},
@@ -237,6 +241,100 @@ func exporter(r *room) error {
 	return nil
 }
 
+// contextExtensions lets each member but those of ts-mls, which can't, replace
+// the extensions of the group context by one that demands nothing.
+func contextExtensions(r *room) error {
+	demand := mls.RequiredCapabilities(nil, nil, nil)
+	n := 0
+	for _, s := range r.seats {
+		if s.kind == tsName {
+			continue
+		}
+		n++
+		if err := r.commit(s, Request{ExtType: demand.Type, ExtData: demand.Data}); err != nil {
+			return err
+		}
+		if got := r.tracker.Extensions(); len(got) != 1 || !bytes.Equal(got[0].Data, demand.Data) {
+			return fmt.Errorf("extensions are %v and not %v", got, demand)
+		}
+	}
+	if n == 0 {
+		return noContextCommit
+	}
+	return r.talk()
+}
+
+// preShared mixes an external pre-shared key in, proposed by each member whose
+// implementation can and committed by the next, who adds the removed last one
+// with it.
+func preShared(r *room) error {
+	n := 0
+	for i, s := range r.seats {
+		if s.kind == OursName {
+			continue
+		}
+		n++
+		id, key := fmt.Appendf(nil, "key %d", i), bytes.Repeat([]byte{byte(i + 1)}, 32)
+		for _, at := range r.seats {
+			if _, err := r.call(at, Request{Op: OpPSK, Context: id, Data: key}); err != nil {
+				return err
+			}
+		}
+		committer, gone := r.seats[(i+1)%4], r.seats[(i+2)%4]
+		if err := r.commit(committer, Request{Remove: []uint32{gone.leaf}}); err != nil {
+			return err
+		}
+		if err := r.propose(s, Request{Kind: KindPSK, Context: id}); err != nil {
+			return err
+		}
+		if err := r.add(committer, gone); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return notHere("ours proposes no pre-shared key")
+	}
+	return r.talk()
+}
+
+// external lets each member whose implementation can leave and come back by an
+// external commit, to a GroupInfo of the next one.
+func external(r *room) error {
+	n := 0
+	for i, s := range r.seats {
+		if s.kind == OursName {
+			continue
+		}
+		n++
+		host := r.seats[(i+1)%4]
+		if err := r.commit(host, Request{Remove: []uint32{s.leaf}}); err != nil {
+			return err
+		}
+		info, err := r.call(host, Request{Op: OpGroupInfo})
+		if err != nil {
+			return err
+		}
+		out, err := r.call(s, Request{Op: OpExternal, Message: info.Message})
+		if err != nil {
+			return err
+		}
+		if err := r.deliver(s, out.Message); err != nil {
+			return err
+		}
+		s.in = true
+		if err := r.agree(); err != nil {
+			return err
+		}
+		if err := r.commit(s, Request{}); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		return notHere("ours joins by Welcome only")
+	}
+	return r.talk()
+}
+
 // restore saves every member and the tracker in the midst of an epoch and goes
 // on in other processes.
 func restore(r *room) error {
@@ -333,7 +431,7 @@ func (r *room) moveAll() error {
 	if err != nil {
 		return err
 	}
-	if r.tracker, err = mls.LoadPublicGroup(mls.Config{}, state); err != nil {
+	if r.tracker, err = mls.LoadPublicGroup(trackerConfig(), state); err != nil {
 		return err
 	}
 	return r.agree()

@@ -8,9 +8,11 @@ const (
 	OpCreate     = "create"     // Group
 	OpJoin       = "join"       // Message: a Welcome
 	OpPropose    = "propose"    // Kind, Message or Leaf, Private → Message
-	OpCommit     = "commit"     // Add, Remove, Private, and what was proposed → Message, Welcome
+	OpCommit     = "commit"     // Add, Remove, ExtType or NoExt, Private, and what was proposed → Message, Welcome
+	OpExternal   = "external"   // Message: a GroupInfo → Message: the commit that joins
+	OpPSK        = "psk"        // Context: the id, Data: the key, before or in a group
 	OpProcess    = "process"    // Message → Kind, Data, AAD
-	OpSeal       = "seal"       // Data, AAD → Message
+	OpSeal       = "seal"       // Data, AAD, Length: where it can be chosen, of the message → Message
 	OpExport     = "export"     // Label, Context, Length → Data
 	OpGroupInfo  = "groupinfo"  // → Message
 	OpView       = "view"       // → View
@@ -23,6 +25,7 @@ const (
 	KindAdd    = "add"    // Message: a key package
 	KindUpdate = "update" // of the own leaf
 	KindRemove = "remove" // Leaf
+	KindPSK    = "psk"    // Context: the id of an external one
 )
 
 // Kinds of messages that OpProcess tells.
@@ -45,6 +48,9 @@ type Request struct {
 	Leaf     uint32   `json:"leaf,omitempty"`
 	Add      [][]byte `json:"add,omitempty"`
 	Remove   []uint32 `json:"remove,omitempty"`
+	ExtType  uint16   `json:"ext_type,omitempty"` // the only group context extension from now on; 0: unchanged
+	ExtData  []byte   `json:"ext_data,omitempty"`
+	NoExt    bool     `json:"no_ext,omitempty"`  // no extension from now on
 	Private  bool     `json:"private,omitempty"` // a handshake as PrivateMessage
 	Data     []byte   `json:"data,omitempty"`
 	AAD      []byte   `json:"aad,omitempty"`

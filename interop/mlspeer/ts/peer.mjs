@@ -4,10 +4,12 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import {
   createApplicationMessage, createCommit, createGroup, createProposal, decodeGroupState, decodeMlsMessage,
-  emptyPskIndex, encodeGroupState, encodeMlsMessage, generateKeyPackageWithKey, joinGroup, makePskIndex, mlsExporter,
-  processMessage, zeroOutUint8Array,
+  defaultExtensionTypes, encodeGroupState, encodeMlsMessage, generateKeyPackageWithKey, joinGroup, joinGroupExternal,
+  makePskIndex, mlsExporter, processMessage, zeroOutUint8Array,
 } from "ts-mls";
 import { defaultClientConfig } from "ts-mls/clientConfig.js";
+import { encode } from "ts-mls/codec/tlsEncoder.js";
+import { decodeVarLenData, varLenDataEncoder } from "ts-mls/codec/variableLength.js";
 import { createGroupInfoWithRatchetTree } from "ts-mls/createCommit.js";
 import { signLeafNodeCommit } from "ts-mls/leafNode.js";
 import { leafToNodeIndex } from "ts-mls/treemath.js";
@@ -30,6 +32,12 @@ function unwrap(b, wireformat) {
   return read[0];
 }
 
+const typeName = (type) => Object.entries(defaultExtensionTypes).find(([, n]) => n === type)?.[0] ?? type;
+const withLength = (key) => encode(varLenDataEncoder)(key);
+const withoutLength = (data) => decodeVarLenData(data, 0)[0];
+const isExternalPub = (info, key) =>
+  info.extensions.some((x) => x.extensionType === "external_pub" && x.extensionData === key);
+
 // Member is a client and, once created or joined, its group.
 class Member {
   static async open(suite, identity) {
@@ -38,6 +46,7 @@ class Member {
     m.suite = suite;
     m.identity = identity;
     m.keys = await m.cs.signature.keygen();
+    m.psks = {};
     m.updates = []; // own Update proposals of this epoch, with their keys
     return m;
   }
@@ -61,9 +70,31 @@ class Member {
 
   async join(q) {
     const { welcome } = unwrap(bytes(q.message), "mls_welcome");
-    this.state = await joinGroup(welcome, this.kp.publicPackage, this.kp.privatePackage, emptyPskIndex, this.cs);
+    this.state = await joinGroup(welcome, this.kp.publicPackage, this.kp.privatePackage, this.findPSK(undefined), this.cs);
     this.updates = [];
     return {};
+  }
+
+  psk(q) {
+    this.psks[text(bytes(q.context))] = bytes(q.data);
+    return {};
+  }
+
+  findPSK(state) {
+    return makePskIndex(state, this.psks);
+  }
+
+  // external joins by a commit of its own. ts-mls takes the content of the
+  // extension external_pub for the key, without the length before it.
+  async external(q) {
+    const { groupInfo } = unwrap(bytes(q.message), "mls_group_info");
+    await this.keyPackage();
+    const importPublicKey = (key) => this.cs.hpke.importPublicKey(isExternalPub(groupInfo, key) ? withoutLength(key) : key);
+    const cs = { ...this.cs, hpke: { ...this.cs.hpke, importPublicKey } };
+    const result = await joinGroupExternal(groupInfo, this.kp.publicPackage, this.kp.privatePackage, false, cs);
+    this.state = result.newState;
+    this.updates = [];
+    return { message: text(wrap("mls_public_message", "publicMessage", result.publicMessage)) };
   }
 
   // take enters a state and erases what the call before it used up.
@@ -83,10 +114,16 @@ class Member {
     let proposal;
     if (q.kind === "add") proposal = this.addOf(bytes(q.message));
     else if (q.kind === "remove") proposal = { proposalType: "remove", remove: { removed: q.leaf ?? 0 } };
+    else if (q.kind === "psk") proposal = this.pskOf(bytes(q.context));
     else proposal = await this.update();
     const result = await createProposal(this.state, !q.private, proposal, this.cs);
     this.take(result);
     return { message: text(encodeMlsMessage(result.message)) };
+  }
+
+  pskOf(pskId) {
+    const pskNonce = this.cs.rng.randomBytes(this.cs.kdf.size);
+    return { proposalType: "psk", psk: { preSharedKeyId: { psktype: "external", pskId, pskNonce } } };
   }
 
   // update makes an Update proposal. ts-mls can encode, check and apply one and
@@ -110,7 +147,13 @@ class Member {
       ...(q.remove ?? []).map((removed) => ({ proposalType: "remove", remove: { removed } })),
       ...(q.add ?? []).map((kp) => this.addOf(bytes(kp))),
     ];
-    const result = await createCommit({ state: this.state, cipherSuite: this.cs }, {
+    if (q.ext_type || q.no_ext) {
+      const extension = { extensionType: typeName(q.ext_type), extensionData: bytes(q.ext_data) };
+      extraProposals.push({
+        proposalType: "group_context_extensions", groupContextExtensions: { extensions: q.no_ext ? [] : [extension] },
+      });
+    }
+    const result = await createCommit({ state: this.state, cipherSuite: this.cs, pskIndex: this.findPSK(this.state) }, {
       wireAsPublicMessage: !q.private, extraProposals, ratchetTreeExtension: true, authenticatedData: bytes(q.aad),
     });
     this.take(result);
@@ -121,7 +164,7 @@ class Member {
 
   async process(q) {
     const message = unwrap(bytes(q.message));
-    const result = await processMessage(message, this.withOwnUpdate(), makePskIndex(this.state, {}), this.accept, this.cs);
+    const result = await processMessage(message, this.withOwnUpdate(), this.findPSK(this.state), this.accept, this.cs);
     this.take(result);
     if (result.kind !== "applicationMessage") return { kind: "handshake" };
     return { kind: "application", data: text(result.message), aad: text(message.privateMessage.authenticatedData) };
@@ -154,9 +197,15 @@ class Member {
     return { data: text(await mlsExporter(secret, q.label, bytes(q.context), q.length, this.cs)) };
   }
 
+  // groupinfo is what createGroupInfoWithExternalPubAndRatchetTree makes, but
+  // for the length before the external key (RFC 9420 §12.4.3.2).
   async groupinfo() {
     const s = this.state;
-    const info = await createGroupInfoWithRatchetTree(s.groupContext, s.confirmationTag, s, s.ratchetTree, [], this.cs);
+    const { publicKey } = await this.cs.hpke.deriveKeyPair(s.keySchedule.externalSecret);
+    const extensionData = withLength(await this.cs.hpke.exportPublicKey(publicKey));
+    const extensions = [{ extensionType: "external_pub", extensionData }];
+    const info = await createGroupInfoWithRatchetTree(
+      s.groupContext, s.confirmationTag, s, s.ratchetTree, extensions, this.cs);
     return { message: text(wrap("mls_group_info", "groupInfo", info)) };
   }
 
@@ -185,6 +234,7 @@ class Member {
     const m = new Member();
     m.cs = await cipherSuite(suite);
     m.suite = suite;
+    m.psks = {};
     m.updates = updates.map((u) => ({ publicKey: bytes(u.publicKey), privateKey: bytes(u.privateKey) }));
     const read = decodeGroupState(bytes(group), 0);
     if (read === undefined) throw new Error("ts-mls can't read its own state");
@@ -195,7 +245,7 @@ class Member {
 
 const operations = {
   keypackage: "keyPackage", create: "create", join: "join", propose: "propose", commit: "commit",
-  process: "process", seal: "seal", export: "export", groupinfo: "groupinfo",
+  external: "external", psk: "psk", process: "process", seal: "seal", export: "export", groupinfo: "groupinfo",
 };
 const members = new Map();
 
