@@ -20,6 +20,9 @@ func (g *Group) choose(o CommitOptions) (*message.Commit, *public.Applied, error
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(g.st.Proposals) == 0 {
+		return g.try(fixed, nil)
+	}
 	c := g.newChoice(fixed)
 	for _, p := range g.newestFirst() {
 		c.consider(p)
