@@ -195,10 +195,7 @@ func (w *world) timed(op string) (Sample, error) {
 	if err := w.before(op); err != nil {
 		return Sample{}, err
 	}
-	var s Sample
-	var err error
-	labels := pprof.Labels("cell", fmt.Sprintf("%s %d 0x%04x", op, w.n, uint16(w.suite)))
-	pprof.Do(context.Background(), labels, func(context.Context) { s, err = w.clocked(op) })
+	s, err := w.clocked(op)
 	if err != nil {
 		return Sample{}, err
 	}
@@ -212,11 +209,15 @@ func (w *world) clocked(op string) (Sample, error) {
 	if w.n >= 100 {
 		runtime.GC()
 	}
+	plain := context.Background()
+	labelled := pprof.WithLabels(plain, pprof.Labels("cell", fmt.Sprintf("%s %d 0x%04x", op, w.n, uint16(w.suite))))
 	var a, b runtime.MemStats
 	runtime.ReadMemStats(&a)
+	pprof.SetGoroutineLabels(labelled)
 	spent, begin := processorTime(), time.Now()
 	wire, err := w.do(op)
 	took, spent := time.Since(begin), processorTime()-spent
+	pprof.SetGoroutineLabels(plain)
 	runtime.ReadMemStats(&b)
 	s := Sample{Time: took, CPU: spent, Allocs: int64(b.Mallocs - a.Mallocs), Bytes: int64(b.TotalAlloc - a.TotalAlloc), Wire: int64(wire)}
 	if op == Seal || op == Open {
