@@ -26,7 +26,7 @@ func AppendLabel(b []byte, label string, n int) []byte {
 	return codec.AppendVarint(b, n)
 }
 
-// Sign signs what AppendLabel began.
+// Sign signs what AppendLabel began (RFC 9420 §5.1.2).
 func (s *Suite) Sign(rand io.Reader, signer crypto.Signer, tbs []byte) ([]byte, error) {
 	count(workSignature, 1)
 	sig, err := signer.Sign(rand, tbs, crypto.Hash(0))
@@ -36,7 +36,8 @@ func (s *Suite) Sign(rand io.Reader, signer crypto.Signer, tbs []byte) ([]byte, 
 	return sig, nil
 }
 
-// Verify checks what Sign signed; the error wraps ErrSignature.
+// Verify checks what Sign signed (RFC 9420 §5.1.2); the error wraps
+// ErrSignature.
 func (s *Suite) Verify(pub, tbs, sig []byte) error {
 	count(workSignature, 1)
 	if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, tbs, sig) {
@@ -68,7 +69,8 @@ func (s *Suite) SignatureKey(signer crypto.Signer) ([]byte, error) {
 // SignatureLen is the length in bytes of a signature.
 func (s *Suite) SignatureLen() int { return ed25519.SignatureSize }
 
-// CheckSignatureKey refuses bytes that can't be a signature key of the suite.
+// CheckSignatureKey refuses bytes that can't be a signature key of the suite
+// (RFC 9420 §5.1.1).
 func (s *Suite) CheckSignatureKey(pub []byte) error {
 	if len(pub) != ed25519.PublicKeySize {
 		return fmt.Errorf("signature key has %d bytes instead of %d", len(pub), ed25519.PublicKeySize)
@@ -115,8 +117,8 @@ func (s *Suite) EncryptWithLabel(pub []byte, label string, context, plain []byte
 	return enc, ct, nil
 }
 
-// DecryptWithLabel opens what EncryptWithLabel sealed; the error wraps
-// ErrDecrypt.
+// DecryptWithLabel opens what EncryptWithLabel sealed (RFC 9420 §5.1.3); the
+// error wraps ErrDecrypt.
 func (s *Suite) DecryptWithLabel(priv []byte, label string, context, kemOutput, ciphertext []byte) ([]byte, error) {
 	k, err := s.PrivateKey(priv)
 	if err != nil {
@@ -204,7 +206,8 @@ func (s *Suite) PublicOf(priv []byte) ([]byte, error) {
 	return k.Public(), nil
 }
 
-// CheckPublicKey refuses bytes that are no HPKE public key of the suite.
+// CheckPublicKey refuses bytes that are no HPKE public key of the suite (RFC
+// 9420 §5.1.1).
 func (s *Suite) CheckPublicKey(pub []byte) error {
 	count(workKey, 1)
 	if _, err := s.kem.NewPublicKey(pub); err != nil {
@@ -232,7 +235,7 @@ func (s *Suite) ExternalInit(externalPub []byte) (kemOutput, initSecret []byte, 
 // externalLabel is the exporter context of RFC 9420 §8.3.
 const externalLabel = protocol + "external init secret"
 
-// OpenExternalInit recovers the secret of ExternalInit.
+// OpenExternalInit recovers the secret of ExternalInit (RFC 9420 §8.3).
 func (s *Suite) OpenExternalInit(externalPriv, kemOutput []byte) ([]byte, error) {
 	count(workKey, 1)
 	sk, err := s.kem.NewPrivateKey(externalPriv)
