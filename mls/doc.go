@@ -87,7 +87,8 @@
 // A [PublicGroup] follows the handshakes of a group and holds no secret. A
 // server knows by it who is a member in which epoch, and refuses commits that
 // members would refuse. It can't check what needs the group's secrets: the
-// membership tag and the confirmation tag.
+// membership tag and the confirmation tag. Members of a group that is followed
+// set [Config].PublicHandshakes, so that no handshake goes past the tracker.
 //
 // # Cipher suites
 //
