@@ -23,6 +23,7 @@ type deed struct {
 	greet   []byte // welcome secret
 	secrets *schedule.Secrets
 	tag     []byte
+	sent    []byte // the tag that the message has
 }
 
 // role is who signs: the evil member, or somebody outside.
@@ -105,9 +106,10 @@ func (e *evil) conclude(s *script, d *deed, t *tree.Tree, list []message.Proposa
 	d.msg = e.send(s, m, who.key, func() {
 		d.derive(e, m, who.init, commitSecret)
 		m.Tag = d.tag
-		if s.one(16) {
+		if s.one(12) {
 			m.Tag = s.edits().spoil(d.tag)
 		}
+		d.sent = m.Tag
 	})
 }
 

@@ -282,6 +282,21 @@ func personal(err error) bool {
 	return errors.Is(err, ErrAuthentication) || noPSKOf(err)
 }
 
+// share checks that who took a commit has the secrets of its sender: that is
+// what the confirmation tag is for.
+func (c *crowd) share(d *deed, took []uint32) {
+	c.e.t.Helper()
+	for _, leaf := range took {
+		g := c.groups[leaf]
+		if g == nil {
+			continue // removed by it
+		}
+		if !bytes.Equal(g.EpochAuthenticator(), d.secrets.Authenticator) || !bytes.Equal(d.sent, d.tag) {
+			c.e.t.Fatalf("member %d takes a commit with another tag or other secrets than its sender has", leaf)
+		}
+	}
+}
+
 // track lets the tracker follow.
 func (c *crowd) track(msg []byte) (kind Kind, refusal error) {
 	t := c.e.t

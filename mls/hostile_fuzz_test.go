@@ -49,9 +49,11 @@ func hostile(f *testing.F, length int, run func(e *evil, s *script)) {
 // group goes on.
 func FuzzHostileCommit(f *testing.F) {
 	hostile(f, 64, func(e *evil, s *script) {
-		msg := e.commit(s).msg
+		d := e.commit(s)
 		c := e.everybody()
-		if took := c.deliver(msg); len(took) > 0 || s.one(4) {
+		took := c.deliver(d.msg)
+		c.share(d, took)
+		if len(took) > 0 || s.one(4) {
 			c.goOn(s, CommitOptions{})
 		}
 	})
@@ -80,18 +82,32 @@ func FuzzHostileOutside(f *testing.F) {
 	hostile(f, 96, func(e *evil, s *script) {
 		c := e.everybody()
 		for range 1 + s.pick(3) {
-			var took []uint32
-			if s.pick(2) == 1 {
-				took = c.deliver(e.calls(s))
-			} else if took = c.deliver(e.enter(s).msg); len(took) > 0 {
+			if c.outside(s) {
 				break // the next epoch has begun
-			}
-			if !e.open && len(took) > 0 {
-				e.t.Fatal("a closed group takes a message from outside")
 			}
 		}
 		c.goOn(s, CommitOptions{})
 	})
+}
+
+// outside delivers a message from outside, and tells whether it was a commit
+// that somebody took.
+func (c *crowd) outside(s *script) bool {
+	e := c.e
+	e.t.Helper()
+	var d *deed
+	var took []uint32
+	if s.pick(2) == 1 {
+		took = c.deliver(e.calls(s))
+	} else {
+		d = e.enter(s)
+		took = c.deliver(d.msg)
+		c.share(d, took)
+	}
+	if !e.open && len(took) > 0 {
+		e.t.Fatal("a closed group takes a message from outside")
+	}
+	return d != nil && len(took) > 0
 }
 
 // FuzzHostileJoiner: a client publishes a key package that breaks rules. An
