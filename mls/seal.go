@@ -85,6 +85,7 @@ func (c *core) senderOf(h *message.PrivateHead) (leaf, generation uint32, guard 
 	}
 	c.nonce = k.Nonce(s, guard)
 	plain, err := aead.Open(c.sender[:0], c.nonce[:s.NonceLen()], h.SenderData, h.SenderAAD)
+	clear(c.nonce[:])
 	if err != nil {
 		return 0, 0, guard, fmt.Errorf("open sender data: %w", ErrAuthentication)
 	}
