@@ -155,6 +155,10 @@ func newWorld(side Side, suite mls.Suite, n int) (*world, error) {
 	}
 	w := &world{side: side, suite: suite, n: n}
 	var err error
+	if p, ok := side.(Populator); ok {
+		w.committer, w.member, err = p.Populate(suite, n)
+		return w, err
+	}
 	if w.committer, err = side.Create(suite); err != nil {
 		return nil, err
 	}

@@ -51,6 +51,8 @@ type client struct {
 	key  crypto.Signer
 }
 
+func (c *client) KeyPackage() []byte { return c.wire }
+
 func (c *client) Join(welcome []byte) (Group, error) {
 	cfg := mls.Config{Signer: c.key}
 	g, err := mls.Join(cfg, welcome, c.kp, c.priv, nil)
@@ -73,7 +75,7 @@ func (g *group) commit(o mls.CommitOptions) (*mls.Staged, error) {
 func (g *group) Add(clients []Client) (commit, welcome []byte, err error) {
 	var o mls.CommitOptions
 	for _, c := range clients {
-		kp, err := mls.ParseKeyPackage(c.(*client).wire)
+		kp, err := mls.ParseKeyPackage(c.KeyPackage())
 		if err != nil {
 			return nil, nil, err
 		}

@@ -12,8 +12,18 @@ type Side interface {
 	Invite(suite mls.Suite, name string) (Client, error)
 }
 
+// Populator is a Side that makes its groups itself, for trees of another shape.
+type Populator interface {
+	Side
+	// Populate makes a group of n members and gives two: one that commits and
+	// one that follows.
+	Populate(suite mls.Suite, n int) (committer, member Group, err error)
+}
+
 // Client is one that can be added to a group.
 type Client interface {
+	// KeyPackage is its key package as the committer gets it, an MLSMessage.
+	KeyPackage() []byte
 	// Join enters by a Welcome that carries the ratchet tree.
 	Join(welcome []byte) (Group, error)
 }

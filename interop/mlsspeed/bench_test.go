@@ -15,7 +15,7 @@ import (
 // The whole table goes to standard error.
 func BenchmarkMLSBesideMLSGo(b *testing.B) {
 	for b.Loop() {
-		pairs, err := compare(b.Context(), mlsbench.Options{})
+		pairs, err := compare(b.Context(), mlsbench.Options{}, mlsbench.Ours{}, peer{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func judged(operation string) bool {
 func TestBothSidesDoTheWorkload(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	if err := run(t.Context(), &out, true, "2,5"); err != nil {
+	if err := run(t.Context(), &out, true, false, "2,5"); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -67,7 +67,10 @@ func TestBothSidesDoTheWorkload(t *testing.T) {
 			t.Errorf("%s stands in %d lines", op, n)
 		}
 	}
-	if err := run(t.Context(), &out, true, "two"); err == nil {
+	if err := run(t.Context(), &out, true, true, "4,9"); err != nil {
+		t.Errorf("warm trees: %v", err)
+	}
+	if err := run(t.Context(), &out, true, false, "two"); err == nil {
 		t.Error("sizes that are no numbers are taken")
 	}
 }

@@ -55,7 +55,7 @@ func (peer) Invite(s mls.Suite, name string) (mlsbench.Client, error) {
 
 type client struct {
 	kp   *keypackages.KeyPackage
-	raw  []byte
+	wire []byte
 	priv *keypackages.KeyPackagePrivateKeys
 	key  *ciphersuite.SignaturePrivateKey
 }
@@ -69,8 +69,11 @@ func newClient(name string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{kp: kp, raw: kp.Marshal(), priv: priv, key: key}, nil
+	msg := framing.MLSMessage{KeyPackage: kp.Marshal()}
+	return &client{kp: kp, wire: msg.Marshal(), priv: priv, key: key}, nil
 }
+
+func (c *client) KeyPackage() []byte { return c.wire }
 
 func (c *client) Join(welcome []byte) (mlsbench.Group, error) {
 	msg, err := framing.UnmarshalMLSMessage(welcome)
@@ -107,7 +110,11 @@ func (m *member) commit() (*group.StagedCommit, []byte, error) {
 func (m *member) Add(clients []mlsbench.Client) (commit, welcome []byte, err error) {
 	kps := make([]*keypackages.KeyPackage, len(clients))
 	for i, c := range clients {
-		if kps[i], err = keypackages.UnmarshalKeyPackage(c.(*client).raw); err != nil {
+		msg, err := framing.UnmarshalMLSMessage(c.KeyPackage())
+		if err != nil {
+			return nil, nil, err
+		}
+		if kps[i], err = keypackages.UnmarshalKeyPackage(msg.KeyPackage); err != nil {
 			return nil, nil, err
 		}
 		if _, err := m.g.AddMember(kps[i]); err != nil {
