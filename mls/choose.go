@@ -15,7 +15,7 @@ import (
 // is left out by a single look at each proposal, so that nobody who proposes
 // nonsense makes a commit expensive or keeps others' proposals out of it.
 // RFC 9420 §12.4 S1
-func (g *Group) choose(o CommitOptions) (*message.Commit, *public.Applied, error) {
+func (g *Group) choose(o CommitOptions, received []public.Cached) (*message.Commit, *public.Applied, error) {
 	fixed, err := o.proposals(g.st.Suite)
 	if err != nil {
 		return nil, nil, err
@@ -24,7 +24,7 @@ func (g *Group) choose(o CommitOptions) (*message.Commit, *public.Applied, error
 		return g.try(fixed, nil)
 	}
 	c := g.newChoice(fixed)
-	for _, p := range g.newestFirst() {
+	for _, p := range received {
 		c.consider(p)
 	}
 	for _, refs := range c.lists() {

@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 
@@ -22,7 +23,8 @@ type pending struct {
 // received by reference. The group stays in its epoch until Merge; a second
 // Commit before Merge or Discard is refused with ErrPending. Received
 // proposals that can't go along are left out: those that contradict the
-// options or one another, and own Updates, which the path makes needless.
+// options or one another, and own Updates, which the path makes needless; all
+// of them where Config.Authorize refuses the commit that they make.
 func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 	if err := g.canSend(); err != nil {
 		return nil, fmt.Errorf("make commit: %w", err)
@@ -31,6 +33,9 @@ func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 		return nil, fmt.Errorf("make commit: %w", ErrPending)
 	}
 	p, err := g.makeCommit(o) // RFC 9420 §14 M3: g stays as it is
+	if errors.Is(err, ErrUnauthorized) && len(g.st.Proposals) > 0 {
+		p, err = g.commitWith(o, nil) // nobody's proposal keeps others from committing
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make commit: %w", err)
 	}
@@ -39,10 +44,16 @@ func (g *Group) Commit(o CommitOptions) (*Staged, error) {
 }
 
 func (g *Group) makeCommit(o CommitOptions) (*pending, error) {
+	return g.commitWith(o, g.newestFirst())
+}
+
+// commitWith makes a commit over the options and what goes along of some
+// proposals received.
+func (g *Group) commitWith(o CommitOptions, received []public.Cached) (*pending, error) {
 	if g.Epoch() == math.MaxUint64 {
 		return nil, public.Invalid("the last epoch has no next")
 	}
-	c, a, err := g.choose(o)
+	c, a, err := g.choose(o, received)
 	if err != nil {
 		return nil, err
 	}

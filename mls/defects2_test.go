@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"primum/mls/internal/codec"
 	"primum/mls/internal/message"
+	"primum/mls/internal/public"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
 )
@@ -318,4 +320,170 @@ func TestDefectJoinerWithoutPathSecret(t *testing.T) {
 	if _, err := Join(who.cfg, staged.Welcome, kp, priv, nil); err != nil {
 		t.Errorf("the Welcome as it was made: %v", err)
 	}
+}
+
+// TestDefectUnauthorizedReference: a member proposes what Config.Authorize
+// refuses in a commit. An honest committer leaves it out instead of failing
+// with every commit of the epoch.
+func TestDefectUnauthorizedReference(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 46, 4)
+	evil, honest := l.at(3), l.at(1)
+	for _, p := range l.parties {
+		p.g.cfg.Authorize = func(v *CommitView) error {
+			if len(v.Removes) > 0 && v.Removes[0].Leaf == 0 {
+				return errors.New("leaf 0 stays")
+			}
+			return nil
+		}
+	}
+	update, err := l.at(2).g.ProposeUpdate(nil)
+	l.must(err)
+	l.deliver(l.at(2), update)
+	msg, err := evil.g.ProposeRemove(0, nil)
+	l.must(err)
+	l.deliver(evil, msg)
+	staged := l.commit(honest, CommitOptions{AuthenticatedData: []byte("honest")})
+	if len(staged.View.Removes) != 0 {
+		t.Error("leaf 0 was removed")
+	}
+	l.agree()
+	if _, err := honest.g.Commit(CommitOptions{Remove: []uint32{0}}); !errors.Is(err, ErrUnauthorized) {
+		t.Errorf("an own commit that is not authorized: %v", err)
+	}
+}
+
+// TestDefectProposalUnseen: who decides on a proposal sees all that it asks for.
+func TestDefectProposalUnseen(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 47, 2)
+	by, p := l.at(0), l.at(1)
+	p.g.cfg.AllowPSK, p.g.cfg.AllowReInit = true, true
+	var saw *ProposalView
+	p.g.cfg.AuthorizeProposal = func(v *ProposalView) error { saw = v; return nil }
+	propose := func(v message.Proposal) {
+		msg, _ := l.proposeBy(by, v)
+		_, err := p.g.Process(msg)
+		l.must(err)
+	}
+	propose(message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: tree.Extensions{{Type: tree.ExtExternalSenders, Data: []byte{0}}}})
+	if len(saw.Extensions) != 1 || saw.Extensions[0].Type != tree.ExtExternalSenders {
+		t.Errorf("extensions: %+v", saw)
+	}
+	propose(message.Proposal{Kind: ProposalReInit, ReInit: message.ReInit{GroupID: []byte("next"), Version: 1, Suite: 7}})
+	if saw.Successor == nil || string(saw.Successor.GroupID) != "next" || saw.Successor.Suite != 7 {
+		t.Errorf("a ReInit: %+v", saw)
+	}
+	propose(message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{Type: schedule.PSKExternal, ID: []byte("id"), Nonce: make([]byte, 32)}})
+	if saw.PSK == nil || string(saw.PSK.ID) != "id" || saw.PSK.Resumption {
+		t.Errorf("an external key: %+v", saw)
+	}
+	propose(message.Proposal{Kind: ProposalPSK, PSK: schedule.PSKID{
+		Type: schedule.PSKResumption, Usage: schedule.UsageApplication, GroupID: []byte("lab"), Epoch: 1, Nonce: make([]byte, 32),
+	}})
+	if saw.PSK == nil || !saw.PSK.Resumption || string(saw.PSK.GroupID) != "lab" || saw.PSK.Epoch != 1 {
+		t.Errorf("a resumption key: %+v", saw)
+	}
+}
+
+// TestDefectStrangersFillTheCache: clients that nobody knows can't keep an
+// external sender's proposals out.
+func TestDefectStrangersFillTheCache(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 48, 2)
+	p := l.at(0)
+	key := otherKey()
+	var senders codec.Writer
+	senders.Vector(func(w *codec.Writer) {
+		w.Bytes(key.Public().(ed25519.PublicKey))
+		tree.BasicCredential([]byte("service")).Write(w)
+	})
+	l.commit(p, CommitOptions{Extensions: []Extension{{Type: tree.ExtExternalSenders, Data: senders.Out()}}})
+	p.g.cfg.AllowExternalSenders = true
+	outside := func(kind uint8, v message.Proposal, signer ed25519.PrivateKey) []byte {
+		m := &message.Signed{Wire: WirePublicMessage, Content: p.g.content(Proposal, nil)}
+		m.Sender, m.Proposal = message.Sender{Kind: kind}, &v
+		m.Content.Encode()
+		var err error
+		m.Signature, err = p.g.st.Suite.SignWithLabel(l.rnd, signer, "FramedContentTBS", m.TBS(p.g.st.Encoded))
+		l.must(err)
+		return m.PublicMessage(p.g.st.Suite, nil, nil)
+	}
+	kept := 0
+	for range 100 {
+		stranger := l.party()
+		add := l.addOf(stranger, nothing)
+		if _, err := p.g.Process(outside(message.SenderNewMemberProposal, add, stranger.cfg.Signer.(ed25519.PrivateKey))); err == nil {
+			kept++
+		}
+	}
+	if kept == 0 || kept > 64 {
+		t.Errorf("%d proposals of strangers were kept", kept)
+	}
+	got, err := p.g.Process(outside(message.SenderExternal, message.Proposal{Kind: ProposalRemove, Removed: 1}, key))
+	if err != nil || !got.External || got.Proposal.Sender != 0 {
+		t.Errorf("the external sender's proposal: %+v, %v", got, err)
+	}
+	l.restart(p)
+	if n := len(p.g.st.Proposals); n != kept+1 {
+		t.Errorf("%d proposals after a restart", n)
+	}
+}
+
+// TestDefectStoredTree: a stored state whose tree lists unmerged leaves that it
+// does not have, or whose keys are another leaf's, is refused and not used.
+func TestDefectStoredTree(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 49, 5)
+	p := l.at(4)
+	spoilt := l.strangeUnmerged(p.g.st.Tree)
+	c := *p.g.st.Context
+	c.TreeHash = spoilt.Hash()
+	good := p.g.st
+	p.g.st = public.NewState(good.Suite, &c, spoilt, good.Tag)
+	if _, err := Load(p.cfg, l.bytesOf(p)); !errors.Is(err, ErrState) {
+		t.Errorf("unmerged leaves outside the tree: %v", err)
+	}
+	tracker, err := (&PublicGroup{st: p.g.st}).MarshalBinary()
+	l.must(err)
+	if _, err := LoadPublicGroup(Config{}, tracker); !errors.Is(err, ErrState) {
+		t.Errorf("a tracker with unmerged leaves outside the tree: %v", err)
+	}
+	p.g.st, p.g.me = good, 3
+	cfg := p.cfg
+	cfg.Signer = nil
+	if _, err := Load(cfg, l.bytesOf(p)); !errors.Is(err, ErrState) {
+		t.Errorf("keys of another leaf: %v", err)
+	}
+}
+
+// strangeUnmerged is a tree with a leaf far outside unmerged in node 3.
+func (l *lab) strangeUnmerged(t *tree.Tree) *tree.Tree {
+	l.t.Helper()
+	v := codec.NewReader(t.Bytes()).Vector()
+	var w codec.Writer
+	w.Vector(func(w *codec.Writer) {
+		for i := 0; !v.Empty(); i++ {
+			there := v.Optional()
+			w.Optional(there)
+			if !there {
+				continue
+			}
+			kind := v.U8()
+			w.U8(kind)
+			if kind == 1 {
+				tree.ReadLeafNode(v).Write(w)
+				continue
+			}
+			n := tree.ParentNode{EncryptionKey: v.Bytes(), ParentHash: v.Bytes()}
+			v.Bytes()
+			if i == 3 {
+				n.Unmerged = []uint32{1 << 20}
+			}
+			n.Write(w)
+		}
+	})
+	out, err := tree.Parse(l.public.st.Suite, w.Out())
+	l.must(err)
+	return out
 }

@@ -122,6 +122,9 @@ func readGroup(cfg Config, r *codec.Reader) (*Group, error) {
 	if err := g.private.Check(st.Tree); err != nil && r.Err() == nil {
 		return nil, err
 	}
+	if g.private.Leaf() != g.me {
+		return nil, errors.New("the private keys are another leaf's")
+	}
 	return g, g.readOwn(r)
 }
 

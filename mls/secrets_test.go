@@ -40,6 +40,7 @@ func (s *secretive) everyValue() map[string]any {
 		"ProposalView":  *asked.Proposal,
 		"Received":      *s.received,
 		"Successor":     Successor{GroupID: []byte("next"), Suite: uint16(s.suite)},
+		"PSK":           PSK{ID: []byte("id"), GroupID: []byte("group"), Epoch: 7},
 		"CommitOptions": CommitOptions{Add: []*KeyPackage{s.kp}, Remove: []uint32{1}, AuthenticatedData: []byte("x")},
 		"Staged":        *s.staged,
 		"Head":          head,

@@ -23,6 +23,9 @@ type CommitView = public.CommitView
 // Successor is the group that a ReInit asks for.
 type Successor = public.Successor
 
+// PSK names a pre-shared key.
+type PSK = public.PSK
+
 // ProposalView is what a proposal received by reference asks for.
 type ProposalView = public.ProposalView
 

@@ -57,7 +57,7 @@ func (st *State) Stage(o Options, m *message.Signed) (*Staged, error) {
 // RFC 9420 §12.4 S2: what is not referred to is not asked for
 func (st *State) resolve(m *message.Signed) ([]Sent, error) {
 	list := make([]Sent, 0, len(m.Commit.Proposals))
-	refs := 0
+	var received map[string]*Sent
 	for i, p := range m.Commit.Proposals {
 		if p.Value != nil {
 			list = append(list, Sent{Proposal: *p.Value, Sender: m.Sender.Index})
@@ -66,16 +66,26 @@ func (st *State) resolve(m *message.Signed) ([]Sent, error) {
 		if m.Sender.Kind == message.SenderNewMemberCommit {
 			return nil, Invalid("check commit: an external commit refers to a proposal") // RFC 9420 §12.4.3.2 M2
 		}
-		if refs++; refs > len(st.Proposals) { // bounds the search below
-			return nil, Invalid("check commit: it refers to a proposal twice")
+		if received == nil {
+			received = st.byRef()
 		}
-		sent, ok := st.find(p.Ref)
-		if !ok {
-			return nil, Invalid("check commit: proposal %d was not received", i)
+		sent := received[string(p.Ref)]
+		if sent == nil {
+			return nil, Invalid("check commit: proposal %d was not received, or is there twice", i)
 		}
+		delete(received, string(p.Ref))
 		list = append(list, *sent)
 	}
 	return list, nil
+}
+
+// byRef is the proposals received by their references.
+func (st *State) byRef() map[string]*Sent {
+	m := make(map[string]*Sent, len(st.Proposals))
+	for i := range st.Proposals {
+		m[string(st.Proposals[i].Ref)] = &st.Proposals[i].Sent
+	}
+	return m
 }
 
 // contextAfter is the group context of the next epoch with the transcript of
@@ -113,16 +123,21 @@ func (st *State) Advance(sc *Staged, m *message.Signed) *schedule.Context {
 		PSK:               len(sc.PSKs) > 0,
 		ReInit:            sc.ReInit != nil,
 		HasPath:           sc.Path != nil,
+		Successor:         sc.successor(),
 	}
 	if sc.Path != nil {
 		sc.View.Path = memberOf(sc.Committer, sc.Tree.Leaf(sc.Committer)) // RFC 9420 §5.3.1 M1
 	}
-	if r := sc.ReInit; r != nil {
-		sc.View.Successor = &Successor{
-			GroupID: bytes.Clone(r.GroupID), Version: r.Version, Suite: r.Suite, Extensions: r.Extensions.Clone(),
-		}
-	}
 	return c
+}
+
+// successor is the view of a ReInit.
+func (a *Applied) successor() *Successor {
+	r := a.ReInit
+	if r == nil {
+		return nil
+	}
+	return &Successor{GroupID: bytes.Clone(r.GroupID), Version: r.Version, Suite: r.Suite, Extensions: r.Extensions.Clone()}
 }
 
 // RemovesLeaf tells whether the commit removes a member.

@@ -14,8 +14,8 @@ import (
 	"primum/mls/internal/tree"
 )
 
-// maxProposalsOutside bounds the proposals that an epoch keeps of all who are
-// no members together.
+// maxProposalsOutside bounds the proposals that an epoch keeps of all clients
+// together that propose to join.
 const maxProposalsOutside = 64
 
 // State is what everybody who follows the handshakes knows of an epoch.
@@ -137,26 +137,39 @@ func (st *State) externalKey(m *message.Signed) ([]byte, error) {
 	return nil, Invalid("check message: there is no external sender %d", m.Sender.Index) // RFC 9420 §12.1.8 R1
 }
 
-// Keep caches a verified proposal (RFC 9420 §12.1).
+// nobody is the sender of a proposal by a client that is not in the group yet,
+// and a committer that no proposal concerns.
+const nobody = 1<<32 - 1
+
+// sentBy is a message's proposal with its sender.
+func sentBy(m *message.Signed) Sent {
+	s := Sent{Proposal: *m.Proposal, external: m.Sender.Kind != message.SenderMember, Sender: m.Sender.Index}
+	if m.Sender.Kind == message.SenderNewMemberProposal {
+		s.Sender = nobody
+	}
+	return s
+}
+
+// Keep caches a verified proposal (RFC 9420 §12.1). Every member and every
+// external sender has a share of its own; clients outside have one together.
 func (st *State) Keep(o Options, m *message.Signed) error {
-	ref := m.Ref(st.Suite)
-	external := m.Sender.Kind != message.SenderMember
+	ref, sent := m.Ref(st.Suite), sentBy(m)
 	limit, n := cmp.Or(o.MaxProposals, DefaultMaxProposals), 0
-	if external {
+	if sent.Sender == nobody {
 		limit = maxProposalsOutside
 	}
-	for _, p := range st.Proposals {
+	for i := range st.Proposals {
+		p := &st.Proposals[i]
 		if bytes.Equal(p.Ref, ref) {
 			return fmt.Errorf("keep proposal: %w", ErrReplay)
 		}
-		if p.Sent.external == external && (external || p.Sent.Sender == m.Sender.Index) {
+		if p.Sent.external == sent.external && p.Sent.Sender == sent.Sender {
 			n++
 		}
 	}
 	if n >= limit {
 		return Invalid("keep proposal: leaf %d has proposed %d times in this epoch", m.Sender.Index, n)
 	}
-	sent := Sent{Proposal: *m.Proposal, external: external, Sender: m.Sender.Index}
 	st.Proposals = append(slices.Clip(st.Proposals), Cached{Ref: ref, Sent: sent})
 	return nil
 }
@@ -164,13 +177,11 @@ func (st *State) Keep(o Options, m *message.Signed) error {
 // CheckProposal verifies a proposal on its own, so that none is kept that would
 // spoil a commit (RFC 9420 §12.1).
 func (st *State) CheckProposal(o Options, m *message.Signed) (*ProposalView, error) {
-	sent := Sent{Proposal: *m.Proposal, external: m.Sender.Kind != message.SenderMember, Sender: m.Sender.Index}
-	list := []Sent{sent}
+	list := []Sent{sentBy(m)}
 	if old, there := st.sameClient(m.Proposal); there {
 		// A commit may remove the client's old leaf along with this Add.
 		list = append(list, Sent{Proposal: message.Proposal{Kind: message.ProposalRemove, Removed: old}})
 	}
-	const nobody = 1<<32 - 1 // a committer that no proposal concerns
 	rules := st.Rules()
 	rules.At = o.At
 	a, err := Apply(o, st.Tree, rules, nobody, false, list)
@@ -178,8 +189,14 @@ func (st *State) CheckProposal(o Options, m *message.Signed) (*ProposalView, err
 		return nil, err
 	}
 	view := &ProposalView{
-		Type: m.Proposal.Kind, Sender: sent.Sender, External: sent.external,
-		AuthenticatedData: bytes.Clone(m.AAD),
+		Type: m.Proposal.Kind, Sender: m.Sender.Index, External: m.Sender.Kind != message.SenderMember,
+		AuthenticatedData: bytes.Clone(m.AAD), Successor: a.successor(),
+	}
+	if a.changed {
+		view.Extensions = a.rules.Extensions
+	}
+	for _, id := range a.PSKs {
+		view.PSK = &PSK{ID: id.ID, Resumption: id.Type == schedule.PSKResumption, GroupID: id.GroupID, Epoch: id.Epoch}
 	}
 	for _, members := range [][]Member{a.removes, a.updates, a.adds} {
 		for _, member := range members {
@@ -200,15 +217,6 @@ func (st *State) sameClient(p *message.Proposal) (leaf uint32, there bool) {
 		}
 	}
 	return 0, false
-}
-
-func (st *State) find(ref []byte) (*Sent, bool) {
-	for i := range st.Proposals {
-		if bytes.Equal(st.Proposals[i].Ref, ref) {
-			return &st.Proposals[i].Sent, true
-		}
-	}
-	return nil, false
 }
 
 // Write appends the state.
@@ -253,6 +261,9 @@ func ReadState(r *codec.Reader) (*State, error) {
 	}
 	if !bytes.Equal(t.Hash(), c.TreeHash) {
 		return nil, errors.New("tree does not fit its hash")
+	}
+	if err := t.CheckUnmerged(); err != nil {
+		return nil, err
 	}
 	st := NewState(s, c, t, tag)
 	for !v.Empty() {

@@ -88,12 +88,24 @@ type Successor struct {
 	Extensions     tree.Extensions // of the group context
 }
 
+// PSK names a pre-shared key (RFC 9420 §8.4).
+type PSK struct {
+	ID         []byte // of an external one
+	Resumption bool   // it is a resumption secret of a group's epoch
+	GroupID    []byte
+	Epoch      uint64
+}
+
 // ProposalView is what a proposal received by reference asks for.
 type ProposalView struct {
 	Type     uint16 // RFC 9420 §17.4
 	Sender   uint32 // leaf of the sender
 	External bool   // the sender is no member
 	Member   Member // to be added, updated (its new leaf) or removed
+	// Extensions are what a GroupContextExtensions puts in the group context.
+	Extensions tree.Extensions
+	PSK        *PSK       // what a PreSharedKey asks for
+	Successor  *Successor // what a ReInit asks for
 	// AuthenticatedData travelled in clear beside the proposal, signed.
 	AuthenticatedData []byte
 }

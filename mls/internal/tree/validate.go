@@ -62,8 +62,18 @@ func (t *Tree) checkShape() error {
 		if err := t.suite.CheckPublicKey(p.EncryptionKey); err != nil {
 			return fmt.Errorf("check node %d: %w", x, err)
 		}
-		if err := t.checkUnmerged(uint32(x), p); err != nil {
-			return err
+	}
+	return t.CheckUnmerged()
+}
+
+// CheckUnmerged checks the lists of unmerged leaves (RFC 9420 §7.1,
+// §12.4.3.1): by one that is wrong a resolution would leave the tree.
+func (t *Tree) CheckUnmerged() error {
+	for x := range t.nodes {
+		if p := t.parentAt(uint32(x)); p != nil {
+			if err := t.checkUnmerged(uint32(x), p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
