@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -171,14 +170,16 @@ const stem = 8
 
 // finder searches texts for secrets.
 type finder struct {
+	first   *[1 << 16]bool     // whether a shape begins with these two bytes
 	words   map[string][]shape // by their first bytes
 	numbers map[uint64]string  // what 3 or 4 bytes of a secret are as a number
 }
 
 func newFinder(set secretSet) *finder {
-	f := &finder{words: map[string][]shape{}, numbers: map[uint64]string{}}
+	f := &finder{first: new([1 << 16]bool), words: map[string][]shape{}, numbers: map[uint64]string{}}
 	for name, b := range set {
 		for _, w := range shapes(b) {
+			f.first[int(w[0])<<8|int(w[1])] = true
 			f.words[w[:stem]] = append(f.words[w[:stem]], shape{w, name})
 		}
 		for i := range len(b) - 3 {
@@ -189,23 +190,40 @@ func newFinder(set secretSet) *finder {
 	return f
 }
 
-var longNumber = regexp.MustCompile(`[0-9]{7,10}`)
-
 // find is the name of a secret that shows in the text, or "".
 func (f *finder) find(text string) string {
-	for _, n := range longNumber.FindAllString(text, -1) {
-		if v, err := strconv.ParseUint(n, 10, 64); err == nil && f.numbers[v] != "" {
-			return "four bytes of " + f.numbers[v]
+	digits := 0
+	for i := range len(text) {
+		if c := text[i]; '0' <= c && c <= '9' {
+			digits++
+		} else {
+			if name := f.number(text[i-digits : i]); name != "" {
+				return name
+			}
+			digits = 0
 		}
-	}
-	for i := 0; i+stem <= len(text); i++ {
+		if i+stem > len(text) || !f.first[int(text[i])<<8|int(text[i+1])] {
+			continue
+		}
 		for _, s := range f.words[text[i:i+stem]] {
 			if strings.HasPrefix(text[i:], s.text) {
 				return s.name
 			}
 		}
 	}
-	return ""
+	return f.number(text[len(text)-digits:])
+}
+
+// number is find for what may be four bytes of a secret in decimal.
+func (f *finder) number(digits string) string {
+	if len(digits) < 7 || len(digits) > 10 {
+		return ""
+	}
+	v, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil || f.numbers[v] == "" {
+		return ""
+	}
+	return "four bytes of " + f.numbers[v]
 }
 
 // opaque is a signer that gives signatures and its public key, as hardware
