@@ -276,6 +276,30 @@ func noPSKOf(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "find pre-shared key")
 }
 
+// sound checks, by itself, what holds in the tree of every group that somebody
+// is in: each leaf is signed, for its place, and no key occurs twice.
+func sound(t testing.TB, st *public.State) {
+	t.Helper()
+	keys := map[string]int{}
+	for x, p := range readPlaces(st.Tree.Bytes()) {
+		switch {
+		case p.parent != nil:
+			keys[string(p.parent.EncryptionKey)]++
+		case p.leaf != nil:
+			keys[string(p.leaf.EncryptionKey)]++
+			keys["signature "+string(p.leaf.SignatureKey)]++
+			if err := p.leaf.Verify(st.Suite, st.Context.GroupID, uint32(x/2)); err != nil {
+				t.Fatalf("leaf %d of a group that was entered: %v", x/2, err)
+			}
+		}
+	}
+	for key, n := range keys {
+		if n > 1 {
+			t.Fatalf("the key %x occurs %d times in a tree", key, n)
+		}
+	}
+}
+
 // personal tells that a refusal is about what only this member knows: a tag, a
 // ciphertext, a pre-shared key.
 func personal(err error) bool {
@@ -372,6 +396,9 @@ func (c *crowd) agree() {
 			!bytes.Equal(g.ConfirmedTranscriptHash(), first.ConfirmedTranscriptHash()) {
 			t.Fatalf("members %d and %d take one message and disagree", first.Me(), leaf)
 		}
+	}
+	if first != nil {
+		sound(t, first.st)
 	}
 	if first == nil || c.public == nil {
 		return

@@ -248,6 +248,7 @@ func (e *evil) reload(p *PublicGroup) {
 // a commit that a tracker of it takes.
 func (e *evil) live(g *Group, tracker *PublicGroup) {
 	e.t.Helper()
+	sound(e.t, g.st)
 	g = again(e.t, g.cfg, g)
 	if g.Epoch() == math.MaxUint64 {
 		return
