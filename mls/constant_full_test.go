@@ -2,5 +2,8 @@
 
 package mls
 
-// constantEpochs is how many epochs TestConstantState lives through.
-const constantEpochs = 10_000
+// How much TestConstantState lives through without PRIMUM_SOAK.
+const (
+	constantEpochs   = 800
+	constantMessages = 8_000
+)

@@ -115,40 +115,6 @@ func findRoot(t *testing.T, g *Group) []byte {
 	return root
 }
 
-func TestConstantState(t *testing.T) {
-	t.Parallel()
-	p := newPair(t)
-	turn := func(i int) {
-		from, to := p.a, p.b
-		if i%2 == 1 {
-			from, to = p.b, p.a
-		}
-		opens(t, to.g, seal(t, from.g, "x"), "x")
-		staged, err := from.g.Commit(CommitOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := to.g.Process(staged.Commit); err != nil {
-			t.Fatal(err)
-		}
-		if err := from.g.Merge(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 10 {
-		turn(i)
-	}
-	before := len(stateOf(t, p.a.g)) + len(stateOf(t, p.b.g))
-	for i := range constantEpochs {
-		turn(i)
-	}
-	after := len(stateOf(t, p.a.g)) + len(stateOf(t, p.b.g))
-	if after != before {
-		t.Errorf("state grew from %d to %d bytes in %d epochs", before, after, constantEpochs)
-	}
-	t.Logf("state of both members: %d bytes after 10 epochs and after %d", after, constantEpochs+10)
-}
-
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
