@@ -24,6 +24,7 @@ func outsideLab(t *testing.T, seed uint64) *lab {
 // is right.
 type outsideCommit struct {
 	list   []message.ProposalOrRef // beside the ExternalInit
+	sent   []message.Proposal      // what the references of the list are
 	noInit bool
 	bare   bool                   // without a path
 	signer ed25519.PrivateKey     // of the message; nil: the joiner's
@@ -50,9 +51,15 @@ func (l *lab) external(who *party, o outsideCommit) (msg []byte, after *schedule
 		Transcript: st.Context.Transcript, Extensions: st.Context.Extensions,
 	}
 	t := st.Tree.Clone()
+	sent := o.sent
 	for _, p := range list {
-		if p.Value != nil && p.Value.Kind == ProposalRemove {
-			_ = t.Remove(p.Value.Removed)
+		if p.Value != nil {
+			sent = append(sent, *p.Value)
+		}
+	}
+	for _, p := range sent {
+		if p.Kind == ProposalRemove {
+			_ = t.Remove(p.Removed)
 		}
 	}
 	c := &message.Commit{Proposals: list}
@@ -173,6 +180,9 @@ func TestRefusedExternalCommits(t *testing.T) {
 		msg, _ := l.external(who, c.o)
 		l.refused("an external commit "+name, msg, c.want, nil)
 	}
+	// Whoever owns leaf 3 comes back by the very Remove that somebody proposed.
+	back, _ := l.external(l.at(3), outsideCommit{list: []message.ProposalOrRef{{Ref: ref}}, sent: []message.Proposal{remove(3)}})
+	l.refused("coming back by reference", back, ErrInvalid, nil) // RFC 9420 §12.4.3.2 M2
 	m := &message.Signed{Wire: WirePublicMessage, Content: message.Content{
 		GroupID: l.public.GroupID(), Epoch: l.public.Epoch(),
 		Sender: message.Sender{Kind: message.SenderNewMemberCommit}, Kind: Proposal,
@@ -181,6 +191,32 @@ func TestRefusedExternalCommits(t *testing.T) {
 	m.Proposal = &p
 	l.signBy(l.at(1), m)
 	l.refused("a proposal sent as an external commit", m.PublicMessage(l.public.st.Suite, nil, nil), ErrInvalid, nil) // RFC 9420 §6.1 M3
+}
+
+// TestExternalCommitOfAnybody: where identities may change, a joiner may take
+// any one leaf's place, so that Authorize has to look at both.
+func TestExternalCommitOfAnybody(t *testing.T) {
+	t.Parallel()
+	l := outsideLab(t, 55)
+	l.allow(func(c *Config) { c.AllowIdentityChange = true })
+	who := l.party()
+	remove := func(leaf uint32) message.ProposalOrRef {
+		return value(message.Proposal{Kind: ProposalRemove, Removed: leaf})[0]
+	}
+	two, _ := l.external(who, outsideCommit{list: []message.ProposalOrRef{remove(1), remove(2)}})
+	l.refused("an external commit that removes two", two, ErrInvalid, nil) // RFC 9420 §12.2 R14
+	one, _ := l.external(who, outsideCommit{list: []message.ProposalOrRef{remove(2)}})
+	old := l.at(2).name
+	no := errors.New("that is another")
+	for _, p := range l.parties {
+		p.g.cfg.Authorize = func(v *CommitView) error { // RFC 9420 §5.3.1 M2, §12.2 M4
+			if len(v.Removes) != 1 || string(v.Removes[0].Identity) != old || string(v.Path.Identity) != who.name {
+				t.Errorf("Authorize saw %+v", v)
+			}
+			return no
+		}
+	}
+	l.refusedByMembers("a joiner in the place of another", one, ErrUnauthorized, l.at(2))
 }
 
 // fromOutside frames a proposal of one who is no member.
