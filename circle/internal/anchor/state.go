@@ -209,7 +209,7 @@ func (an *Anchor) thingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(
 // config is what mls needs for one of the anchor's circles.
 func (an *Anchor) config(r *core.Room) mls.Config {
 	return mls.Config{
-		Signer: ed25519.NewKeyFromSeed(r.Seed), Now: an.Now, Rand: an.Rand, Window: -1,
+		Signer: ed25519.NewKeyFromSeed(r.Seed), Now: an.Now, Rand: an.Rand, Window: -1, PublicHandshakes: true,
 		Authorize: func(v *mls.CommitView) error {
 			if v.External || v.Committer != 0 { // the anchor's own leaf, from the creation on
 				return core.ErrNotCommitter

@@ -212,7 +212,7 @@ func (m *Member) restoreGrant(name string, b []byte) error {
 // config is what mls needs for one of the member's circles.
 func (m *Member) config(r *core.Room) mls.Config {
 	return mls.Config{
-		Signer: m.Signer, Now: m.Now, Rand: m.Rand, Window: -1,
+		Signer: m.Signer, Now: m.Now, Rand: m.Rand, Window: -1, PublicHandshakes: true,
 		Authorize: func(v *mls.CommitView) error { return m.authorize(r, v) },
 	}
 }
