@@ -226,7 +226,7 @@ func circleID(t testing.TB, s string) wire.CircleID {
 // groupInfo makes the anchor's group for a circle, once.
 func (w *world) groupInfo(id wire.CircleID, anchor ed25519.PrivateKey) ([]byte, *mls.Group) {
 	w.t.Helper()
-	g, err := mls.Create(mls.Config{Signer: anchor, Now: w.clock.Now}, id[:], mls.X25519AES128GCMSHA256Ed25519, []byte("anchor"), nil)
+	g, err := mls.Create(mls.Config{Signer: anchor, Now: w.clock.Now}, id[:], mls.Suites()[0], []byte("anchor"), nil)
 	w.must(err)
 	info, err := g.GroupInfo()
 	w.must(err)

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -458,4 +459,43 @@ func TestCircleFullAndWelcomes(t *testing.T) {
 	w.must(crowd.anchor.group.Merge())
 	_, err = w.relay.Open(t.Context(), w.opening(crowd))
 	w.refused(err, wire.ProbCircleFull)
+}
+
+// TestAFullCircleOnTheHybrid: 63 clients let in by one commit with its Welcome,
+// the Update of one and the commit that takes it in stay below every bound,
+// also where they are long.
+func TestAFullCircleOnTheHybrid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, relay.Limits{})
+	l := w.circle(0)
+	long := strings.Repeat("a", 60) + "@" + strings.Repeat("b", 60) + ".localhost:65535"
+	var o mls.CommitOptions
+	for range wire.MaxClients {
+		p := w.party(long)
+		l.members = append(l.members, p)
+		o.Add = append(o.Add, l.keyPackage(p))
+	}
+	_, staged, err := l.commit(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("commit of %d and Welcome of %d bytes, at most %d", len(staged.Commit), len(staged.Welcome), wire.MaxHandshake)
+	last := l.members[len(l.members)-1]
+	last.group, err = mls.Join(last.cfg, staged.Welcome, last.kp, last.priv, nil)
+	l.must(err)
+	update, err := last.group.ProposeUpdate(nil)
+	l.must(err)
+	if _, err := l.append(last, update); err != nil {
+		t.Error(err)
+	}
+	_, err = l.anchor.group.Process(update)
+	l.must(err)
+	if _, staged, err = l.commit(mls.CommitOptions{}); err != nil {
+		t.Error(err)
+	}
+	l.process(last, staged.Commit)
+	frames, err := l.relay.Read(t.Context(), last.Caller, l.id, 0)
+	if err != nil || len(frames) == 0 {
+		t.Errorf("read %d frames, %v", len(frames), err)
+	}
 }

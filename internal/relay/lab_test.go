@@ -96,7 +96,7 @@ func (w *world) party(account string) *party {
 func (w *world) keyPackage(p *party) *mls.KeyPackage {
 	w.t.Helper()
 	kp, priv, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(p.Account), Signer: p.cfg.Signer,
+		Suite: mls.Suites()[0], Identity: []byte(p.Account), Signer: p.cfg.Signer,
 		NotBefore: w.clock.Now().Add(-time.Hour), NotAfter: w.clock.Now().Add(24 * time.Hour),
 	})
 	w.must(err)
@@ -135,7 +135,7 @@ func (w *world) found() *lab {
 	l := &lab{world: w, anchor: w.party("")}
 	_, _ = rand.Read(l.id[:])
 	var err error
-	l.anchor.group, err = mls.Create(l.anchor.cfg, l.id[:], mls.X25519AES128GCMSHA256Ed25519, []byte("anchor"), nil)
+	l.anchor.group, err = mls.Create(l.anchor.cfg, l.id[:], mls.Suites()[0], []byte("anchor"), nil)
 	w.must(err)
 	return l
 }

@@ -112,7 +112,7 @@ func (r *room) member(user string) *member {
 	m := &member{addr: addr, key: generate(r.t)}
 	r.enter(m)
 	m.kp, m.private, err = mls.NewKeyPackage(mls.KeyPackageOptions{
-		Suite: mls.X25519AES128GCMSHA256Ed25519, Identity: []byte(addr.String()), Signer: m.key,
+		Suite: mls.Suites()[0], Identity: []byte(addr.String()), Signer: m.key,
 		NotBefore: begin().Add(-time.Hour), NotAfter: begin().Add(90 * 24 * time.Hour),
 	})
 	if err != nil {
@@ -168,7 +168,7 @@ func (r *room) open(m *member) *circle {
 	c := &circle{leaf: generate(r.t)}
 	_, _ = rand.Read(c.id[:])
 	var err error
-	c.anchor, err = mls.Create(mls.Config{Signer: c.leaf, Now: r.clock.Now}, c.id[:], mls.X25519AES128GCMSHA256Ed25519, []byte("anchor"), nil)
+	c.anchor, err = mls.Create(mls.Config{Signer: c.leaf, Now: r.clock.Now}, c.id[:], mls.Suites()[0], []byte("anchor"), nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
