@@ -130,12 +130,16 @@ func (f *bare) exchange(t testing.TB, plain []byte) {
 // TestMessageAllocations bounds the work of the allocator per application
 // message, sender and receiver together.
 func TestMessageAllocations(t *testing.T) {
-	from, to := twoMembers(t)
 	plain := make([]byte, 256)
-	exchange(t, from, to, plain)
-	if n := testing.AllocsPerRun(200, func() { exchange(t, from, to, plain) }); n > 20 {
-		t.Errorf("%v allocations per message, at most 20", n)
-	} else {
-		t.Logf("%v allocations per message, Seal and Process together", n)
+	for _, suite := range Suites() {
+		l := newLabOf(t, suite, 2, 2)
+		names := l.names()
+		from, to := l.parties[names[0]].g, l.parties[names[1]].g
+		exchange(t, from, to, plain)
+		if n := testing.AllocsPerRun(200, func() { exchange(t, from, to, plain) }); n > 20 {
+			t.Errorf("%v: %v allocations per message, at most 20", suite, n)
+		} else {
+			t.Logf("%v: %v allocations per message, Seal and Process together", suite, n)
+		}
 	}
 }
