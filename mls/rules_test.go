@@ -107,6 +107,50 @@ func TestRefusedUpdateAndRemove(t *testing.T) {
 	}
 }
 
+// TestRefusedUpdates: a leaf that is not fit for an Update, by reference.
+func TestRefusedUpdates(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 56, 3)
+	by := l.at(1)
+	st := by.g.st
+	place := func(group string, leaf uint32) *tree.LeafNode {
+		d := l.updateLeaf(by, func(*tree.LeafNode) {}).Draft()
+		l.must(d.Sign(st.Suite, l.rnd, by.cfg.Signer, []byte(group), leaf))
+		return d
+	}
+	for name, leaf := range map[string]*tree.LeafNode{
+		"of a key package":  l.updateLeaf(by, func(d *tree.LeafNode) { d.Source = tree.SourceKeyPackage }), // RFC 9420 §7.3 R6
+		"of a commit":       l.updateLeaf(by, func(d *tree.LeafNode) { d.Source = tree.SourceCommit }),
+		"lacking the suite": l.updateLeaf(by, func(d *tree.LeafNode) { d.Capabilities.Suites = nil }), // RFC 9420 §12.1.2 R1
+		"with a bad key":    l.updateLeaf(by, func(d *tree.LeafNode) { d.EncryptionKey = d.EncryptionKey[1:] }),
+		"of another group":  place("another", 1), // RFC 9420 §7.3 R2
+		"of another leaf":   place("lab", 2),
+	} {
+		msg, _ := l.proposeBy(by, message.Proposal{Kind: ProposalUpdate, Leaf: leaf})
+		l.refused("an Update "+name, msg, ErrInvalid, by)
+	}
+}
+
+// TestExtensionsThatOthersLack: who supports an extension can't force it on who
+// does not.
+func TestExtensionsThatOthersLack(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, 57, 2)
+	l.types = []uint16{0xF0A1}
+	by := l.add(l.at(0), 1)[0]
+	for name, list := range map[string]tree.Extensions{ // RFC 9420 §12.1.7 R1, §13.4 M10
+		"an extension":  {{Type: 0xF0A1}},
+		"a requirement": {RequiredCapabilities([]uint16{0xF0A1}, nil, nil)},
+	} {
+		p := message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: list}
+		l.refused(name+" that others lack", l.commitBy(by, forge{list: value(p)}), ErrInvalid, by)
+		if _, err := by.g.Commit(CommitOptions{Extensions: list}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("making %s that others lack: %v", name, err)
+		}
+	}
+	l.commit(by, CommitOptions{Remove: []uint32{0, 1}, Extensions: []Extension{{Type: 0xF0A1}}}) // who lacks it is gone
+}
+
 // TestClientMayReturnAtOnce: a commit that removes a client's leaf may add the
 // client anew, and not otherwise.
 func TestClientMayReturnAtOnce(t *testing.T) {
