@@ -180,7 +180,7 @@ func (e *evil) prepare() {
 
 // start makes all randomness of this package follow from the input.
 func (e *evil) start(t testing.TB, in []byte) *script {
-	e.t = t // a fuzz target must not use the one outside
+	e.t = t                                                      // a fuzz target must not use the one outside
 	e.dice.Seed(sha256.Sum256(append([]byte("script "), in...))) // never as newLabOf does
 	e.born = e.births
 	return &script{b: in}
