@@ -57,3 +57,31 @@ func TestMissingBlanksAreAdded(t *testing.T) {
 		t.Errorf("width %d, %d nodes, %d members", tr.Width(), len(tr.nodes), tr.Count())
 	}
 }
+
+// TestUnmergedLists: what a list of unmerged leaves must be, whatever the
+// parent hashes say.
+func TestUnmergedLists(t *testing.T) {
+	t.Parallel()
+	w := grown(t)
+	if err := w.tree.CheckUnmerged(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		node   uint32
+		leaves []uint32
+		want   string
+	}{
+		"unsorted":            {7, []uint32{5, 4}, "increasing order"}, // RFC 9420 §7.1 M1
+		"doubled":             {7, []uint32{5, 5}, "increasing order"},
+		"a leaf elsewhere":    {1, []uint32{3}, "no member below"}, // RFC 9420 §12.4.3.1 R10
+		"a blank leaf":        {7, []uint32{7}, "no member below"},
+		"a leaf that is none": {7, []uint32{1 << 31}, "no member below"},
+		"not listed below":    {7, []uint32{1}, "unmerged above"}, // RFC 9420 §12.4.3.1 R11
+	} {
+		tr := mustParse(t, w.s, w.tree.Bytes())
+		addUnmerged(tr, c.node, c.leaves...)
+		if err := tr.CheckUnmerged(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
