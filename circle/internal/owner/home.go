@@ -256,7 +256,8 @@ func (o *Owner) statusCame(r *core.Room, h *member.OwnedHome, m core.HomeMessage
 			return
 		case l.Unfit && !was.Unfit:
 			o.Problem(r.ID, "", reasonSuite, fmt.Sprintf(
-				"%s can't enter this home, which has %s: bring its program up to date and renew your identity, or claim the thing again", l.Client, h.Cipher()))
+				"%s can't enter this home, which has %s: bring its program up to date and renew your identity, or claim the thing again", l.Client, h.Cipher(),
+			))
 		case l.Silent && !was.Silent:
 			o.Emit(core.Event{
 				Kind: core.EventPaused, Circle: r.ID, Client: l.Client, Reason: "lease",
