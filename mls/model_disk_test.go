@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"testing"
 
 	"primum/mls/internal/codec"
 )
@@ -39,11 +37,6 @@ type strike struct {
 }
 
 var errStruck = errors.New("crashed while writing")
-
-func newDisk(t testing.TB, dir, name string) *disk {
-	t.Helper()
-	return &disk{path: filepath.Join(dir, name)}
-}
 
 func (d *disk) temp() string { return d.path + ".tmp" }
 

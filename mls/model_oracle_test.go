@@ -26,8 +26,8 @@ func (m *model) agreeAt(a *actor) {
 	exporter, err := a.g.Export("model", []byte("x"), 32)
 	m.must(err)
 	have := fact{a.g.TreeHash(), a.g.st.Encoded, a.g.ConfirmedTranscriptHash(), exporter, a.g.EpochAuthenticator()}
-	want := m.facts[a.g.Epoch()]
-	if want == nil {
+	want, known := m.facts[a.g.Epoch()]
+	if !known {
 		m.t.Fatalf("%s is in epoch %d, where the node has never been", a.name, a.g.Epoch())
 	}
 	if want.exporter == nil {

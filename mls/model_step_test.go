@@ -53,6 +53,9 @@ func (m *model) race() {
 		}
 	}
 	for _, a := range racers {
+		if m.actors[a.name] != a { // it has read of its removal since
+			continue
+		}
 		if a.g.Pending() || m.prepare(a) {
 			m.push(a)
 		}

@@ -65,8 +65,7 @@ type model struct {
 	*lab
 	dir      string
 	fault    fault
-	target   int // members
-	born     uint64
+	target   int                // members
 	actors   map[string]*actor  // members, and who was added and has not joined
 	waiting  map[string]*actor  // with a published key package
 	letters  map[digest]*letter // by message, of the last two epochs
@@ -149,7 +148,7 @@ func (m *model) enlist(a *actor) {
 // member picks a client that has joined.
 func (m *model) member() *actor { return m.actors[m.any().name] }
 
-// names lists all clients of a kind, sorted.
+// sortedNames lists clients in the order of their names.
 func sortedNames(of map[string]*actor) []string { return slices.Sorted(maps.Keys(of)) }
 
 // persist stores what a member has in memory, with what is to leave it. A
