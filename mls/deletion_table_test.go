@@ -66,37 +66,37 @@ func deletionTable() []rule {
 	)
 	return []rule{
 		{"init key", "§12.4.3.1, §16.8", "when the Welcome was taken in", func(_ *secret, e *event, _ uint64) bool { return e.what == evJoined }},
-		{"leaf key", "§7.5, §16.6", "when a commit replaces or removes the leaf", replaced},
-		{"node key", "§7.5, §16.6", "when a commit replaces or blanks the node", replaced},
-		{"path secret", "§7.4, §7.5", "when the node keys are derived", derived},
+		{"leaf key", "§7.5, §16.6", "when a commit replaces or removes the leaf", replaced}, // RFC 9420 §7.5 M3b
+		{"node key", "§7.5, §16.6", "when a commit replaces or blanks the node", replaced}, // RFC 9420 §7.5 M3b
+		{"path secret", "§7.4, §7.5", "when the node keys are derived", derived}, // RFC 9420 §7.5 M3a
 		{"node secret", "§7.4, §7.5", "when the node keys are derived", derived},
 		{"seed of a key pair", "§7.5", "when the key pair is derived", derived},
-		{"commit secret", "§9.2", now, derived},
+		{"commit secret", "§9.2", now, derived}, // RFC 9420 §9.2 M2a
 		{"psk secret", "§8.4, §9.2", now, derived},
 		{"external psk", "§8.4", now + " (the application's own copy is its own)", derived},
-		{"joiner secret", "§9.2", now, derived},
+		{"joiner secret", "§9.2", now, derived}, // RFC 9420 §9.2 M2a
 		{"intermediate secret", "§8, §9.2", now, derived},
 		{"welcome secret", "§8, §9.2", now, derived},
 		{"welcome key", "§12.4.3.1, §9.2", now, derived},
 		{"welcome nonce", "§12.4.3.1, §9.2", now, derived},
-		{"epoch secret", "§9.2", now, derived},
+		{"epoch secret", "§9.2", now, derived}, // RFC 9420 §9.2 M2a
 		{"confirmation key", "§8.1", now + ": the tag is the last use", derived},
 		{"external secret", "§8.3", now + ", external commits being off", derived},
-		{"init secret", "§9.2", leaving, left},
+		{"init secret", "§9.2", leaving, left}, // RFC 9420 §9.2 M2a
 		{"exporter secret", "§8.5, §16.6", leaving, left},
 		{"membership key", "§6.2, §16.6", leaving, left},
 		{"resumption secret", "§8.6", leaving + ", ResumptionEpochs being 0", left},
 		{"sender data secret", "§6.3.2, §16.6", leaving + ", and PastEpochs more", late},
 		{"sender data key", "§6.3.2", "when the message was sealed or opened", func(s *secret, e *event, past uint64) bool { return used(s, e) || late(s, e, past) }},
 		{"encryption secret", "§9.2", "with the first message key used", func(s *secret, e *event, past uint64) bool { return used(s, e) || late(s, e, past) }},
-		{"tree secret", "§9.2", "with the first message key used of a leaf below", func(s *secret, e *event, past uint64) bool {
+		{"tree secret", "§9.2", "with the first message key used of a leaf below", func(s *secret, e *event, past uint64) bool { // RFC 9420 §9.2 M2b
 			return used(s, e) && above(s.node, e.leaf) || late(s, e, past)
 		}},
-		{"ratchet secret", "§9.2", "with the first use of its or a later generation", func(s *secret, e *event, past uint64) bool {
+		{"ratchet secret", "§9.2", "with the first use of its or a later generation", func(s *secret, e *event, past uint64) bool { // RFC 9420 §9.2 M2c
 			return used(s, e) && s.leaf == e.leaf && s.generation <= e.generation || late(s, e, past)
 		}},
 		{"handshake ratchet secret", "§9.2", leaving, late},
-		{"message key", "§9.2, §15.3", "when used, or dropped from the window of skipped ones", func(s *secret, e *event, past uint64) bool {
+		{"message key", "§9.2, §15.3", "when used, or dropped from the window of skipped ones", func(s *secret, e *event, past uint64) bool { // RFC 9420 §9.2 M2d
 			return (e.what == evUsed || e.what == evDropped) && e.epoch == s.epoch && s.leaf == e.leaf && s.generation == e.generation || late(s, e, past)
 		}},
 		{"message nonce", "§9.2, §15.3", "likewise", func(s *secret, e *event, past uint64) bool {

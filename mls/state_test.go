@@ -39,7 +39,7 @@ func TestPersistence(t *testing.T) {
 		t.Fatal("the pending commit did not survive")
 	}
 	got, err = p.b.g.Process(staged.Commit)
-	if err != nil || string(got.View.AuthenticatedData) != "at 12:00" || !got.View.HasPath {
+	if err != nil || string(got.View.AuthenticatedData) != "at 12:00" || !got.View.HasPath { // RFC 9420 §12.4 M3, §12.4.1 M1
 		t.Fatalf("commit: %+v, %v", got, err)
 	}
 	restart()
