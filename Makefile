@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help run build dist test check bench soak model clean
+.PHONY: help run build dist test check bench soak model constant clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ soak: ## the hours-long tests
 model: ## the long model test of mls: STEPS (50000) for each of SEEDS (3), the first SEED
 	@PRIMUM_MODEL_STEPS=$${STEPS:-50000} PRIMUM_MODEL_SEEDS=$${SEEDS:-3} PRIMUM_MODEL_SEED=$${SEED:-} \
 	  go test -timeout 12h -run 'Model' -v ./mls
+
+constant: ## mls over 10,000 epochs and 1,000,000 messages in each suite
+	@PRIMUM_SOAK=1 go test -timeout 2h -run 'TestConstantState' -v ./mls
 
 clean: ## remove what was built
 	@rm -rf primum dist

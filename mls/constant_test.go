@@ -113,7 +113,7 @@ func epochsStayFlat(t *testing.T, id Suite, n int) {
 	for i := range 64 {
 		round(i)
 	}
-	n = n / 80 * 80 // every tenth ends with a round
+	n = (n + 159) / 160 * 160 // every tenth ends with an even round
 	f := &flat{l: l}
 	f.run(n, round)
 	l.agree()
