@@ -189,8 +189,8 @@ func (e *evil) start(t testing.TB, in []byte) *script {
 // handling bounds what one handshake may cost a member of so small a group.
 func handling() cost.Bound {
 	return cost.Bound{
-		Always: cost.Work{Memory: 2 << 20, Signatures: 12, Keys: 96, Hashed: 512 << 10},
-		PerKiB: cost.Work{Memory: 1 << 20, Signatures: 16, Keys: 64, Hashed: 512 << 10},
+		Always: cost.Work{Memory: 768 << 10, Signatures: 10, Keys: 48, Hashed: 128 << 10},
+		PerKiB: cost.Work{Memory: 128 << 10, Signatures: 8, Keys: 40, Hashed: 128 << 10},
 	}
 }
 
