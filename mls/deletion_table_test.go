@@ -67,8 +67,8 @@ func deletionTable() []rule {
 	return []rule{
 		{"init key", "§12.4.3.1, §16.8", "when the Welcome was taken in", func(_ *secret, e *event, _ uint64) bool { return e.what == evJoined }},
 		{"leaf key", "§7.5, §16.6", "when a commit replaces or removes the leaf", replaced}, // RFC 9420 §7.5 M3b
-		{"node key", "§7.5, §16.6", "when a commit replaces or blanks the node", replaced}, // RFC 9420 §7.5 M3b
-		{"path secret", "§7.4, §7.5", "when the node keys are derived", derived}, // RFC 9420 §7.5 M3a
+		{"node key", "§7.5, §16.6", "when a commit replaces or blanks the node", replaced},  // RFC 9420 §7.5 M3b
+		{"path secret", "§7.4, §7.5", "when the node keys are derived", derived},            // RFC 9420 §7.5 M3a
 		{"node secret", "§7.4, §7.5", "when the node keys are derived", derived},
 		{"seed of a key pair", "§7.5", "when the key pair is derived", derived},
 		{"commit secret", "§9.2", now, derived}, // RFC 9420 §9.2 M2a

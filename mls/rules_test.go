@@ -264,6 +264,22 @@ func TestLifetimeOfOwnAdds(t *testing.T) {
 	}
 }
 
+// TestResumptionSecretsAreBounded: past ones are kept as far as the
+// configuration says, and the rest is gone.
+func TestResumptionSecretsAreBounded(t *testing.T) {
+	t.Parallel()
+	l, a, _, _ := pskLab(t) // ResumptionEpochs is 2
+	for range 4 {
+		l.commit(a, CommitOptions{})
+	}
+	id, now := a.g.GroupID(), a.g.Epoch()
+	for back := range uint64(4) { // RFC 9420 §8.6 S1
+		if kept := len(a.g.ownResumption(id, now-back)) > 0; kept != (back <= 2) {
+			t.Errorf("the resumption secret of %d epochs ago is kept: %t", back, kept)
+		}
+	}
+}
+
 // TestReInitComesLast: a committer prefers everything else to a ReInit, and the
 // view of the commit over the ReInit alone names the group to come.
 func TestReInitComesLast(t *testing.T) {
