@@ -127,9 +127,13 @@ func TestOldClientComesToAHybridCircle(t *testing.T) {
 	check(t, s.friend.Identity(s.friendAcc.doc.Compact()))
 	s.client(friendName, "watch-old")
 	s.publish(s.ownerAcc, "phone", "laptop-old")
+	s.client(ownerName, "laptop-old")
 	check(t, s.owner.Identity(s.ownerAcc.doc.Compact()))
 	s.run()
 	s.pass(3*time.Hour, time.Hour)
+	if e := s.lastOf(ownerName+"#laptop-old", core.EventProblem); e.Reason != "suite" {
+		t.Errorf("the laptop is told %+v", e)
+	}
 	g := s.owner.Given()[0]
 	if !slices.Equal(g.Unfit, []string{"watch-old"}) || slices.Contains(g.Clients, "watch-old") || g.Suite != hybrid {
 		t.Errorf("the owner sees clients %v, without place %v, %s", g.Clients, g.Unfit, g.Suite)
@@ -157,6 +161,17 @@ func TestOldClientComesToAHybridCircle(t *testing.T) {
 	check(t, s.friend.Identity(s.friendAcc.doc.Compact()))
 	s.run()
 	s.pass(2*time.Hour, time.Hour)
+	s.ownerAcc.old["laptop-old"] = false
+	s.publish(s.ownerAcc, "phone", "laptop-old")
+	laptop := s.actors[ownerName+"#laptop-old"].(*ownerActor)
+	check(t, laptop.Identity(s.ownerAcc.doc.Compact()))
+	check(t, laptop.KeyPackageStock(nil))
+	check(t, s.owner.Identity(s.ownerAcc.doc.Compact()))
+	s.run()
+	s.pass(2*time.Hour, time.Hour)
+	if h := s.owner.Homes()[0]; len(h.Unfit) != 0 || !slices.Contains(h.Clients, "laptop-old") || !laptop.Homes()[0].Ready {
+		t.Errorf("brought up to date: in the home %v, without place %v, the laptop's %+v", h.Clients, h.Unfit, laptop.Homes())
+	}
 	if g := s.owner.Given()[0]; len(g.Unfit) != 0 || !slices.Contains(g.Clients, "watch-old") {
 		t.Errorf("brought up to date: clients %v, without place %v", g.Clients, g.Unfit)
 	}

@@ -168,6 +168,7 @@ func (m *Member) offered(from *identity.Verified, l Letter) error {
 	m.joinLater(circle, g.ID, opening.Node, &core.MemberRoom{
 		AnchorKey: opening.AnchorKey, Opening: jws.Hash(l.Opening), Suite: opening.Suite,
 	})
+	m.unlisted(circle, g.ID, opening.Suite)
 	m.Emit(core.Event{Kind: core.EventOffered, Circle: circle, Grant: g.ID, Account: g.Owner, Ref: l.Request, Document: l.Terms})
 	return nil
 }
@@ -238,6 +239,7 @@ func (m *Member) homeOffered(from *identity.Verified, l Letter) error {
 		return err
 	}
 	if m.AddHome(circle, c, l.Claim, l.Countersignature) {
+		m.unlisted(circle, "", c.Suite)
 		m.Emit(core.Event{Kind: core.EventHome, Circle: circle, Thing: base64.RawURLEncoding.EncodeToString(c.ThingKey)})
 	}
 	return nil

@@ -78,16 +78,24 @@ func (m *Member) suites() (out []mls.Suite) {
 
 // judgeSuite refuses a circle that is easier to break than the thing and all own
 // clients allow, by the own document that its maker should have gone by at that
-// time; and one that this client has no cipher for.
+// time; and one of a suite that this program has not.
 func (m *Member) judgeSuite(id uint16, anchor []uint16, at time.Time, most int) error {
-	if !slices.Contains(m.suites(), mls.Suite(id)) {
-		return fmt.Errorf("the circle has %s, which this client does not list: %w", mls.Suite(id), core.ErrRefused)
+	if !slices.Contains(mls.Suites(), mls.Suite(id)) {
+		return fmt.Errorf("the circle has %s, which this program has not: %w", mls.Suite(id), core.ErrRefused)
 	}
 	v := m.Book.DocumentAt(m.Mem.Account, at)
 	if v == nil {
 		return nil // it was made before every document that is kept
 	}
 	return core.CheckSuite(id, anchor, v, most)
+}
+
+// unlisted says that this client can't enter a circle before its own document
+// lists the suite.
+func (m *Member) unlisted(c core.ID, grantID string, id uint16) {
+	if s := core.OrLegacy(id); !slices.Contains(m.suites(), s) {
+		m.Problem(c, grantID, "suite", fmt.Sprintf("this client can't enter before your identity lists %s for it; renew it here", s))
+	}
 }
 
 // KeyPackageStock tells how many key packages the own node still has of this
