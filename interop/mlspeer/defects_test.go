@@ -13,7 +13,8 @@ import (
 func TestDefects(t *testing.T) {
 	f := startFleet(t, kinds()...)
 	counter := new(rooms)
-	basic := mls.RequiredCapabilities(nil, nil, []uint16{1})
+	demand := mls.RequiredCapabilities(nil, nil, []uint16{1}) // credentials of type basic
+	basic := []Extension{{Type: demand.Type, Data: demand.Data}}
 	for _, d := range []struct {
 		name   string
 		peer   string
@@ -24,14 +25,14 @@ func TestDefects(t *testing.T) {
 			name: "mls-go reads required_capabilities as five lists, of versions, suites, extensions and so on",
 			peer: GoName, says: "leaf does not support required extension type 1",
 			commit: func(_, ours *seat, r *room) error {
-				return r.commit(ours, Request{ExtType: basic.Type, ExtData: basic.Data})
+				return r.commit(ours, Request{Extensions: basic})
 			},
 		},
 		{
 			name: "ts-mls commits GroupContextExtensions without a path",
 			peer: tsName, says: "it has no path though its proposals need one",
 			commit: func(peer, _ *seat, r *room) error {
-				return r.commit(peer, Request{ExtType: basic.Type, ExtData: basic.Data})
+				return r.commit(peer, Request{Extensions: basic})
 			},
 		},
 		{
@@ -42,25 +43,25 @@ func TestDefects(t *testing.T) {
 					t.Error(err)
 					return nil
 				}
-				return r.commit(peer, Request{ExtType: basic.Type, ExtData: basic.Data})
+				return r.commit(peer, Request{Extensions: basic})
 			},
 		},
 		{
 			name: "ts-mls reads external_senders as one struct and not as a list of them",
 			peer: tsName, says: "external_senders",
 			commit: func(_, ours *seat, r *room) error {
-				return r.commit(ours, Request{ExtType: 5, ExtData: oneSender()})
+				return r.commit(ours, Request{Extensions: []Extension{{Type: 5, Data: oneSender()}}})
 			},
 		},
 		{
 			name: "ts-mls keeps the extensions that GroupContextExtensions clears",
 			peer: tsName, says: "ts-mls): process: Crypto",
 			commit: func(_, ours *seat, r *room) error {
-				if err := r.commit(ours, Request{ExtType: basic.Type, ExtData: basic.Data}); err != nil {
+				if err := r.commit(ours, Request{Extensions: basic}); err != nil {
 					t.Error(err)
 					return nil
 				}
-				return r.commit(ours, Request{NoExt: true})
+				return r.commit(ours, Request{Extensions: []Extension{}})
 			},
 		},
 	} {

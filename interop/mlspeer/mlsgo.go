@@ -45,16 +45,20 @@ func openGo(suite uint16, identity []byte) (member, error) {
 	if cs != ciphersuite.MLS128DHKEMX25519 {
 		return nil, fmt.Errorf("mls-go is driven in suite 1 only, not 0x%04x", suite)
 	}
-	public, key, err := ed25519.GenerateKey(rand.Reader)
+	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
 	}
+	return newGo(cs, identity, key, map[string][]byte{}), nil
+}
+
+func newGo(cs ciphersuite.CipherSuite, identity []byte, key ed25519.PrivateKey, psks map[string][]byte) *goMember {
 	return &goMember{
-		suite: cs, psks: map[string][]byte{}, seed: key.Seed(), key: ciphersuite.NewEd25519SignaturePrivateKey(key),
+		suite: cs, seed: key.Seed(), psks: psks, key: ciphersuite.NewEd25519SignaturePrivateKey(key),
 		cred: &credentials.CredentialWithKey{
-			Credential: credentials.NewBasicCredential(identity), Ed25519PrivateKey: key, SignatureKeyBytes: public,
+			Credential: credentials.NewBasicCredential(identity), Ed25519PrivateKey: key, SignatureKeyBytes: key[ed25519.SeedSize:],
 		},
-	}, nil
+	}
 }
 
 func (m *goMember) do(q *Request) (r *Reply, err error) {
@@ -67,7 +71,7 @@ func (m *goMember) do(q *Request) (r *Reply, err error) {
 		if _, err := m.keyPackage(); err != nil {
 			return nil, err
 		}
-		m.g, err = group.NewGroup(group.NewGroupID(q.Group), m.suite, m.kp, m.priv)
+		m.g, err = group.NewGroup(group.NewGroupID(q.Group), m.suite, m.kp, m.priv, group.WithExtensions(goExtensions(q.Extensions)))
 		return r, err
 	case OpJoin:
 		return r, m.join(q.Message)
@@ -100,6 +104,14 @@ func (m *goMember) do(q *Request) (r *Reply, err error) {
 	return r, err
 }
 
+func goExtensions(list []Extension) (out []group.Extension) {
+	for _, x := range list {
+		out = append(out, group.Extension{Type: extensions.ExtensionType(x.Type), Data: x.Data})
+	}
+	return out
+}
+
+// keyPackage claims what mls-go claims of itself: it has no option for more.
 func (m *goMember) keyPackage() (_ []byte, err error) {
 	if m.kp, m.priv, err = keypackages.Generate(m.cred, m.suite); err != nil {
 		return nil, err
@@ -181,9 +193,8 @@ func (m *goMember) propose(q *Request) (_ []byte, err error) {
 
 func (m *goMember) commit(q *Request) (*Reply, error) {
 	m.loadPSKs()
-	if q.ExtType != 0 || q.NoExt {
-		list := []group.Extension{{Type: extensions.ExtensionType(q.ExtType), Data: q.ExtData}}
-		m.keep(group.NewGroupContextExtensionsProposal(list[:min(1, q.ExtType)]))
+	if q.Extensions != nil {
+		m.keep(group.NewGroupContextExtensionsProposal(goExtensions(q.Extensions)))
 	}
 	for _, leaf := range q.Remove {
 		if _, err := m.g.RemoveMember(group.NewLeafNodeIndex(leaf)); err != nil {
@@ -334,7 +345,10 @@ func (m *goMember) view() (*View, error) {
 }
 
 // goState is a stored member.
-type goState struct{ Seed, Group []byte }
+type goState struct {
+	Seed, Identity, Group []byte
+	PSKs                  map[string][]byte
+}
 
 func (m *goMember) save() ([]byte, error) {
 	if m.g == nil {
@@ -344,7 +358,7 @@ func (m *goMember) save() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(goState{Seed: m.seed, Group: state})
+	return json.Marshal(goState{Seed: m.seed, Identity: m.cred.Credential.Identity, Group: state, PSKs: m.psks})
 }
 
 func restoreGo(state []byte) (member, error) {
@@ -359,6 +373,7 @@ func restoreGo(state []byte) (member, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := ciphersuite.NewEd25519SignaturePrivateKey(ed25519.NewKeyFromSeed(s.Seed))
-	return &goMember{suite: g.CipherSuite(), seed: s.Seed, key: key, g: g, psks: map[string][]byte{}}, nil
+	m := newGo(g.CipherSuite(), s.Identity, ed25519.NewKeyFromSeed(s.Seed), s.PSKs)
+	m.g = g
+	return m, nil
 }

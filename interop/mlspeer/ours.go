@@ -50,10 +50,10 @@ func (m *ourMember) do(q *Request) (r *Reply, err error) {
 	r = new(Reply)
 	switch q.Op {
 	case OpKeyPackage:
-		r.Message, err = m.keyPackage()
+		r.Message, err = m.keyPackage(q.Understands)
 		return r, err
 	case OpCreate:
-		m.g, err = mls.Create(m.config(), q.Group, m.suite, m.identity, nil)
+		m.g, err = mls.Create(m.config(), q.Group, m.suite, m.identity, ourExtensions(q.Extensions))
 		return r, err
 	case OpJoin:
 		return r, m.join(q.Message)
@@ -83,11 +83,23 @@ func (m *ourMember) do(q *Request) (r *Reply, err error) {
 	return r, err
 }
 
-func (m *ourMember) keyPackage() (_ []byte, err error) {
+// ourExtensions keeps the difference between nil and empty.
+func ourExtensions(list []Extension) (out []mls.Extension) {
+	if list != nil {
+		out = []mls.Extension{}
+	}
+	for _, x := range list {
+		out = append(out, mls.Extension{Type: x.Type, Data: x.Data})
+	}
+	return out
+}
+
+func (m *ourMember) keyPackage(understands []uint16) (_ []byte, err error) {
 	now := time.Now()
 	m.kp, m.kpKeys, err = mls.NewKeyPackage(mls.KeyPackageOptions{
 		Suite: m.suite, Identity: m.identity, Signer: m.key,
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		Extensions: understands,
 	})
 	if err != nil {
 		return nil, err
@@ -127,12 +139,7 @@ func (m *ourMember) commit(q *Request) (*Reply, error) {
 		return nil, errors.New("ours sends handshakes as PublicMessage only")
 	}
 	o := mls.CommitOptions{Remove: q.Remove, AuthenticatedData: q.AAD}
-	if q.NoExt {
-		o.Extensions = []mls.Extension{}
-	}
-	if q.ExtType != 0 {
-		o.Extensions = []mls.Extension{{Type: q.ExtType, Data: q.ExtData}}
-	}
+	o.Extensions = ourExtensions(q.Extensions)
 	for _, b := range q.Add {
 		kp, err := mls.ParseKeyPackage(b)
 		if err != nil {

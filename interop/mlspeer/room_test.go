@@ -18,6 +18,9 @@ type room struct {
 	seats   []*seat
 	tracker *mls.PublicGroup
 	said    int // messages so far, so that no two are equal
+
+	context     []Extension // of the group at its start
+	understands []uint16    // types that key packages are to claim
 }
 
 // seat is a place at the table and the member in it.
@@ -86,7 +89,7 @@ func (r *room) others(not *seat) (out []*seat) {
 // create makes the group by seat 0.
 func (r *room) create() error {
 	s := r.seats[0]
-	if _, err := r.call(s, Request{Op: OpCreate, Group: []byte(r.id)}); err != nil {
+	if _, err := r.call(s, Request{Op: OpCreate, Group: []byte(r.id), Extensions: r.context}); err != nil {
 		return err
 	}
 	s.in = true
@@ -113,7 +116,7 @@ func trackerConfig() mls.Config { return mls.Config{AllowExternalCommits: true, 
 // keyPackages asks for fresh ones.
 func (r *room) keyPackages(joiners []*seat) (out [][]byte, err error) {
 	for _, s := range joiners {
-		kp, err := r.call(s, Request{Op: OpKeyPackage})
+		kp, err := r.call(s, Request{Op: OpKeyPackage, Understands: r.understands})
 		if err != nil {
 			return nil, err
 		}

@@ -251,7 +251,7 @@ func contextExtensions(r *room) error {
 			continue
 		}
 		n++
-		if err := r.commit(s, Request{ExtType: demand.Type, ExtData: demand.Data}); err != nil {
+		if err := r.commit(s, Request{Extensions: []Extension{{Type: demand.Type, Data: demand.Data}}}); err != nil {
 			return err
 		}
 		if got := r.tracker.Extensions(); len(got) != 1 || !bytes.Equal(got[0].Data, demand.Data) {

@@ -4,11 +4,11 @@ package mlspeer
 const (
 	OpHello      = "hello"      // → Version
 	OpNew        = "new"        // Identity, Suite: a client with a signature key
-	OpKeyPackage = "keypackage" // → Message
-	OpCreate     = "create"     // Group
+	OpKeyPackage = "keypackage" // Understands → Message
+	OpCreate     = "create"     // Group, Extensions
 	OpJoin       = "join"       // Message: a Welcome
 	OpPropose    = "propose"    // Kind, Message or Leaf, Private → Message
-	OpCommit     = "commit"     // Add, Remove, ExtType or NoExt, Private, and what was proposed → Message, Welcome
+	OpCommit     = "commit"     // Add, Remove, Extensions, Private, and what was proposed → Message, Welcome
 	OpExternal   = "external"   // Message: a GroupInfo → Message: the commit that joins
 	OpPSK        = "psk"        // Context: the id, Data: the key, before or in a group
 	OpProcess    = "process"    // Message → Kind, Data, AAD
@@ -58,6 +58,17 @@ type Request struct {
 	Context  []byte   `json:"context,omitempty"`
 	Length   int      `json:"length,omitempty"`
 	State    []byte   `json:"state,omitempty"`
+
+	// Extensions are those of the group context from now on; nil: unchanged.
+	Extensions []Extension `json:"extensions"`
+	// Understands are further types of extensions that a key package claims.
+	Understands []uint16 `json:"understands,omitempty"`
+}
+
+// Extension is one of RFC 9420 §13.
+type Extension struct {
+	Type uint16 `json:"type"`
+	Data []byte `json:"data"`
 }
 
 // Reply is a line from a peer, to the Request with the same ID.

@@ -33,6 +33,7 @@ function unwrap(b, wireformat) {
 }
 
 const typeName = (type) => Object.entries(defaultExtensionTypes).find(([, n]) => n === type)?.[0] ?? type;
+const extensionOf = (x) => ({ extensionType: typeName(x.type), extensionData: bytes(x.data) });
 const withLength = (key) => encode(varLenDataEncoder)(key);
 const withoutLength = (data) => decodeVarLenData(data, 0)[0];
 const isExternalPub = (info, key) =>
@@ -51,10 +52,11 @@ class Member {
     return m;
   }
 
-  async keyPackage() {
+  async keyPackage(q = {}) {
     const now = BigInt(Math.floor(Date.now() / 1000));
     const capabilities = {
-      versions: ["mls10"], ciphersuites: [this.cs.name], extensions: [], proposals: [], credentials: ["basic"],
+      versions: ["mls10"], ciphersuites: [this.cs.name], extensions: q.understands ?? [], proposals: [],
+      credentials: ["basic"],
     };
     this.kp = await generateKeyPackageWithKey(
       { credentialType: "basic", identity: this.identity }, capabilities,
@@ -64,7 +66,8 @@ class Member {
 
   async create(q) {
     await this.keyPackage();
-    this.state = await createGroup(bytes(q.group), this.kp.publicPackage, this.kp.privatePackage, [], this.cs);
+    const extensions = (q.extensions ?? []).map(extensionOf);
+    this.state = await createGroup(bytes(q.group), this.kp.publicPackage, this.kp.privatePackage, extensions, this.cs);
     return {};
   }
 
@@ -147,10 +150,9 @@ class Member {
       ...(q.remove ?? []).map((removed) => ({ proposalType: "remove", remove: { removed } })),
       ...(q.add ?? []).map((kp) => this.addOf(bytes(kp))),
     ];
-    if (q.ext_type || q.no_ext) {
-      const extension = { extensionType: typeName(q.ext_type), extensionData: bytes(q.ext_data) };
+    if (q.extensions) {
       extraProposals.push({
-        proposalType: "group_context_extensions", groupContextExtensions: { extensions: q.no_ext ? [] : [extension] },
+        proposalType: "group_context_extensions", groupContextExtensions: { extensions: q.extensions.map(extensionOf) },
       });
     }
     const result = await createCommit({ state: this.state, cipherSuite: this.cs, pskIndex: this.findPSK(this.state) }, {
@@ -223,20 +225,25 @@ class Member {
   }
 
   save() {
-    const { suite, updates } = this;
-    const keys = updates.map((u) => ({ publicKey: text(u.publicKey), privateKey: text(u.privateKey) }));
-    const state = { suite, group: text(encodeGroupState(this.state)), updates: keys };
+    const state = {
+      suite: this.suite, identity: text(this.identity), keys: [text(this.keys.signKey), text(this.keys.publicKey)],
+      group: text(encodeGroupState(this.state)), psks: Object.entries(this.psks).map(([id, key]) => [id, text(key)]),
+      updates: this.updates.map((u) => [text(u.publicKey), text(u.privateKey)]),
+    };
     return { state: text(Buffer.from(JSON.stringify(state))) };
   }
 
   static async restore(stored) {
-    const { suite, group, updates } = JSON.parse(Buffer.from(stored, "base64").toString());
+    const saved = JSON.parse(Buffer.from(stored, "base64").toString());
     const m = new Member();
-    m.cs = await cipherSuite(suite);
-    m.suite = suite;
-    m.psks = {};
-    m.updates = updates.map((u) => ({ publicKey: bytes(u.publicKey), privateKey: bytes(u.privateKey) }));
-    const read = decodeGroupState(bytes(group), 0);
+    m.cs = await cipherSuite(saved.suite);
+    m.suite = saved.suite;
+    m.identity = bytes(saved.identity);
+    m.keys = { signKey: bytes(saved.keys[0]), publicKey: bytes(saved.keys[1]) };
+    m.psks = Object.fromEntries(saved.psks.map(([id, key]) => [id, bytes(key)]));
+    m.updates = saved.updates.map(([publicKey, privateKey]) => (
+      { publicKey: bytes(publicKey), privateKey: bytes(privateKey) }));
+    const read = decodeGroupState(bytes(saved.group), 0);
     if (read === undefined) throw new Error("ts-mls can't read its own state");
     m.state = { ...read[0], clientConfig: defaultClientConfig };
     return m;
