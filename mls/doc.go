@@ -57,10 +57,11 @@
 // before, unless [Config].PastEpochs keeps some for late messages. What
 // MarshalBinary writes never holds a consumed secret, and its size does not
 // grow with epochs or messages. In memory the package overwrites the secrets
-// that it holds. It can't reach copies that the runtime and the standard
-// library make: expanded AES and HPKE keys, the stack of a goroutine that has
-// grown, registers, swapped pages. docs/spec/mls-threat-model.md says what was
-// measured.
+// that it holds, and none of them can be reached any more once it is consumed.
+// Copies that the runtime and the standard library made are out of its reach:
+// dead slots of stacks, saved registers, freed AES key schedules and HPKE
+// contexts, swapped pages. A core dump may show some until the runtime uses
+// that memory again; docs/spec/mls-threat-model.md says what was measured.
 //
 // # Limits
 //
