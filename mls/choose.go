@@ -40,6 +40,9 @@ func (g *Group) choose(o CommitOptions, received []public.Cached) (*message.Comm
 // proposals are the options as proposals by value.
 func (o *CommitOptions) proposals(s *suite.Suite) ([]message.Proposal, error) {
 	var out []message.Proposal
+	if _, err := supportedTypes(o.Extensions); err != nil {
+		return nil, err
+	}
 	if o.Extensions != nil {
 		out = append(out, message.Proposal{Kind: ProposalGroupContextExtensions, Extensions: tree.Extensions(o.Extensions).Clone()})
 	}

@@ -189,7 +189,9 @@ func (g *Group) content(kind Kind, aad []byte) message.Content {
 
 // sign encodes a message and signs it.
 func (g *Group) sign(m *message.Signed) (err error) {
-	m.Content.Encode()
+	if m.Content.Encode(); len(m.Raw) > maxContent {
+		return fmt.Errorf("encode message: %d bytes: %w", len(m.Raw), ErrSize)
+	}
 	// RFC 9420 §6.1 M1
 	m.Signature, err = g.st.Suite.SignWithLabel(g.cfg.Rand, g.cfg.Signer, "FramedContentTBS", m.TBS(g.st.Encoded))
 	return err

@@ -400,6 +400,7 @@ func TestDefectStrangersFillTheCache(t *testing.T) {
 	})
 	l.commit(p, CommitOptions{Extensions: []Extension{{Type: tree.ExtExternalSenders, Data: senders.Out()}}})
 	p.g.cfg.AllowExternalSenders = true
+	p.g.cfg.AuthorizeProposal = func(*ProposalView) error { return nil }
 	outside := func(kind uint8, v message.Proposal, signer ed25519.PrivateKey) []byte {
 		m := &message.Signed{Wire: WirePublicMessage, Content: p.g.content(Proposal, nil)}
 		m.Sender, m.Proposal = message.Sender{Kind: kind}, &v

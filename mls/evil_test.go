@@ -141,6 +141,7 @@ func newEvil(t testing.TB, suite Suite, open bool) *evil {
 func openAll(c *Config) {
 	c.AllowExternalCommits, c.AllowExternalSenders, c.AllowPSK = true, true, true
 	c.AllowReInit, c.AllowBranch, c.AllowIdentityChange = true, true, true
+	c.AuthorizeProposal = func(*ProposalView) error { return nil }
 	c.PastEpochs, c.ResumptionEpochs = 2, 2
 	c.PSK = func(id []byte) ([]byte, error) {
 		if len(id) == 0 {

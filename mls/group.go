@@ -122,6 +122,9 @@ func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensio
 	if err != nil {
 		return nil, fmt.Errorf("create group: %w", err)
 	}
+	if len(groupID) > maxContent || len(identity) > maxContent {
+		return nil, fmt.Errorf("create group: %w", ErrSize)
+	}
 	leaf, leafKey, err := newLeaf(s, cfg.Rand, cfg.Signer, identity, types)
 	if err != nil {
 		return nil, fmt.Errorf("create group: %w", err)
@@ -154,11 +157,12 @@ func Create(cfg Config, groupID []byte, id Suite, identity []byte, groupExtensio
 func supportedTypes(ext tree.Extensions) ([]uint16, error) {
 	var w codec.Writer
 	ext.Write(&w)
-	if tree.ReadExtensions(codec.NewReader(w.Out())); len(ext) > 0 {
-		r := codec.NewReader(w.Out())
-		if tree.ReadExtensions(r); r.Close() != nil {
-			return nil, public.Invalid("check extensions: %w", r.Err())
-		}
+	if w.Len() > maxContent {
+		return nil, fmt.Errorf("check extensions: %d bytes: %w", w.Len(), ErrSize)
+	}
+	r := codec.NewReader(w.Out())
+	if tree.ReadExtensions(r); r.Close() != nil {
+		return nil, public.Invalid("check extensions: %w", r.Err())
 	}
 	required, err := tree.RequiredOf(ext)
 	if err != nil {

@@ -112,7 +112,10 @@ type Config struct {
 	PublicHandshakes bool
 
 	AllowExternalCommits bool // joining by external commit (RFC 9420 §12.4.3.2)
-	AllowExternalSenders bool // proposals from outside (RFC 9420 §12.1.8)
+	// AllowExternalSenders: proposals from outside (RFC 9420 §12.1.8). Anybody
+	// can propose to be added: that is taken only where AuthorizeProposal is
+	// set, by members and trackers alike.
+	AllowExternalSenders bool
 	// AllowPSK: PreSharedKey proposals and Welcomes with them. A member that
 	// lacks a key can't follow a commit that uses it: let AuthorizeProposal
 	// refuse what not all of them have.
@@ -183,7 +186,12 @@ func (c *Config) authorize(view *CommitView) error {
 	return nil
 }
 
-func (c *Config) authorizeProposal(view *ProposalView) error {
+// authorizeProposal asks the application; what a client outside proposes counts
+// only where it is asked (RFC 9420 §12.1.8 R2).
+func (c *Config) authorizeProposal(m *message.Signed, view *ProposalView) error {
+	if c.AuthorizeProposal == nil && m.Sender.Kind == message.SenderNewMemberProposal {
+		return fmt.Errorf("authorize proposal: nobody decides who may join: %w", ErrNotAllowed)
+	}
 	if c.AuthorizeProposal == nil {
 		return nil
 	}

@@ -143,7 +143,7 @@ func (g *Group) handleProposal(m *message.Signed) (*ProposalView, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.cfg.authorizeProposal(view); err != nil { // RFC 9420 §5.3.1 M1, §12.1.8 R2
+	if err := g.cfg.authorizeProposal(m, view); err != nil { // RFC 9420 §5.3.1 M1, §12.1.8 R2
 		return nil, err
 	}
 	return view, g.st.Keep(g.cfg.options(), m)

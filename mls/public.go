@@ -23,6 +23,7 @@ type PublicGroup struct {
 	st  *public.State
 	// signer signed the GroupInfo that p was made of; nil if it is made of none.
 	signer *uint32
+	closed bool // a ReInit was committed: members take no handshake any more
 }
 
 // NewPublicGroup starts from an MLSMessage(GroupInfo) that carries its tree
@@ -57,27 +58,37 @@ func (p *PublicGroup) Signer() (leaf uint32, ok bool) {
 	return *p.signer, true
 }
 
-// publicVersion is the first octet of a stored PublicGroup.
-const publicVersion = 1
+// The first octet of a stored PublicGroup: open, or closed by a ReInit.
+const (
+	publicVersion = 1
+	publicClosed  = 2
+)
 
 // LoadPublicGroup reads what MarshalBinary wrote. It does not verify the
 // signatures again: keep the bytes where only the caller writes.
 func LoadPublicGroup(cfg Config, b []byte) (*PublicGroup, error) {
 	r := codec.NewReader(b)
-	if v := r.U8(); v != publicVersion && r.Err() == nil {
+	v := r.U8()
+	if v != publicVersion && v != publicClosed && r.Err() == nil {
 		return nil, fmt.Errorf("load public group: format %d: %w", v, ErrState)
 	}
 	st, err := public.ReadState(r)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, fmt.Errorf("load public group: %w: %w", ErrState, err)
 	}
-	return newPublicGroup(cfg, st, nil), nil
+	p := newPublicGroup(cfg, st, nil)
+	p.closed = v == publicClosed
+	return p, nil
 }
 
 // MarshalBinary writes the state; it holds no secret.
 func (p *PublicGroup) MarshalBinary() ([]byte, error) {
 	var w codec.Writer
-	w.U8(publicVersion)
+	if p.closed {
+		w.U8(publicClosed)
+	} else {
+		w.U8(publicVersion)
+	}
 	p.st.Write(&w)
 	return w.Out(), nil
 }
@@ -89,7 +100,7 @@ func (p *PublicGroup) Process(msg []byte) (*Received, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.st, p.signer = next.st, nil
+	p.st, p.signer, p.closed = next.st, nil, next.closed
 	return received, nil
 }
 
@@ -105,6 +116,9 @@ func (p *PublicGroup) Stage(msg []byte) (*PublicGroup, *Received, error) {
 	}
 	if err := p.st.Verify(p.cfg.options(), m); err != nil {
 		return nil, nil, err
+	}
+	if p.closed { // RFC 9420 §12.4.2 M2
+		return nil, nil, public.Invalid("check message: the group was reinitialised")
 	}
 	received := &Received{
 		Kind: m.Kind, Sender: m.Sender.Index, External: m.Sender.Kind != message.SenderMember,
@@ -122,6 +136,7 @@ func (p *PublicGroup) Stage(msg []byte) (*PublicGroup, *Received, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	next.closed = received.View != nil && received.View.ReInit
 	return next, received, nil
 }
 
@@ -154,7 +169,7 @@ func (p *PublicGroup) keepProposal(m *message.Signed, received *Received) (*publ
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cfg.authorizeProposal(view); err != nil {
+	if err := p.cfg.authorizeProposal(m, view); err != nil {
 		return nil, err
 	}
 	next := *p.st

@@ -16,7 +16,10 @@ import (
 func outsideLab(t *testing.T, seed uint64) *lab {
 	t.Helper()
 	l := newLab(t, seed, 4)
-	l.allow(func(c *Config) { c.AllowExternalCommits, c.AllowExternalSenders, c.AllowPSK = true, true, true })
+	l.allow(func(c *Config) {
+		c.AllowExternalCommits, c.AllowExternalSenders, c.AllowPSK = true, true, true
+		c.AuthorizeProposal = func(*ProposalView) error { return nil }
+	})
 	return l
 }
 

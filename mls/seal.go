@@ -167,10 +167,11 @@ func (c *core) openContent(h *message.PrivateHead, st *schedule.Step, leaf uint3
 	}
 	c.scratch = message.AppendTBS(c.scratch[:0], c.st.Context, c.st.Encoded, leaf, h.Kind, h.AAD, body)
 	// RFC 9420 §6.3.1 M6
-	if err := s.Verify(c.st.Tree.Leaf(leaf).SignatureKey, c.scratch, m.Signature); err != nil {
+	err = s.Verify(c.st.Tree.Leaf(leaf).SignatureKey, c.scratch, m.Signature)
+	clear(c.scratch)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAuthentication, err)
 	}
-	clear(c.scratch)
 	if h.Kind != Application {
 		var w codec.Writer
 		m.WriteHead(&w)

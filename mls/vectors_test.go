@@ -438,6 +438,7 @@ func (row *passiveRow) config() Config {
 		},
 		ResumptionEpochs:     64,
 		MaxProposals:         1024,
+		AuthorizeProposal:    func(*ProposalView) error { return nil },
 		AllowExternalCommits: true, AllowExternalSenders: true, AllowPSK: true,
 		AllowReInit: true, AllowBranch: true, AllowIdentityChange: true,
 	}

@@ -3,6 +3,7 @@ package public
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -191,6 +192,9 @@ func (s *listState) takePSK(p *Sent) error {
 	// RFC 9420 §11.2 M4, M5, §11.3 M5, M6, §12.1.4 R1, R2
 	if p.PSK.Type == schedule.PSKResumption && p.PSK.Usage != schedule.UsageApplication {
 		return Invalid("a pre-shared key for a new group is used inside this one")
+	}
+	if len(s.psks) == math.MaxUint16 { // RFC 9420 §8.4: their number is a uint16
+		return Invalid("more than %d pre-shared keys", math.MaxUint16)
 	}
 	var w codec.Writer
 	p.PSK.Write(&w)
