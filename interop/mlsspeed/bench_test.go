@@ -25,6 +25,23 @@ func BenchmarkMLSBesideMLSGo(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkMLSWarmBesideMLSGo is the same in groups of 250 members who have all
+// committed once.
+func BenchmarkMLSWarmBesideMLSGo(b *testing.B) {
+	for b.Loop() {
+		pairs, err := compare(b.Context(), mlsbench.Options{Sizes: []int{250}}, warmSides()...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		printPairs(os.Stderr, pairs)
+		for _, p := range pairs {
+			b.ReportMetric(float64(p.ours.Time)/1e6, p.operation+"-ms")
+			b.ReportMetric(p.speed, p.operation+"-ratio")
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
 func report(b *testing.B, pairs []pair) {
 	worst := pairs[0]
 	var ours, theirs int64
