@@ -43,7 +43,7 @@ soak: ## the hours-long tests
 
 model: ## the long model test of mls: STEPS (50000) for each of SEEDS (3), the first SEED
 	@PRIMUM_MODEL_STEPS=$${STEPS:-50000} PRIMUM_MODEL_SEEDS=$${SEEDS:-3} PRIMUM_MODEL_SEED=$${SEED:-} \
-	  go test -timeout 12h -run 'Model' -v ./mls
+	  go test -tags full -timeout 12h -run 'Model' -v ./mls
 
 constant: ## mls over 10,000 epochs and 1,000,000 messages in each suite
 	@PRIMUM_SOAK=1 go test -timeout 2h -run 'TestConstantState' -v ./mls

@@ -369,7 +369,9 @@ func (m *model) submit(a *actor) {
 	clear(m.refs)
 	m.noteNode()
 	m.retire(got)
-	m.shutPath(l)
+	if len(got.View.Removes) > 0 || m.pick.IntN(3) == 0 {
+		m.shutPath(l)
+	}
 	m.handOut(a, l)
 	m.invite(staged.Welcome)
 	if m.pick.IntN(4) > 0 { // else the answer is lost: it finds its commit in its inbox
@@ -433,5 +435,5 @@ func (m *model) bury(r relic) {
 		r.g = again(m.t, a.cfg, a.g)
 	}
 	m.relics = append(m.relics, r)
-	m.relics = m.relics[max(0, len(m.relics)-3):]
+	m.relics = m.relics[max(0, len(m.relics)-2):]
 }
