@@ -89,3 +89,28 @@ func TestP5ACommitByAMemberStopsNobody(t *testing.T) {
 		t.Errorf("the friend stopped %d times", n)
 	}
 }
+
+// TestP5AnEpochThatNeverWasStopsNoEdge: frames of an epoch to come, which
+// nobody made, again and again: the edge goes on. Only a log that ends before
+// what was read, or own frames that it can't remember, stop it.
+func TestP5AnEpochThatNeverWasStopsNoEdge(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, every(time.Minute))
+	for range 5 {
+		for id, c := range s.node.circles {
+			w := []byte{0, 1, 0, 2, byte(len(id))} // mls10, PrivateMessage, group id
+			w = append(w, id[:]...)
+			w = binary.BigEndian.AppendUint64(w, c.epoch+7)
+			s.node.push(c, append(w, 1, 0, 0, 0)) // application, no data, no sender, no content
+		}
+		s.pass(8*time.Minute, time.Minute)
+	}
+	if n := len(s.got("edge", core.EventStopped)); n != 0 {
+		t.Errorf("the edge stopped: %s", s.lastOf("edge", core.EventStopped).Reason)
+	}
+	s.feed(s.edge, 14)
+	s.pass(2*time.Minute, time.Minute)
+	if v := s.newest(friendName + phone); v != "14" {
+		t.Errorf("the friend's newest value is %s", v)
+	}
+}

@@ -126,6 +126,7 @@ func afterRestore(cursor, seq uint64) bool {
 // take processes one frame and moves the cursor.
 func (a *Actor) take(r *Room, f Frame) {
 	r.Cursor, r.gapAt = f.Seq, 0
+	r.Head = max(r.Head, f.Seq)
 	if a.ownAppend(r, f) {
 		a.confirm(r, f) // read again after a crash, it does no harm
 	} else {
