@@ -186,12 +186,12 @@ func (st *story) commitAndMerge(o order) *answer {
 func (st *story) reserveAndRestart() {
 	st.t.Helper()
 	epoch := st.public.Epoch()
-	a := st.do(order{Op: "reserve", N: 5})
+	st.do(order{Op: "reserve", N: 5})
 	st.happen(event{what: evReserved, epoch: epoch, leaf: st.me, generation: 4})
 	st.retireRatchet(epoch, 4)
 	st.check("reserved five keys", "message key@memory", "message nonce@memory")
 	for g := range uint32(2) {
-		a = st.do(order{Op: "seal"})
+		a := st.do(order{Op: "seal"})
 		st.used(a.Out, epoch, st.me, g)
 		st.check(fmt.Sprintf("sealed under reserved key %d", g), "message key@memory")
 	}
@@ -203,7 +203,7 @@ func (st *story) reserveAndRestart() {
 	if a := st.tell(order{Op: "seal"}); a.Err == "" {
 		st.t.Fatal("the subject seals without a block")
 	}
-	a = st.do(order{Op: "reserve"})
+	a := st.do(order{Op: "reserve"})
 	st.draws = a.Draws
 	st.check("reserves no more", "leaf key")
 }

@@ -9,12 +9,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"testing"
 	"time"
 
 	"primum/internal/durable"
@@ -89,30 +87,22 @@ func externalPSK() []byte {
 	return b[:]
 }
 
-// TestDeletionSubject is the child process of TestDeletionOnBytes and does
-// nothing otherwise.
-func TestDeletionSubject(t *testing.T) {
-	dir := os.Getenv(subjectDir)
-	if dir == "" {
-		t.Skip("only a child of TestDeletionOnBytes does something here")
-	}
+// serveSubject is the child process of TestDeletionOnBytes.
+func serveSubject(dir string, in *json.Decoder, out *json.Encoder) error {
 	s := &subject{dir: dir, rand: &drip{}}
 	s.cfg = Config{
 		Signer: subjectKey(), Rand: s.rand, Now: labTime, AllowPSK: true,
 		PSK: func([]byte) ([]byte, error) { return externalPSK(), nil },
 	}
-	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.NewFile(3, "answers"))
 	for {
 		var o order
-		if err := in.Decode(&o); errors.Is(err, io.EOF) {
-			return
-		} else if err != nil {
-			t.Fatal(err)
+		if err := in.Decode(&o); err != nil {
+			return err
 		}
 		a := s.obey(&o)
 		a.Draws = s.rand.n
 		if err := out.Encode(a); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 }

@@ -120,7 +120,7 @@ func newStory(t *testing.T, id Suite, past uint64) *story {
 // package is able to keep.
 func (st *story) start(t *testing.T) {
 	t.Helper()
-	st.cmd = exec.Command(os.Args[0], "-test.run=^TestDeletionSubject$")
+	st.cmd = exec.Command(os.Args[0])
 	st.cmd.Env = append(os.Environ(), subjectDir+"="+st.dir, "GODEBUG=asyncpreemptoff=1,"+os.Getenv("GODEBUG"))
 	in, err := st.cmd.StdinPipe()
 	st.must(err)
