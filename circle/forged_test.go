@@ -114,3 +114,36 @@ func TestP5AnEpochThatNeverWasStopsNoEdge(t *testing.T) {
 		t.Errorf("the friend's newest value is %s", v)
 	}
 }
+
+// TestP5ARefusedCommitThatComesBackStopsNoEdge: a node refuses a commit, and
+// shows it in the log after all. It is the edge's own, and yet no proof that the
+// edge was rolled back: only this circle suffers from the lie.
+func TestP5ARefusedCommitThatComesBackStopsNoEdge(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, every(time.Minute))
+	refused := 0
+	s.node.refuse = func(actor string, e core.Effect) (*core.Result, *core.Refusal) {
+		if actor != "edge" || e.Kind != core.EffectCommit || e.Circle != s.circle() || refused > 0 {
+			return nil, nil
+		}
+		refused++
+		s.node.push(s.node.circles[e.Circle], e.Commit)
+		return nil, &core.Refusal{Kind: "malformed"}
+	}
+	s.pass(26*time.Hour, time.Hour) // the epoch turns
+	if refused != 1 {
+		t.Fatalf("%d commits were refused", refused)
+	}
+	if s.edge.State.Restored {
+		t.Error("the edge believes that it was rolled back")
+	}
+	check(t, s.edge.Close())
+	s.edge = s.anchor("edge", nil)
+	s.pass(2*time.Hour, time.Hour)
+	if n := len(s.got("edge", core.EventStopped)); n != 0 || s.edge.State.Restored {
+		t.Errorf("the edge stopped %d times", n)
+	}
+	if got, want := s.edge.Rooms[s.home].MLS.Epoch(), s.node.circles[s.home].epoch; got != want {
+		t.Errorf("the home circle is in epoch %d at the edge and in %d at the node", got, want)
+	}
+}

@@ -291,6 +291,11 @@ func (a *Actor) received(r *Room, f Frame, rx *mls.Received, before []mls.Member
 // (P9).
 func (a *Actor) ownUnknown(r *Room, f Frame, head mls.Head) {
 	a.Bad(r, mls.ErrOwnMessage)
+	if head.ContentType == mls.Commit && r.Refused == head.Epoch+1 {
+		// The node had said no to it, which proves nothing about this state.
+		a.Log.Warn("the node shows a commit that it had refused", "circle", r.ID.String())
+		return
+	}
 	if head.ContentType == mls.Commit {
 		a.Role.Incoming(r, &Incoming{Kind: InLost, seq: f.Seq, Reason: StoppedRollback})
 		return

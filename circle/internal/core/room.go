@@ -41,10 +41,13 @@ type RoomState struct {
 	Queue   []Outgoing
 	NextOut uint64
 	Pending *PendingCommit `json:"pending,omitempty"`
-	Stopped string         `json:"stopped,omitempty"`
-	Fenced  string         `json:"fenced,omitempty"`
-	Bad     uint64         `json:"bad"` // frames that were not opened
-	Events  []Event        `json:"events,omitempty"`
+	// Refused is one more than the epoch in which the node last refused an own
+	// commit: it has that commit and may show it still.
+	Refused uint64  `json:"refused,omitempty"`
+	Stopped string  `json:"stopped,omitempty"`
+	Fenced  string  `json:"fenced,omitempty"`
+	Bad     uint64  `json:"bad"` // frames that were not opened
+	Events  []Event `json:"events,omitempty"`
 
 	// Of an anchor.
 	Opened   bool                   `json:"opened,omitempty"` // at the node
@@ -432,7 +435,7 @@ func (a *Actor) committed(r *Room, e *Effect, res *Result, ref *Refusal) {
 	default:
 		if r.Pending != nil {
 			r.MLS.Discard()
-			r.Pending = nil
+			r.Pending, r.Refused = nil, r.Pending.Epoch+1
 			a.Touch(r.Part())
 		}
 		r.WakeAt = a.Now().Add(time.Minute)
