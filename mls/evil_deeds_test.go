@@ -327,7 +327,7 @@ func (e *evil) stranger(s *script, index uint32) *tree.LeafNode {
 	draft := kp.inner.Leaf.Draft()
 	draft.Source = tree.Source(1 + s.pick(3))
 	e.leaf(s, draft)
-	if l := e.signLeaf(draft, p.cfg.Signer.(ed25519.PrivateKey), index); l != nil {
+	if l := e.signLeaf(s, draft, p.cfg.Signer.(ed25519.PrivateKey), index); l != nil {
 		return l
 	}
 	return kp.inner.Leaf

@@ -142,10 +142,17 @@ func (e *evil) leaf(s *script, d *tree.LeafNode) {
 	}
 }
 
-// signLeaf signs a draft with the key it names, where that is at hand; a draft
-// that can't be encoded gives nil.
-func (e *evil) signLeaf(d *tree.LeafNode, own ed25519.PrivateKey, index uint32) *tree.LeafNode {
+// signLeaf signs a draft with the key it names, where that is at hand, and
+// seldom for another place or with another key; a draft that can't be encoded
+// gives nil.
+func (e *evil) signLeaf(s *script, d *tree.LeafNode, own ed25519.PrivateKey, index uint32) *tree.LeafNode {
 	signer := own
+	switch s.pick(24) {
+	case 1:
+		index++
+	case 2:
+		signer = e.service
+	}
 	if bytes.Equal(d.SignatureKey, e.service.Public().(ed25519.PublicKey)) {
 		signer = e.service
 	}
@@ -190,7 +197,7 @@ func (e *evil) newPackage(s *script) (*tree.KeyPackage, *party, *KeyPackagePriva
 	case 5:
 		own = e.service
 	}
-	if k.Leaf = e.signLeaf(k.Leaf, p.cfg.Signer.(ed25519.PrivateKey), 0); k.Leaf == nil {
+	if k.Leaf = e.signLeaf(s, k.Leaf, p.cfg.Signer.(ed25519.PrivateKey), 0); k.Leaf == nil {
 		return kp.inner, p, priv
 	}
 	if k.Sign(e.by.g.st.Suite, e.rnd, own) != nil {
@@ -215,7 +222,7 @@ func (e *evil) proposal(s *script) message.Proposal {
 		draft := st.Tree.Leaf(0).Draft()
 		draft.Source, draft.ParentHash, draft.EncryptionKey = tree.SourceUpdate, nil, e.freshKey()
 		e.leaf(s, draft)
-		if l := e.signLeaf(draft, e.by.cfg.Signer.(ed25519.PrivateKey), uint32(s.pick(12)/11)); l != nil {
+		if l := e.signLeaf(s, draft, e.by.cfg.Signer.(ed25519.PrivateKey), 0); l != nil {
 			return message.Proposal{Kind: ProposalUpdate, Leaf: l}
 		}
 		return message.Proposal{Kind: ProposalRemove}
@@ -302,7 +309,7 @@ func (e *evil) makePath(s *script, t *tree.Tree, leaf uint32, draft *tree.LeafNo
 	if s.one(3) {
 		e.leaf(s, draft)
 	}
-	if h.path.Leaf = e.signLeaf(draft, own, leaf); h.path.Leaf == nil {
+	if h.path.Leaf = e.signLeaf(s, draft, own, leaf); h.path.Leaf == nil {
 		return nil
 	}
 	if h.tree = h.place(t, leaf, parents[1:]); h.tree == nil {
