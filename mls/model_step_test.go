@@ -391,10 +391,14 @@ func (m *model) crash(a *actor) {
 }
 
 // wipe loses a member's state for good, to a thief too. It comes back with a
-// new key package under its old signature key.
+// new key package under its old signature key. Another member stays that is up
+// to date, or nobody could let it in.
 func (m *model) wipe(a *actor) {
 	m.t.Helper()
-	if len(m.parties) < 3 || m.pick.IntN(3) > 0 {
+	stays := slices.ContainsFunc(m.names(), func(name string) bool {
+		return name != a.name && m.parties[name].g.Epoch() == m.public.Epoch()
+	})
+	if !stays || m.pick.IntN(3) > 0 {
 		return
 	}
 	m.count.Wiped++
