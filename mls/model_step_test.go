@@ -520,6 +520,7 @@ func (m *model) settle() {
 	for _, name := range m.names() {
 		a := m.actors[name]
 		a.block, a.inbox, a.late = 0, nil, nil
+		a.g.Discard()
 		m.must(a.g.Reserve(0))
 	}
 	m.commit(m.member().party, CommitOptions{}) // fresh ratchets
