@@ -65,7 +65,10 @@ func FuzzHostileProposer(f *testing.F) {
 	hostile(f, 96, func(e *evil, s *script) {
 		c := e.everybody()
 		for range 1 + s.pick(4) {
-			c.deliver(e.proposes(s))
+			msg := e.proposes(s)
+			if took := c.deliver(msg); len(took) > 0 && s.one(3) && len(c.deliver(msg)) > 0 {
+				e.t.Fatal("a proposal is taken twice")
+			}
 		}
 		o := CommitOptions{Remove: e.honest[:s.pick(4)/3]}
 		if s.one(3) {
