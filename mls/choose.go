@@ -133,7 +133,7 @@ func (c *choice) consider(p public.Cached) {
 	switch s := &p.Sent; s.Kind {
 	case ProposalRemove:
 		fits = s.Removed != c.g.me && !c.removed[s.Removed]
-		c.removed[s.Removed] = true
+		c.removed[s.Removed] = fits || c.removed[s.Removed]
 	case ProposalUpdate:
 		fits = c.update(s.Sender, s.Leaf)
 	case ProposalAdd:
