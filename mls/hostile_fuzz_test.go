@@ -197,6 +197,9 @@ func FuzzHostileGroupInfo(f *testing.F) {
 		g := e.join(p, msg, kp, priv, apart)
 		if refusal == nil {
 			e.reload(tracker)
+			if leaf := tracker.st.Tree.Leaf(info.Signer); !bytes.Equal(leaf.SignatureKey, e.by.g.st.Tree.Leaf(0).SignatureKey) {
+				e.t.Fatalf("a group info of leaf %d is taken that leaf 0 signed", info.Signer)
+			}
 		}
 		if g == nil {
 			return
