@@ -95,7 +95,9 @@ func TestDefectCommitterBlocked(t *testing.T) {
 	for _, p := range []message.Proposal{
 		{Kind: ProposalGroupContextExtensions},
 		{Kind: ProposalGroupContextExtensions},
-		old, twice, twice, late, {Kind: ProposalRemove, Removed: committer.g.Me()}, l.addOf(committer, nothing),
+		old, twice, twice, late,
+		{Kind: ProposalRemove, Removed: committer.g.Me()},
+		l.addOf(committer, nothing),
 		{Kind: ProposalUpdate, Leaf: l.updateLeaf(evil, func(d *tree.LeafNode) {
 			d.EncryptionKey = twice.KeyPackage.Leaf.EncryptionKey
 		})},
