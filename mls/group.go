@@ -232,7 +232,7 @@ func (g *Group) ConfirmedTranscriptHash() []byte { return bytes.Clone(g.st.Conte
 func (g *Group) EpochAuthenticator() []byte { return bytes.Clone(g.secrets.Authenticator) }
 
 // Export derives n bytes for the application (RFC 9420 §8.5); n is at most
-// 8160 in suite 1.
+// 8160 in both suites.
 func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
