@@ -530,10 +530,11 @@ func (m *model) settle() {
 	}
 }
 
-// met tells that all who were added are in the node's epoch.
+// met tells that all who were added are in the node's epoch and have read all
+// there is: a proposal that one has and another has not would part them.
 func (m *model) met() bool {
 	for _, a := range m.actors {
-		if a.g == nil || a.g.Epoch() != m.public.Epoch() {
+		if a.g == nil || a.g.Epoch() != m.public.Epoch() || len(a.inbox)+len(a.late) > 0 {
 			return false
 		}
 	}
