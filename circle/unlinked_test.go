@@ -29,8 +29,10 @@ func TestP7TwoGranteesShareNoIdentifier(t *testing.T) {
 	v1, v2 := viewOf(t, s.world, s.friend, c1), viewOf(t, s.world, ao, c2)
 	// What stands in every circle of every world identifies nobody.
 	other := newStory(t, every(time.Minute))
+	known := map[string]bool{}
 	for k := range viewOf(t, other.world, other.friend, other.circle()).bytes {
 		delete(v1.bytes, k)
+		known[string(k[:window-2])], known[string(k[2:])] = true, true
 	}
 	for token := range v1.tokens {
 		if v2.tokens[token] {
@@ -39,7 +41,9 @@ func TestP7TwoGranteesShareNoIdentifier(t *testing.T) {
 	}
 	n := 0
 	for k := range v1.bytes {
-		if v2.bytes[k] {
+		// One or two bytes beside what every world has may be equal by chance.
+		chance := known[string(k[:window-2])] || known[string(k[2:])]
+		if v2.bytes[k] && !chance {
 			n++
 		}
 	}

@@ -190,7 +190,7 @@ func TestSmallHouse(t *testing.T) {
 	a := newAnchor(t)
 	h := simulated.New(c, 0, 1)
 	e := run(t, Config{Clock: c, Simulated: h}, a)
-	for range 5 { // history, loop and house wait
+	for range 12 { // history, loop and house wait; one that comes late misses a step
 		step(t, c, 3, time.Second)
 	}
 	a.await(t, "things and values", func() bool { return len(a.things) == 3 && len(a.fed) > 4 })

@@ -173,6 +173,8 @@ func childAppends(dir string) {
 		if err := s.Circles.Open(ctx, c, []byte("tracker 0"), nil); err != nil {
 			panic(err)
 		}
+	}
+	for i := range killRings { // all circles are there before the first acknowledgement
 		for sender := range 4 {
 			go func() {
 				for n := 0; ; n++ {
