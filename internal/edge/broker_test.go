@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -85,6 +86,9 @@ func TestHouseOnARealBroker(t *testing.T) {
 	publish(t, devices, "zigbee2mqtt/water", `not json`, false)
 	publish(t, devices, "zigbee2mqtt/water", `{"flow":8}`, false)
 	a.await(t, "the value behind garbage", func() bool { return len(a.fed) == 4 && string(a.fed[3].Value) == "8" })
+	for end := time.Now().Add(patience); e.Overview().Things[1].Values < 4 && time.Now().Before(end); {
+		runtime.Gosched() // a value is counted right after it was passed on
+	}
 	if s := e.Overview().Things[1]; s.Refused != 2 || s.Values != 4 || !strings.Contains(s.Problem, "not JSON") {
 		t.Errorf("water %+v", s)
 	}
