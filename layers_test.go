@@ -18,14 +18,14 @@ import (
 // group. "/*" stands for every package below. docs/architecture.md shows the
 // same rows.
 const rows = `
-internal/clock internal/jws internal/durable mls/internal/codec mls/internal/vectors
+internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors
 < internal/sign mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
 < identity thing internal/mlsbench < grant < circle/internal/disk circle/internal/reduce < circle/internal/core
-< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/*
+< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < internal/engine
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
 < internal/store < internal/store/storetest internal/peer < internal/relay
-< internal/consent < internal/door/*
-< internal/node < internal/local < internal/scenario cmd/*
+< internal/consent < internal/door/* < internal/portal internal/operator
+< internal/node < internal/app internal/local < internal/scenario cmd/*
 `
 
 func TestImportsPointDown(t *testing.T) {
