@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"primum/mls/internal/codec"
 	"primum/mls/internal/message"
 	"primum/mls/internal/schedule"
 	"primum/mls/internal/tree"
@@ -196,12 +195,11 @@ func (s *listState) takePSK(p *Sent) error {
 	if len(s.psks) == math.MaxUint16 { // RFC 9420 §8.4: their number is a uint16
 		return Invalid("more than %d pre-shared keys", math.MaxUint16)
 	}
-	var w codec.Writer
-	p.PSK.Write(&w)
-	if _, twice := s.psks[string(w.Out())]; twice {
+	key := p.PSK.Key()
+	if _, twice := s.psks[key]; twice {
 		return Invalid("a pre-shared key occurs twice") // RFC 9420 §12.2 R7
 	}
-	s.psks[string(w.Out())] = struct{}{}
+	s.psks[key] = struct{}{}
 	return nil
 }
 
