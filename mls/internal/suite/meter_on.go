@@ -4,14 +4,6 @@ package suite
 
 import "sync/atomic"
 
-type work uint8
-
-const (
-	workSignature work = iota
-	workKey
-	workHashed
-)
-
 // spent counts since the start of the process. It is the one variable of the
 // package and only in builds for fuzzing.
 var spent [3]atomic.Uint64
