@@ -93,8 +93,8 @@ func (an *Anchor) planRoster(r *core.Room, v *identity.Verified, most int, set s
 // long as it lives: they can't enter, and their owner is told.
 func (an *Anchor) noteUnfit(r *core.Room, v *identity.Verified, most int) {
 	var unfit []string
-	for i, c := range v.Clients() {
-		if i < min(most, core.MaxRoster) && !core.Speaks(c, r.MLS.Suite()) {
+	for _, c := range core.Placed(v, most) {
+		if !core.Speaks(c, r.MLS.Suite()) {
 			unfit = append(unfit, c.Name)
 		}
 	}
@@ -110,10 +110,7 @@ func (an *Anchor) noteUnfit(r *core.Room, v *identity.Verified, most int) {
 // wantedClients are the clients that belong into the circle, by signature key.
 func (an *Anchor) wantedClients(r *core.Room, v *identity.Verified, most int, now time.Time) map[string]identity.Client {
 	wanted := map[string]identity.Client{}
-	for i, c := range v.Clients() {
-		if i >= min(most, core.MaxRoster) {
-			break
-		}
+	for _, c := range core.Placed(v, most) {
 		key := keyName(c.Key)
 		l := r.Leaves[key]
 		switch {

@@ -59,14 +59,21 @@ func speaksAny(c identity.Client) bool {
 	return slices.ContainsFunc(mls.Suites(), func(s mls.Suite) bool { return Speaks(c, s) })
 }
 
+// Placed are the clients of an account that have a place in a circle: the first
+// most of its identity document.
+func Placed(v *identity.Verified, most int) []identity.Client {
+	clients := v.Clients()
+	return clients[:min(len(clients), max(most, 0), MaxRoster)]
+}
+
 // BestSuite is the strongest suite that the anchor and all clients of an account
 // list who would have a place: the first most of its identity document. It is 0
 // where there is none, or no such client. Anchor nil: an anchor that tells none,
 // which has Legacy.
 func BestSuite(anchor []uint16, v *identity.Verified, most int) mls.Suite {
 	var concerned []identity.Client
-	for i, c := range v.Clients() {
-		if i < min(most, MaxRoster) && speaksAny(c) {
+	for _, c := range Placed(v, most) {
+		if speaksAny(c) {
 			concerned = append(concerned, c)
 		}
 	}
