@@ -1,0 +1,61 @@
+// Numbers, dates and spans as the page's language writes them.
+
+export interface Formats {
+	/** A measured number: as fine as is readable at a glance. */
+	number(n: number): string;
+	/** The same number, unabridged. */
+	exact(n: number): string;
+	date(at: string | Date): string;
+	time(at: string | Date): string;
+	dateTime(at: string | Date): string;
+	/** "12s ago", "3h ago"; dates that come read "in 5 days". */
+	ago(at: string | Date, now?: number): string;
+	/** A span in its largest fitting unit: "4 minutes". */
+	span(seconds: number): string;
+	list(items: readonly string[]): string;
+}
+
+const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+	["year", 365 * 86400],
+	["month", 30 * 86400],
+	["day", 86400],
+	["hour", 3600],
+	["minute", 60],
+	["second", 1],
+];
+
+/** Makes the formats of a language. */
+export function formats(lang: string): Formats {
+	const numbers = [0, 1, 2, 3].map((n) => new Intl.NumberFormat(lang, { maximumFractionDigits: n }));
+	const exact = new Intl.NumberFormat(lang, { maximumSignificantDigits: 15 });
+	const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium" });
+	const time = new Intl.DateTimeFormat(lang, { timeStyle: "medium" });
+	const dateTime = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
+	const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "narrow" });
+	const list = new Intl.ListFormat(lang, { type: "conjunction" });
+	const digits = (n: number): number => (Math.abs(n) >= 1000 ? 0 : Math.abs(n) >= 100 ? 1 : Math.abs(n) >= 10 ? 2 : 3);
+	return {
+		number: (n) => (numbers[digits(n)] ?? exact).format(n),
+		exact: (n) => exact.format(n),
+		date: (at) => date.format(new Date(at)),
+		time: (at) => time.format(new Date(at)),
+		dateTime: (at) => dateTime.format(new Date(at)),
+		ago: (at, now = Date.now()) => {
+			const seconds = (new Date(at).getTime() - now) / 1000;
+			const [unit, size] = step(seconds);
+			// A value of just now is zero seconds old, not in the future: clocks differ a little.
+			if (seconds > -1 && seconds < 5) return relative.format(-0, "second");
+			return relative.format(Math.trunc(seconds / size), unit);
+		},
+		span: (seconds) => {
+			const [unit, size] = step(seconds);
+			return new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 }).format(Math.abs(seconds) / size);
+		},
+		list: (items) => list.format(items),
+	};
+}
+
+function step(seconds: number): readonly [Intl.RelativeTimeFormatUnit, number] {
+	const size = Math.abs(seconds);
+	return steps.find(([, least]) => size >= least) ?? ["second", 1];
+}

@@ -1,0 +1,218 @@
+// The shell: where one is, what waits, whether all is well, and what was just
+// done. Views fill the middle.
+
+import type { Status } from "../engine/api.gen";
+import type { Engine, EngineEvent } from "../engine/engine";
+import { fill, h, text } from "../lib/h";
+import { icon, type Icon } from "../lib/icons";
+import { formats } from "../lib/format";
+import type { T } from "../lib/words";
+import { routes as account } from "./account";
+import { routes as consent } from "./consent";
+import type { Ctx, Route, Routes, Tab } from "./ctx";
+import { wrong } from "./errors";
+import { routes as links } from "./links";
+import { statusLine } from "./status";
+import { routes as things } from "./things";
+import { toasts } from "./toasts";
+import { routes as welcome } from "./welcome";
+
+const routes: Routes = { ...things, ...consent, ...account, ...links, ...welcome };
+
+const places: readonly (readonly [Tab, string, Icon])[] = [
+	["things", "", "home"],
+	["consent", "requests", "hand"],
+	["account", "account", "person"],
+];
+
+/** Shows the portal in root until the page is closed. */
+export function app(engine: Engine, t: T, lang: string, root: HTMLElement): void {
+	const shell = new Shell(engine, t, lang);
+	root.replaceWith(...shell.elements());
+	shell.start();
+}
+
+class Shell {
+	private status: Status | undefined;
+	private view = new AbortController();
+	private first = true;
+	private readonly fmt;
+	private readonly toasts;
+	private readonly line;
+	private readonly main = h("main", { id: "main", test: "main" });
+	private readonly badge = h("span", { class: "badge", hidden: true, test: "badge" });
+	private readonly said = h("div", { class: "only-read", role: "status" });
+	private readonly links: ReadonlyMap<Tab, HTMLAnchorElement>;
+
+	constructor(
+		private readonly engine: Engine,
+		private readonly t: T,
+		lang: string,
+	) {
+		this.lang = lang;
+		this.fmt = formats(lang);
+		this.toasts = toasts(t);
+		this.line = statusLine(t, this.fmt);
+		this.links = new Map(places.map(([tab, route, sign]) => [tab, this.link(tab, route, sign)]));
+	}
+
+	private readonly lang: string;
+
+	elements(): HTMLElement[] {
+		const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => this.skip(event) } }, this.t("web.skip"));
+		const nav = h("nav", { "aria-label": this.t("web.nav"), class: "nav" }, ...this.links.values());
+		const brand = h("a", { class: "brand", href: "#/" }, h("span", { class: "mark", "aria-hidden": "true" }), "Primum");
+		return [skip, h("header", { class: "top" }, h("div", { class: "top-in" }, brand, nav)), this.line.element, this.main, this.toasts.element, this.said];
+	}
+
+	start(): void {
+		this.engine.on((event) => this.event(event));
+		window.addEventListener("hashchange", () => this.show());
+		window.addEventListener("online", () => this.refresh());
+		window.addEventListener("offline", () => this.refresh());
+		this.show();
+		void this.ask();
+	}
+
+	private link(tab: Tab, route: string, sign: Icon): HTMLAnchorElement {
+		const badge = tab === "consent" ? this.badge : null;
+		return h("a", { href: "#/" + route, test: "nav-" + tab }, icon(sign), h("span", null, this.t("web.nav." + tab)), badge);
+	}
+
+	private skip(event: Event): void {
+		event.preventDefault(); // the hash is the route
+		this.main.querySelector("h1")?.focus();
+	}
+
+	private async ask(): Promise<void> {
+		try {
+			this.take(await this.engine.call("status"));
+			await this.count();
+		} catch {
+			this.refresh(); // the status line says what is wrong
+		}
+	}
+
+	private event(event: EngineEvent): void {
+		if (event.kind === "status" && event.status) this.take(event.status);
+		else if (event.kind === "requests") void this.count();
+		else if (event.kind === "note" && event.text) this.toasts.show(event.text, event.data);
+		else if (event.kind === "alert") this.rang(event);
+		else if (event.kind === "state") this.refresh();
+	}
+
+	private rang(event: EngineEvent): void {
+		const title = event.alert?.title ?? event.alert?.ref.name ?? "";
+		this.toasts.show("web.alert.rings", { Title: title });
+	}
+
+	private take(status: Status): void {
+		const before = this.status?.phase;
+		this.status = status;
+		this.refresh();
+		if (before !== status.phase) this.settle();
+	}
+
+	/** Goes where the phase leads: without an account to the first run, with one away from it. */
+	private settle(): void {
+		const route = this.route();
+		if (this.status?.phase === "none" && !route.open) location.replace("#/welcome");
+		else if (this.status?.phase === "gone" || this.shownWithout) this.show();
+	}
+
+	private shownWithout = false;
+
+	private refresh(): void {
+		this.line.show(this.engine.state, this.status);
+	}
+
+	private async count(): Promise<void> {
+		if (this.status?.phase !== "open") return;
+		const waiting = (await this.engine.call("requests").catch(() => [])).length;
+		text(this.badge, this.fmt.number(waiting));
+		this.badge.hidden = waiting === 0;
+		if (waiting > 0) this.badge.setAttribute("aria-label", this.t("web.waiting", { N: waiting }));
+	}
+
+	private route(): Route {
+		const [first = ""] = segments();
+		return (Object.hasOwn(routes, first) ? routes[first] : undefined) ?? lost;
+	}
+
+	private show(): void {
+		this.view.abort();
+		this.view = new AbortController();
+		const route = this.route();
+		const ctx = this.ctx(this.view.signal);
+		this.shownWithout = this.status === undefined;
+		ctx.title(this.t(route.title));
+		for (const [tab, link] of this.links) {
+			if (tab === route.tab) link.setAttribute("aria-current", "page");
+			else link.removeAttribute("aria-current");
+		}
+		document.documentElement.classList.toggle("bare", route.tab === undefined);
+		fill(this.main, this.status?.phase === "gone" && !route.open ? gone(ctx) : route.view(ctx, segments().slice(1)));
+		this.settleFocus();
+	}
+
+	private settleFocus(): void {
+		if (!this.first) {
+			window.scrollTo(0, 0);
+			this.main.querySelector("h1")?.focus({ preventScroll: true });
+		}
+		this.first = false;
+	}
+
+	private ctx(signal: AbortSignal): Ctx {
+		const shell = this;
+		return {
+			engine: this.engine,
+			t: this.t,
+			lang: this.lang,
+			fmt: this.fmt,
+			get status() {
+				return shell.status;
+			},
+			signal,
+			go: (route) => {
+				location.hash = "#/" + route;
+			},
+			toast: (id, blanks) => this.toasts.show(id, blanks),
+			wrong: (error) => wrong(this.t, error),
+			failed: (error) => this.toasts.fault(wrong(this.t, error)),
+			say: (sentence) => text(this.said, sentence),
+			on: (listener) => signal.addEventListener("abort", this.engine.on(listener), { once: true }),
+			title: (name) => {
+				document.title = `${name} – Primum`;
+			},
+		};
+	}
+}
+
+/** The segments of the address, decoded; a part that can't be decoded stays as it is. */
+function segments(): string[] {
+	const path = location.hash.replace(/^#\/?/, "");
+	return path.split("/").map((part) => {
+		try {
+			return decodeURIComponent(part);
+		} catch {
+			return part;
+		}
+	});
+}
+
+const lost: Route = { view: (ctx) => nothing(ctx), title: "web.lost.heading", open: true };
+
+function nothing(ctx: Ctx): HTMLElement {
+	return h("section", { class: "page state empty", test: "lost" }, h("h1", { tabindex: -1 }, ctx.t("web.lost.heading")), h("p", null, ctx.t("web.lost.sentence")), h("a", { class: "button", href: "#/" }, ctx.t("web.nav.things")));
+}
+
+function gone(ctx: Ctx): HTMLElement {
+	return h(
+		"section",
+		{ class: "page state ended", test: "gone" },
+		h("h1", { tabindex: -1 }, ctx.t("web.gone.heading")),
+		h("p", null, ctx.t("web.gone.sentence")),
+		h("a", { class: "button", href: "#/welcome" }, ctx.t("web.gone.way")),
+	);
+}

@@ -1,0 +1,5 @@
+// Sharing by link: the owner's side.
+
+import type { Routes } from "./ctx";
+
+export const routes: Routes = {};

@@ -1,0 +1,5 @@
+// The first run.
+
+import type { Routes } from "./ctx";
+
+export const routes: Routes = {};
