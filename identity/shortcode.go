@@ -30,13 +30,17 @@ func ShortCode(keys ...[]byte) string {
 		h.Write(k)
 	}
 	sum := h.Sum(nil)
-	list := strings.Fields(words)
+	list := Words()
 	code := make([]string, codeWords)
 	for i := range code {
 		code[i] = list[bits11(sum, i*11)]
 	}
 	return strings.Join(code, " ")
 }
+
+// Words are the 2048 words of BIP 39 in its order, of which short codes,
+// recovery phrases and the words of a link are made. The caller owns the list.
+func Words() []string { return strings.Fields(words) }
 
 // bits11 reads 11 bits of b from bit position at on.
 func bits11(b []byte, at int) int {

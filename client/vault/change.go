@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
-	"slices"
 	"time"
 
+	"primum/client/keys"
 	"primum/identity"
 	"primum/internal/durable"
 )
@@ -16,7 +17,7 @@ import (
 // Change signs the next identity document: renewed from now, with change (nil
 // for a mere renewal) applied, and this client listing the cipher suites that
 // this program has. It is not kept: publish it, then SetDocument.
-func (v *Vault) Change(passphrase string, now time.Time, change func(*identity.Document) error) (string, error) {
+func (v *Vault) Change(passphrase string, now time.Time, change keys.Change) (string, error) {
 	s, err := v.unlock(passphrase)
 	if err != nil {
 		return "", err
@@ -25,30 +26,11 @@ func (v *Vault) Change(passphrase string, now time.Time, change func(*identity.D
 	if err != nil {
 		return "", fmt.Errorf("read own identity document: %w", err)
 	}
-	return signNext(current, s.identityKey(), now, func(d *identity.Document) error {
-		for i := range d.Clients {
-			if d.Clients[i].Name == v.keys.Client {
-				d.Clients[i].Suites = suites()
-			}
-		}
-		if change == nil {
-			return nil
-		}
-		return change(d)
-	})
-}
-
-func signNext(current *identity.Verified, key ed25519.PrivateKey, now time.Time, change func(*identity.Document) error) (string, error) {
-	d, err := current.Next(now)
-	if err != nil {
-		return "", err
-	}
+	changes := []keys.Change{keys.KnowSuites(v.keys.Client)}
 	if change != nil {
-		if err := change(&d); err != nil {
-			return "", err
-		}
+		changes = append(changes, change)
 	}
-	return identity.Sign(d, key)
+	return keys.Next(current, s.identityKey(), now, changes...)
 }
 
 func (v *Vault) unlock(passphrase string) (secrets, error) {
@@ -71,22 +53,6 @@ func readSecrets(file []byte, passphrase string) (s secrets, err error) {
 		return s, errors.New("the file holds no identity key")
 	}
 	return s, nil
-}
-
-// DropClient is a change that takes a client off the document, whose circles
-// it then leaves.
-func DropClient(name string) func(*identity.Document) error {
-	return func(d *identity.Document) error {
-		n := len(d.Clients)
-		d.Clients = slices.DeleteFunc(d.Clients, func(c identity.Client) bool { return c.Name == name })
-		switch {
-		case len(d.Clients) == n:
-			return fmt.Errorf("drop %q: %w", name, identity.ErrNoClient)
-		case len(d.Clients) == 0:
-			return errors.New("the last client can't be dropped; suspend the account instead")
-		}
-		return nil
-	}
 }
 
 // Export writes the identity for another machine: the identity key and the
@@ -127,27 +93,40 @@ func Import(home string, i Imported, current *identity.Verified, n New, drop boo
 	if err != nil {
 		return nil, err
 	}
-	key := i.s.identityKey()
-	if current.Address().String() != i.s.Address || !key.Public().(ed25519.PublicKey).Equal(current.IdentityKey()) {
-		return nil, fmt.Errorf("import %s: the node's document is signed by another identity key than the file's", i.s.Address)
+	if current.Address().String() != i.s.Address {
+		return nil, fmt.Errorf("import %s: the node's document is of %s", i.s.Address, current.Address())
 	}
-	keys, member, err := newClient(n)
+	c, member, err := keys.MakeClient(n.keys())
 	if err != nil {
 		return nil, err
 	}
-	i.s.Document, err = signNext(current, key, n.Now, func(d *identity.Document) error {
-		if drop {
-			d.Clients = nil
-		}
-		if slices.ContainsFunc(d.Clients, func(c identity.Client) bool { return c.Name == member.Name }) {
-			return fmt.Errorf("import: the identity has a client named %q; name this machine otherwise", member.Name)
-		}
-		d.Clients = append(d.Clients, member)
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	change := keys.AddClient(member)
+	if drop {
+		change = keys.OnlyClient(member)
 	}
-	v, _, err := place(home, n, keys, i.s)
+	i.s.Document, err = keys.Next(current, i.s.identityKey(), n.Now, change)
+	if err != nil {
+		return nil, fmt.Errorf("import: %w", err)
+	}
+	v, _, err := place(home, n, c, i.s)
 	return v, err
+}
+
+// Keep wraps the identity key under a recovery phrase of twelve words, for the
+// portal. The vault holds no recovery key, so the phrase does not open one.
+func (v *Vault) Keep(passphrase, phrase string, random io.Reader) (keys.Keep, error) {
+	s, err := v.unlock(passphrase)
+	if err != nil {
+		return keys.Keep{}, err
+	}
+	a, err := identity.ParseAddress(v.Address())
+	if err != nil {
+		return keys.Keep{}, err
+	}
+	return keys.NewKeep(a).SetPhrase(keys.Identity{Key: s.IdentityKey}, phrase, random)
+}
+
+// FromKeep is what a keep opened, for Import.
+func FromKeep(address identity.Address, i keys.Identity) Imported {
+	return Imported{secrets{Address: address.String(), IdentityKey: i.Key, RecoveryKey: i.Recovery}}
 }

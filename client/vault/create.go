@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"primum/client/keys"
 	"primum/identity"
 	"primum/internal/durable"
-	"primum/mls"
 )
 
 // New says what identity to make.
@@ -35,14 +35,8 @@ func (n New) withDefaults() (New, error) {
 	if n.Passphrase == "" {
 		return n, errors.New("make identity: the passphrase is empty")
 	}
-	if n.Kind == "" {
-		n.Kind = identity.Person
-	}
 	if n.Client == "" {
 		n.Client = "main"
-	}
-	if n.Suites == nil {
-		n.Suites = suites()
 	}
 	if n.Rand == nil {
 		n.Rand = rand.Reader
@@ -50,12 +44,11 @@ func (n New) withDefaults() (New, error) {
 	return n, identity.CheckClientName(n.Client)
 }
 
-// suites are all that this program has, the strongest first.
-func suites() (ids []uint16) {
-	for _, s := range mls.Suites() {
-		ids = append(ids, uint16(s))
+func (n New) keys() keys.New {
+	return keys.New{
+		Address: n.Address, Kind: n.Kind, Name: n.Name, Client: n.Client,
+		Suites: n.Suites, Now: n.Now, Rand: n.Rand,
 	}
-	return ids
 }
 
 // secrets is what the passphrase protects. The recovery key is only in the
@@ -76,60 +69,18 @@ func Create(home string, n New) (v *Vault, recovery []byte, err error) {
 	if n, err = n.withDefaults(); err != nil {
 		return nil, nil, err
 	}
-	var seeds [2][]byte
-	for i := range seeds {
-		seeds[i] = make([]byte, ed25519.SeedSize)
-		if _, err := io.ReadFull(n.Rand, seeds[i]); err != nil {
-			return nil, nil, fmt.Errorf("make keys: %w", err)
-		}
-	}
-	s := secrets{Address: n.Address.String(), IdentityKey: seeds[0], RecoveryKey: seeds[1]}
-	keys, member, err := newClient(n)
+	made, c, document, err := keys.Make(n.keys())
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := identity.NewID(n.Rand, n.Now)
-	if err != nil {
-		return nil, nil, err
-	}
-	s.Document, err = identity.Sign(identity.Document{
-		ID: id, Address: n.Address, Kind: n.Kind, Name: n.Name,
-		IdentityKey: public(seeds[0]), RecoveryKey: public(seeds[1]),
-		Clients: []identity.Client{member}, Version: 1,
-		Issued: n.Now.UTC().Truncate(time.Second), Expires: n.Now.UTC().Truncate(time.Second).Add(identity.MaxValidity),
-	}, s.identityKey())
-	if err != nil {
-		return nil, nil, fmt.Errorf("sign identity document: %w", err)
-	}
-	return place(home, n, keys, s)
-}
-
-func public(seed []byte) []byte {
-	return ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
-}
-
-func newClient(n New) (clientKeys, identity.Client, error) {
-	seed := make([]byte, ed25519.SeedSize)
-	if _, err := io.ReadFull(n.Rand, seed); err != nil {
-		return clientKeys{}, identity.Client{}, fmt.Errorf("make client key: %w", err)
-	}
-	inbox, err := identity.NewInboxKey(n.Rand)
-	if err != nil {
-		return clientKeys{}, identity.Client{}, err
-	}
-	added := n.Now.UTC().Truncate(time.Second)
-	keys := clientKeys{
-		Address: n.Address.String(), Client: n.Client, ClientKey: seed,
-		InboxKey: inbox.Bytes(), Country: n.Country, Added: added,
-	}
-	return keys, identity.Client{
-		Name: n.Client, Key: public(seed), InboxKey: inbox.Public(), Suites: n.Suites, Added: added,
-	}, nil
+	return place(home, n, c, secrets{
+		Address: n.Address.String(), IdentityKey: made.Key, RecoveryKey: made.Recovery, Document: document,
+	})
 }
 
 // place writes a new directory. client.json comes last: without it the
 // directory is none of ours and Create may try again.
-func place(home string, n New, keys clientKeys, s secrets) (*Vault, []byte, error) {
+func place(home string, n New, c keys.Client, s secrets) (*Vault, []byte, error) {
 	dir := Dir(home, s.Address)
 	if err := durable.MakeDir(dir); err != nil {
 		return nil, nil, fmt.Errorf("make directory of keys: %w", err)
@@ -138,7 +89,9 @@ func place(home string, n New, keys clientKeys, s secrets) (*Vault, []byte, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	v := &Vault{dir: dir, lock: l, keys: keys}
+	v := &Vault{dir: dir, lock: l, keys: clientKeys{
+		Address: s.Address, Client: c.Name, ClientKey: c.Key, InboxKey: c.Inbox, Country: n.Country, Added: c.Added,
+	}}
 	recovery, err := v.fill(n, s)
 	if err != nil {
 		_ = v.Close()

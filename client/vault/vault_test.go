@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"primum/client/keys"
 	"primum/client/vault"
 	"primum/identity"
 )
@@ -169,10 +170,10 @@ func TestRenewFollows(t *testing.T) {
 	if err != nil || second.Version() != 2 {
 		t.Fatalf("renewed: %v", err)
 	}
-	if _, err := v.Change("correct horse", start, vault.DropClient("main")); err == nil {
+	if _, err := v.Change("correct horse", start, keys.DropClient("main")); err == nil {
 		t.Error("the last client was dropped")
 	}
-	if _, err := v.Change("correct horse", start, vault.DropClient("phone")); !errors.Is(err, identity.ErrNoClient) {
+	if _, err := v.Change("correct horse", start, keys.DropClient("phone")); !errors.Is(err, identity.ErrNoClient) {
 		t.Errorf("unknown client: %v", err)
 	}
 }
@@ -281,4 +282,35 @@ func FuzzReadFile(f *testing.F) {
 			t.Error("opened without knowing the passphrase")
 		}
 	})
+}
+
+// A keep that a vault made lets a browser, or another vault, become a client.
+func TestKeepMakesAnotherClient(t *testing.T) {
+	t.Parallel()
+	v, _ := newVault(t, t.TempDir())
+	phrase, err := keys.NewPhrase(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Keep("wrong", phrase, rand.Reader); !errors.Is(err, vault.ErrPassphrase) {
+		t.Errorf("wrong passphrase: %v", err)
+	}
+	k, err := v.Keep("correct horse", phrase, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := k.Open(keys.Secret{Phrase: phrase})
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, _ := v.Verified()
+	other, err := vault.Import(t.TempDir(), vault.FromKeep(current.Address(), i), current,
+		vault.New{Client: "laptop", Passphrase: "other horse", Now: start, WorkFactor: 2}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if _, err := other.Change("other horse", start, nil); err != nil {
+		t.Errorf("the other machine can't renew: %v", err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"primum/client"
+	"primum/client/keys"
 	"primum/client/vault"
 	"primum/identity"
 )
@@ -39,7 +40,7 @@ func meClientsCommand(a *app) *cobra.Command {
 	})
 	var passphraseFile string
 	drop := a.command("drop CLIENT", "me-clients-drop", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-		return a.changeIdentity(cmd, passphraseFile, vault.DropClient(args[0]), "me.clients.dropped", "Client", args[0])
+		return a.changeIdentity(cmd, passphraseFile, keys.DropClient(args[0]), "me.clients.dropped", "Client", args[0])
 	})
 	drop.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
 	list.AddCommand(drop)
