@@ -22,6 +22,7 @@ import (
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
 	"primum/internal/peer"
+	"primum/internal/portal"
 	"primum/internal/relay"
 	"primum/internal/store"
 
@@ -49,6 +50,7 @@ type Node struct {
 	book     *consent.Book
 	peer     *peer.Peer
 	door     *httpdoor.Door
+	portal   *portal.Portal
 	server   *http.Server
 	unused   *unused
 
@@ -146,13 +148,20 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
-		Store: n.store, Relay: n.relay, Book: n.book, Peer: n.peer, Counts: n.counts, Ready: n.ready,
+		Store: n.store, Relay: n.relay, Book: n.book, Peer: n.peer, Ready: n.ready,
+	})
+	if err != nil {
+		return err
+	}
+	n.portal, err = portal.New(portal.Config{
+		Authority: c.Authority, Version: c.Version, TLS: !c.Loopback(), Clock: c.Clock, Log: c.Log,
+		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(),
 	})
 	if err != nil {
 		return err
 	}
 	n.server = &http.Server{
-		Handler: n.door, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
+		Handler: n.portal, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
 		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log), ConnState: n.unused.track,
 	}
 	return nil
@@ -281,6 +290,10 @@ func (n *Node) Addr() string { return n.listener.Addr().String() }
 // Authority is the node's domain, with the port where it is a .localhost one.
 func (n *Node) Authority() string { return n.cfg.Authority }
 
+// Reports is how many violations of the pages' content security policy
+// browsers have reported.
+func (n *Node) Reports() uint64 { return n.portal.Reports() }
+
 // BaseURL is the start of every address of the node, without a final slash.
 func (n *Node) BaseURL() string { return identity.BaseURL(n.cfg.Authority) }
 
@@ -304,7 +317,7 @@ func invite(ctx context.Context, st *store.Store, now time.Time, d time.Duration
 	return text, nil
 }
 
-func (n *Node) counts(ctx context.Context) (c httpdoor.Counts, err error) {
+func (n *Node) counts(ctx context.Context) (c portal.Counts, err error) {
 	accounts, err := n.store.Accounts.Count(ctx)
 	if err != nil {
 		return c, err

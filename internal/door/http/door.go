@@ -1,5 +1,4 @@
-// Package httpdoor is a node's HTTP interface: its API, the live socket, the
-// status page. It authenticates (RFC 9421), limits, reads strictly, and answers
+// Package httpdoor is a node's HTTP interface: its API and the live socket. It authenticates (RFC 9421), limits, reads strictly, and answers
 // every refusal with a problem (RFC 9457); what is to be done it asks of store,
 // relay, consent and peer. Source: docs/spec/wire.md.
 package httpdoor
@@ -11,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,8 +46,7 @@ type Config struct {
 	Relay     *relay.Relay
 	Book      *consent.Book
 	Peer      *peer.Peer
-	Counts    func(context.Context) (Counts, error) // for the status page
-	Ready     func(context.Context) error           // nil while the node works
+	Ready     func(context.Context) error // nil while the node works
 }
 
 // Door is the handler of a node's HTTP. It is safe for concurrent use.
@@ -59,23 +56,18 @@ type Door struct {
 	cancel  context.CancelFunc
 	handler http.Handler
 	openAPI []byte
-	started time.Time
 	metrics *metrics
 	nonces  *sign.Nonces
 	tickets *tickets
 	live    *live
 
 	perAddress, perAccount, perDomain, signUps, claims, stops *limiter
-
-	countsMu   sync.Mutex
-	lastCounts Counts    // guarded by countsMu
-	countsAt   time.Time // guarded by countsMu
 }
 
 // New builds a door; Run drives its periodic work.
 func New(cfg Config) (*Door, error) {
 	d := &Door{
-		cfg: cfg, started: cfg.Clock.Now(), live: newLive(), tickets: &tickets{},
+		cfg: cfg, live: newLive(), tickets: &tickets{},
 		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
 		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),

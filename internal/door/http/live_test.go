@@ -86,8 +86,7 @@ func (r *room) assemble(limits httpdoor.Limits) {
 	r.door, err = httpdoor.New(httpdoor.Config{
 		Authority: r.auth, Base: "http://" + r.auth, Version: "test", Key: key, Limits: limits, Clock: r.clock, Log: log,
 		Registry: prometheus.NewRegistry(), Store: r.store, Relay: r.relay, Book: book, Peer: p,
-		Counts: func(context.Context) (c httpdoor.Counts, err error) { return c, nil },
-		Ready:  func(context.Context) error { return nil },
+		Ready: func(context.Context) error { return nil },
 	})
 	if err != nil {
 		r.t.Fatal(err)

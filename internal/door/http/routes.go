@@ -16,7 +16,6 @@ const (
 func (d *Door) routes() []route {
 	get, post, put := http.MethodGet, http.MethodPost, http.MethodPut
 	return []route{
-		{method: get, path: "/{$}", id: "status", summary: "Status page", outType: "text/html", handle: d.getPage},
 		{method: get, path: "/healthz", id: "health", summary: "Whether the store answers", outType: "text/plain", handle: d.getHealth},
 		{method: get, path: wire.WebFingerPath, id: "webfinger", summary: "Find an account's identity document", query: []string{"resource"}, out: wire.JRD{}, handle: d.getWebFinger},
 		{method: get, path: wire.NodePath, id: "node", summary: "What this node is, and its keys", out: wire.NodeInfo{}, handle: d.getNode},

@@ -1,0 +1,25 @@
+package httpdoor
+
+import (
+	"net/http"
+	"time"
+)
+
+// secure sets the headers that every answer has: the interface shows no
+// foreign content, runs no script and is framed by nobody.
+func secure(h http.Header, tls bool) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	if tls {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// Admit counts a request of the portal towards the limit of its address, and
+// says how long to wait where that is reached.
+func (d *Door) Admit(r *http.Request) (wait time.Duration, ok bool) {
+	return d.perAddress.take(d.addressOf(r))
+}
