@@ -30,6 +30,7 @@ const (
 	maxName     = 128                 // bytes of a display name
 	maxClient   = 32                  // bytes of a client's name
 	skew        = 5 * time.Minute     // how far ahead another clock may be
+	linkSize    = 32                  // bytes of a link guest's MAC
 )
 
 // Kind is what an account stands for.
@@ -70,6 +71,9 @@ type Document struct {
 	Previous    string    `json:"previous,omitempty"`
 	Issued      time.Time `json:"issued"`
 	Expires     time.Time `json:"expires"`
+	// Link, of a guest by link, shows knowledge of the link's secret (32 bytes;
+	// docs/spec/link.md).
+	Link jws.Bytes `json:"link,omitempty"`
 }
 
 // Client is one device or program that acts for the account.
@@ -250,6 +254,8 @@ func (d Document) checkHead() error {
 		return jws.Place("/expires", "not after issued")
 	case d.Expires.Sub(d.Issued) > MaxValidity:
 		return jws.Place("/expires", "more than 30 days after issued")
+	case len(d.Link) != 0 && len(d.Link) != linkSize:
+		return jws.Place("/link", "not %d bytes", linkSize)
 	}
 	return nil
 }

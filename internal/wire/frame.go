@@ -167,6 +167,7 @@ const (
 	ProbInternal      = "internal"
 	ProbExpired       = "expired"
 	ProbCircleFull    = "circle-full"
+	ProbLinkUsed      = "link-used"
 )
 
 // Error makes a Problem an error a person can read.

@@ -49,6 +49,7 @@ func kinds() map[string]struct {
 		wire.ProbInternal:      {http.StatusInternalServerError, "The node failed"},
 		wire.ProbExpired:       {http.StatusGone, "This has expired"},
 		wire.ProbCircleFull:    {http.StatusConflict, "The circle is full"},
+		wire.ProbLinkUsed:      {http.StatusConflict, "Somebody has opened this link already"},
 	}
 }
 
