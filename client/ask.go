@@ -76,8 +76,19 @@ func commandOp(ops []string) string {
 // History asks the thing's end for past values, page by page; the zero since
 // asks for the newest value only.
 func (c *Client) History(ctx context.Context, t Target, since time.Time, page func([]circle.Reading) error) error {
+	return c.read(ctx, t, since, nil, page)
+}
+
+// HistoryAs is History of an own thing as a grant of this precision would have
+// shown it, computed at the thing's own end by what computes grants' values;
+// with Change each value as it was measured.
+func (c *Client) HistoryAs(ctx context.Context, t Target, since time.Time, as circle.Precision, page func([]circle.Reading) error) error {
+	return c.read(ctx, t, since, &as, page)
+}
+
+func (c *Client) read(ctx context.Context, t Target, since time.Time, as *circle.Precision, page func([]circle.Reading) error) error {
 	_, err := c.answer(ctx, func() (string, error) {
-		return c.Owner.Read(circle.ReadParams{Circle: t.Circle, Thing: t.Thing, Name: t.Name, Since: since})
+		return c.Owner.Read(circle.ReadParams{Circle: t.Circle, Thing: t.Thing, Name: t.Name, Since: since, As: as})
 	}, func(e circle.Event) error { return page(e.Values) })
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.Path, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"primum/circle"
 	"primum/identity"
@@ -45,6 +46,9 @@ type Options struct {
 	// Link hears nil when a node is connected, and why when it is not; may be
 	// nil. It is called often while a node is away.
 	Link func(authority string, err error)
+	// Heard is told every event of the actor after it was kept, in order; may be
+	// nil. It must not wait.
+	Heard func(circle.Event)
 	// Closed is called at the end of Close; may be nil.
 	Closed func() error
 }
@@ -77,6 +81,7 @@ type Client struct {
 	links   map[string]error          // last word of each node's link
 	seen    map[string]bool           // nodes that have said any word
 	greeted bool                      // the own document and stock were read
+	ahead   time.Duration             // how far this clock is before the own node's
 }
 
 // Open opens a client's state and starts to work. It does not wait for any
@@ -137,7 +142,7 @@ func (c *Client) start() error {
 	c.driver = &driver{
 		calls: c.o.Calls, pace: c.o.Pace, actor: c.Owner, take: c.take,
 		home: c.Home.Authority, account: c.Home.By, inbox: box, state: c.linkState,
-		atHome: c.atHome, idle: c.notify,
+		atHome: c.atHome, idle: c.notify, nodeNow: c.nodeNow,
 	}
 	c.driver.prepare()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -66,8 +66,9 @@ type driver struct {
 	leaf    func(circle.ID) crypto.Signer // anchors prove their leaves
 	inbox   *inbox                        // nil for an anchor
 	state   func(authority string, err error)
-	atHome  func(context.Context) // what a connection to the own node asks for; may be nil
-	idle    func()                // called once per turn of the loop; may be nil
+	atHome  func(context.Context)                 // what a connection to the own node asks for; may be nil
+	nodeNow func(authority string, now time.Time) // a node's clock, just read; may be nil
+	idle    func()                                // called once per turn of the loop; may be nil
 
 	background sync.WaitGroup // what connections have started
 
@@ -389,6 +390,9 @@ func (d *driver) greeted(ctx context.Context, l *nodeLink) {
 func (d *driver) nodeTime(ctx context.Context, l *nodeLink) {
 	info, err := Node{Calls: d.calls, Authority: l.authority}.Info(ctx)
 	if err == nil && !info.Time.IsZero() {
+		if d.nodeNow != nil {
+			d.nodeNow(l.authority, info.Time)
+		}
 		err = d.actor.NodeTime(info.Time)
 	}
 	if err != nil {

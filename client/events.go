@@ -13,6 +13,16 @@ const newsStream = "news"
 // take keeps an event where it can be found, or hands it to who waits for it.
 func (c *Client) take(e circle.Event) error {
 	defer c.notify()
+	if err := c.keep(e); err != nil {
+		return err
+	}
+	if c.o.Heard != nil {
+		c.o.Heard(e)
+	}
+	return nil
+}
+
+func (c *Client) keep(e circle.Event) error {
 	switch e.Kind {
 	case circle.EventAnswer, circle.EventHistory:
 		c.mu.Lock()

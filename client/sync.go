@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Sync waits until everything that the own node and the nodes of all circles
@@ -36,6 +37,39 @@ func (c *Client) linkWord(authority string) (error, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.links[authority], c.seen[authority]
+}
+
+// Reach tells whether the own node is connected, and which other nodes are not.
+func (c *Client) Reach() (home bool, away []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for authority, err := range c.links {
+		switch {
+		case authority == c.Home.Authority:
+			home = err == nil
+		case err != nil:
+			away = append(away, authority)
+		}
+	}
+	slices.Sort(away)
+	return home, away
+}
+
+// Ahead is how far this clock was before the own node's at the last
+// connection; negative: behind it.
+func (c *Client) Ahead() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead
+}
+
+func (c *Client) nodeNow(authority string, now time.Time) {
+	if authority != c.Home.Authority {
+		return
+	}
+	c.mu.Lock()
+	c.ahead = c.o.Calls.Clock.Now().Sub(now)
+	c.mu.Unlock()
 }
 
 // circlesRead tells whether every circle was read up to the head that its node

@@ -61,6 +61,16 @@ func (p Precision) rules(r *rules, at string) {
 	}
 }
 
+// Check is nil when p may stand in terms, else ErrDocument with the place.
+func (p Precision) Check() error {
+	var r rules
+	p.rules(&r, "/precision")
+	if r.err != nil {
+		return fmt.Errorf("%w: %w", ErrDocument, r.err)
+	}
+	return nil
+}
+
 func wholeSeconds(d Duration) bool { return d.D()%time.Second == 0 }
 
 // Within is nil when asked is no finer than granted, else a *Denied of kind

@@ -314,6 +314,15 @@ func (an *Anchor) read(r *core.Room, leaf []byte, m core.Inner, g *anchorGrant, 
 	if err != nil {
 		return err
 	}
+	if m.As != nil {
+		if g != nil {
+			return &core.Problem{Kind: grant.KindPrecision, Detail: "another precision than the grant's is for the owner alone"}
+		}
+		if err := m.As.Check(); err != nil {
+			return &core.Problem{Kind: "refused", Detail: core.Clip(err.Error())}
+		}
+		d.Precision = *m.As
+	}
 	if m.Since.IsZero() {
 		return an.newest(r, src, m, g, d, reply)
 	}
@@ -346,7 +355,7 @@ func (an *Anchor) newest(r *core.Room, src core.Source, m core.Inner, g *anchorG
 		v, ok = r.Values[src.Thing+"\x00"+src.Name]
 	}
 	reply.Last = true
-	if !ok || v.Value == nil {
+	if !ok || v.Value == nil || m.As != nil {
 		return an.newestKept(src, g, d, reply)
 	}
 	reply.Values, reply.Unit = []core.Instant{core.NewInstant(v.At, v.Value)}, v.Unit

@@ -49,6 +49,7 @@ type Inner struct {
 	Input     json.RawMessage `json:"input,omitempty"`
 	Nonce     string          `json:"nonce,omitempty"`
 	Since     time.Time       `json:"since,omitzero"`
+	As        *Precision      `json:"as,omitempty"`
 	Values    []Instant       `json:"values,omitempty"`
 	Next      time.Time       `json:"next,omitzero"`
 	Last      bool            `json:"last,omitempty"`

@@ -63,13 +63,14 @@ type MemberRoom struct {
 
 // Call is a command or a read that waits for its answer.
 type Call struct {
-	Op       string    `json:"op"`
-	Thing    string    `json:"thing,omitempty"`
-	Name     string    `json:"name"`
-	Input    []byte    `json:"input,omitempty"`
-	Since    time.Time `json:"since,omitzero"`
-	Deadline time.Time `json:"deadline"`
-	Nonce    bool      `json:"nonce,omitempty"` // the nonce has come
+	Op       string     `json:"op"`
+	Thing    string     `json:"thing,omitempty"`
+	Name     string     `json:"name"`
+	Input    []byte     `json:"input,omitempty"`
+	Since    time.Time  `json:"since,omitzero"`
+	As       *Precision `json:"as,omitempty"`
+	Deadline time.Time  `json:"deadline"`
+	Nonce    bool       `json:"nonce,omitempty"` // the nonce has come
 }
 
 // Rejoin is a request to be let in again after the state was lost.

@@ -51,6 +51,9 @@ type ReadParams struct {
 	Thing  string
 	Name   string
 	Since  time.Time // zero: the newest value only
+	// As asks an own home for another precision than its own: what somebody
+	// with a grant of that precision would get. Nil: as the circle has it.
+	As *core.Precision
 }
 
 // readTime is how long a read waits for its next page.
@@ -58,11 +61,14 @@ const readTime = 2 * time.Minute
 
 // Read asks for past values; EventHistory carries ref, page by page.
 func (m *Member) Read(p ReadParams) (ref string, err error) {
-	c := core.Call{Op: grant.OpRead, Thing: p.Thing, Name: p.Name, Since: p.Since.UTC(), Deadline: m.Now().Add(readTime)}
+	c := core.Call{Op: grant.OpRead, Thing: p.Thing, Name: p.Name, Since: p.Since.UTC(), As: p.As, Deadline: m.Now().Add(readTime)}
 	if p.Since.IsZero() {
 		c.Since = time.Time{}
 	}
 	err = m.Do(func() error {
+		if r := m.Rooms[p.Circle]; p.As != nil && (r == nil || !r.Home) {
+			return fmt.Errorf("read %s at another precision: only in an own home: %w", core.Clip(p.Name), core.ErrRefused)
+		}
 		ref, err = m.call(p.Circle, c)
 		return err
 	})
@@ -98,7 +104,7 @@ func (m *Member) call(c core.ID, k core.Call) (string, error) {
 	r.Member.Calls[ref] = k
 	m.Touch(r.Part())
 	if k.Op == grant.OpRead {
-		m.ask(r, core.Inner{Op: grant.OpRead, ID: ref, Thing: k.Thing, Name: k.Name, Since: k.Since}, ref)
+		m.ask(r, core.Inner{Op: grant.OpRead, ID: ref, Thing: k.Thing, Name: k.Name, Since: k.Since, As: k.As}, ref)
 	} else {
 		m.ask(r, core.Inner{Op: core.OpNonce, ID: ref}, ref)
 	}
@@ -174,7 +180,7 @@ func (m *Member) pageCame(r *core.Room, it core.Inner, k core.Call) {
 	}
 	k.Since, k.Deadline = it.Next, m.Now().Add(readTime)
 	r.Member.Calls[it.ID] = k
-	m.ask(r, core.Inner{Op: grant.OpRead, ID: it.ID, Thing: k.Thing, Name: k.Name, Since: k.Since}, it.ID)
+	m.ask(r, core.Inner{Op: grant.OpRead, ID: it.ID, Thing: k.Thing, Name: k.Name, Since: k.Since, As: k.As}, it.ID)
 }
 
 func (m *Member) endCall(r *core.Room, ref string, k core.Call, value json.RawMessage, problem *core.Problem) {
