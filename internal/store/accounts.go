@@ -47,6 +47,7 @@ func (t *tx) same(first Identity, accounts int64) error {
 	if accounts == 0 {
 		return nil
 	}
+	// A closed account has no document: its name is taken for good.
 	var hash string
 	err := t.row(`SELECT hash FROM identities WHERE account = ? AND version = ?`, first.Account, first.Version).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && hash != first.Hash {
@@ -55,19 +56,19 @@ func (t *tx) same(first Identity, accounts int64) error {
 	return err
 }
 
-// Get reads an account; ErrNotFound.
+// Get reads an account; ErrNotFound, also for one that was closed.
 func (a *Accounts) Get(ctx context.Context, address string) (Account, error) {
 	return one(ctx, a.f, "account", func(r row) (acc Account, err error) {
 		var created int64
 		err = r.Scan(&acc.Address, &created)
 		acc.Created = at(created)
 		return acc, err
-	}, `SELECT address, created FROM accounts WHERE address = ?`, address)
+	}, `SELECT address, created FROM accounts WHERE address = ? AND closed = 0`, address)
 }
 
-// Count is the number of accounts.
+// Count is the number of open accounts.
 func (a *Accounts) Count(ctx context.Context) (int, error) {
-	n, err := one(ctx, a.f, "number of accounts", scanInt, `SELECT count(*) FROM accounts`)
+	n, err := one(ctx, a.f, "number of accounts", scanInt, `SELECT count(*) FROM accounts WHERE closed = 0`)
 	return int(n), err
 }
 

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Notice is a thing's public page, as its owner wrote it.
+type Notice struct {
+	ID       string
+	Account  string
+	Changed  time.Time
+	Document []byte
+}
+
+// Notices are public by intent; whose they are is not.
+type Notices struct{ f *file }
+
+const noticeColumns = `id, account, changed, document`
+
+func scanNotice(r row) (n Notice, err error) {
+	var changed int64
+	err = r.Scan(&n.ID, &n.Account, &changed, &n.Document)
+	n.Changed = at(changed)
+	return n, err
+}
+
+// Put adds or replaces a notice. ErrExists if the id is another account's,
+// ErrQuota if the account has limit others.
+func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
+	return s.f.writer.do(ctx, "store notice", func(t *tx) error {
+		var owner string
+		err := t.row(`SELECT account FROM notices WHERE id = ?`, n.ID).Scan(&owner)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err == nil && owner != n.Account {
+			return ErrExists
+		}
+		if err := t.below(limit, `SELECT count(*) FROM notices WHERE account = ? AND id <> ?`, n.Account, n.ID); err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO notices (`+noticeColumns+`) VALUES (?1, ?2, ?3, ?4)
+			ON CONFLICT (id) DO UPDATE SET changed = ?3, document = ?4`, n.ID, n.Account, ms(n.Changed), n.Document)
+		return err
+	})
+}
+
+// Get reads a notice; ErrNotFound.
+func (s *Notices) Get(ctx context.Context, id string) (Notice, error) {
+	return one(ctx, s.f, "notice", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
+}
+
+// Of lists an account's notices by id.
+func (s *Notices) Of(ctx context.Context, account string) ([]Notice, error) {
+	return many(ctx, s.f, "notices", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE account = ? ORDER BY id`, account)
+}
+
+// Remove erases an account's notice. ErrNotFound if it has none of that id.
+func (s *Notices) Remove(ctx context.Context, account, id string) error {
+	return s.f.writer.do(ctx, "remove notice", func(t *tx) error {
+		n, err := t.exec(`DELETE FROM notices WHERE account = ? AND id = ?`, account, id)
+		if err == nil && n == 0 {
+			return ErrNotFound
+		}
+		return err
+	})
+}
