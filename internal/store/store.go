@@ -49,6 +49,10 @@ type Store struct {
 	Grants      *Grants
 	Refusals    *Refusals
 	Peers       *Peers
+	Keeps       *Keeps
+	Sessions    *PageSessions
+	Notices     *Notices
+	Pushes      *Pushes
 	Circles     *Circles
 
 	state, log *file
@@ -75,7 +79,8 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	return &Store{
 		Accounts: &Accounts{state}, Identities: &Identities{state}, KeyPackages: &KeyPackages{state},
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
-		Refusals: &Refusals{state}, Peers: &Peers{state}, Circles: &Circles{log},
+		Refusals: &Refusals{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
+		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil
 }

@@ -24,6 +24,10 @@ type Engine struct {
 	Grants      Grants
 	Refusals    Refusals
 	Peers       Peers
+	Keeps       Keeps
+	Sessions    Sessions
+	Notices     Notices
+	Pushes      Pushes
 	Circles     Circles
 	// Backup copies the running store to a directory that doesn't exist.
 	Backup func(ctx context.Context, dir string) error
@@ -42,6 +46,7 @@ type Accounts interface {
 	Get(ctx context.Context, address string) (store.Account, error)
 	Count(ctx context.Context) (int, error)
 	Invite(ctx context.Context, hash []byte, now, until time.Time) error
+	Close(ctx context.Context, address string, now time.Time, living []string) ([]wire.CircleID, error)
 }
 
 // Identities keeps identity documents and suspensions.
@@ -160,6 +165,7 @@ func Run(t *testing.T, o Opener) {
 		"updates once an hour": updates, "key package of no epoch": keyPackageFrame, "quota": quota,
 		"fence": fence, "expiry": expiry, "trim": trim, "read pages": readPages, "appends in order": appendsInOrder,
 		"a failed job leaves no trace in its batch": failedJobs,
+		"keeps": keeps, "page sessions": sessions, "notices": notices, "pushes": pushes, "push key": pushKey, "closed accounts": closing,
 		"follow": follow, "reopen": reopen, "backup and restore": backup, "closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, o) })
