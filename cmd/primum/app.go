@@ -18,6 +18,7 @@ import (
 	"primum/client/vault"
 	"primum/internal/clock"
 	"primum/internal/local"
+	"primum/internal/words"
 )
 
 // surroundings is what a process has around it; tests make their own.
@@ -65,7 +66,7 @@ func terminalWidth() int {
 type app struct {
 	surroundings
 	errOut  io.Writer
-	words   *words
+	words   *words.Words
 	as      string
 	json    bool
 	verbose bool
@@ -78,7 +79,7 @@ type app struct {
 }
 
 func newApp(s surroundings) (*app, error) {
-	w, err := newWords(s.env("LANG"))
+	w, err := words.New(locale(s.env))
 	if err != nil {
 		return nil, err
 	}
@@ -108,13 +109,13 @@ func (a *app) serverLog() *slog.Logger {
 // say prints a sentence for a person; programs (--json) don't get it.
 func (a *app) say(id string, pairs ...any) {
 	if !a.json {
-		_, _ = fmt.Fprintln(a.out, a.words.get(id, pairs...))
+		_, _ = fmt.Fprintln(a.out, a.words.Get(id, pairs...))
 	}
 }
 
 // hint prints a sentence to standard error, beside a program's output.
 func (a *app) hint(id string, pairs ...any) {
-	_, _ = fmt.Fprintln(a.errOut, a.words.get(id, pairs...))
+	_, _ = fmt.Fprintln(a.errOut, a.words.Get(id, pairs...))
 }
 
 // line prints one JSON line for programs.
@@ -131,7 +132,7 @@ func (a *app) when(t time.Time) string {
 	t, now := t.In(a.zone), a.clock.Now().In(a.zone)
 	switch {
 	case t.IsZero():
-		return a.words.get("when.never")
+		return a.words.Get("when.never")
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04:05")
 	}

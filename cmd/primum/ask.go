@@ -21,12 +21,12 @@ func (a *app) confirm(yes bool, id string, pairs ...any) error {
 	if !a.inTTY {
 		return a.said(exitUsage, "ask.yes")
 	}
-	answer, err := a.ask(a.words.get(id, pairs...))
+	answer, err := a.ask(a.words.Get(id, pairs...))
 	if err != nil {
 		return err
 	}
 	switch strings.ToLower(answer) {
-	case "y", "yes", a.words.get("ask.y"):
+	case "y", "yes", a.words.Get("ask.y"):
 		return nil
 	}
 	return a.said(exitFailed, "ask.no")
@@ -67,9 +67,9 @@ func (a *app) passphrase(file, question string) (string, error) {
 	}
 	f, ok := a.in.(*os.File)
 	if !ok {
-		return a.ask(a.words.get(question))
+		return a.ask(a.words.Get(question))
 	}
-	_, _ = fmt.Fprint(a.errOut, a.words.get(question)+" ")
+	_, _ = fmt.Fprint(a.errOut, a.words.Get(question)+" ")
 	b, err := term.ReadPassword(int(f.Fd()))
 	_, _ = fmt.Fprintln(a.errOut)
 	if err != nil {

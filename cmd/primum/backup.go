@@ -25,8 +25,8 @@ func backupCommand(a *app) *cobra.Command {
 }
 
 func whichOf(a *app, c *cobra.Command, nodeDir, edgeDir *string) {
-	c.Flags().StringVar(nodeDir, "node", "", a.words.get("flag.node-dir"))
-	c.Flags().StringVar(edgeDir, "edge", "", a.words.get("flag.edge-dir"))
+	c.Flags().StringVar(nodeDir, "node", "", a.words.Get("flag.node-dir"))
+	c.Flags().StringVar(edgeDir, "edge", "", a.words.Get("flag.edge-dir"))
 	c.MarkFlagsMutuallyExclusive("node", "edge")
 	c.MarkFlagsOneRequired("node", "edge")
 }
@@ -59,7 +59,7 @@ func (a *app) backupEdge(dir, to string) (err error) {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("make backup: %w", err)
 	}
-	return a.report([]string{a.words.get("backup.edge", "File", to)}, nil)
+	return a.report([]string{a.words.Get("backup.edge", "File", to)}, nil)
 }
 
 func restoreCommand(a *app) *cobra.Command {
@@ -77,7 +77,7 @@ func restoreCommand(a *app) *cobra.Command {
 		if err := edge.Restore(edgeDir, f); err != nil {
 			return err
 		}
-		return a.report([]string{a.words.get("restore.edge", "Dir", edgeDir)}, nil)
+		return a.report([]string{a.words.Get("restore.edge", "Dir", edgeDir)}, nil)
 	})
 	whichOf(a, c, &nodeDir, &edgeDir)
 	return c

@@ -37,9 +37,9 @@ func benchMLSCommand(a *app) *cobra.Command {
 		return a.benchMLS(cmd.Context(), o)
 	})
 	f := c.Flags()
-	f.BoolVar(&o.Quick, "quick", false, a.words.get("flag.quick"))
-	f.IntSliceVar(&o.Sizes, "sizes", []int{2, 10, 100, 1000}, a.words.get("flag.sizes"))
-	f.StringVar(&suite, "suite", "all", a.words.get("flag.suite"))
+	f.BoolVar(&o.Quick, "quick", false, a.words.Get("flag.quick"))
+	f.IntSliceVar(&o.Sizes, "sizes", []int{2, 10, 100, 1000}, a.words.Get("flag.sizes"))
+	f.StringVar(&suite, "suite", "all", a.words.Get("flag.suite"))
 	_ = c.RegisterFlagCompletionFunc("suite", fixed(suiteWords()...))
 	_ = c.RegisterFlagCompletionFunc("sizes", fixed("2,10", "2,10,100", "2,10,100,1000"))
 	return c
@@ -100,7 +100,7 @@ func (a *app) benchProgress(o *mlsbench.Options) (done func()) {
 	what.Store(new(string))
 	p := mpb.New(mpb.WithOutput(a.errOut), mpb.WithWidth(min(a.width(), 100)))
 	bar := p.New(0, mpb.BarStyle(), mpb.PrependDecorators(
-		decor.Name(a.words.get("bench.working")+" "), decor.CountersNoUnit("%d/%d "),
+		decor.Name(a.words.Get("bench.working")+" "), decor.CountersNoUnit("%d/%d "),
 	), mpb.AppendDecorators(
 		decor.Any(func(decor.Statistics) string { return *what.Load() + " " }), decor.Elapsed(decor.ET_STYLE_MMSS),
 	), mpb.BarRemoveOnComplete())

@@ -11,9 +11,9 @@ import (
 func (a *app) command(use, id string, args cobra.PositionalArgs, do func(*cobra.Command, []string) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:     use,
-		Short:   a.words.get("cmd." + id + ".short"),
-		Long:    a.words.get("cmd." + id + ".long"),
-		Example: indent(a.words.get("cmd." + id + ".example")),
+		Short:   a.words.Get("cmd." + id + ".short"),
+		Long:    a.words.Get("cmd." + id + ".long"),
+		Example: indent(a.words.Get("cmd." + id + ".example")),
 		Args:    args,
 		RunE: func(c *cobra.Command, args []string) error {
 			a.running = true

@@ -220,7 +220,7 @@ func (a *app) repeat(ctx context.Context, c net.Conn) error {
 				return ctx.Err()
 			}
 			if errors.Is(err, io.EOF) {
-				return errors.New(a.words.get("control.gone"))
+				return errors.New(a.words.Get("control.gone"))
 			}
 			return fmt.Errorf("read answer of the other process: %w", err)
 		}

@@ -23,7 +23,7 @@ func edgeThingsCommand(a *app) *cobra.Command {
 		a.showOverview(o)
 		return nil
 	})
-	c.Flags().StringVar(&dir, "dir", "", a.words.get("flag.edge-state"))
+	c.Flags().StringVar(&dir, "dir", "", a.words.Get("flag.edge-state"))
 	return c
 }
 
@@ -78,7 +78,7 @@ func edgeAcceptCommand(a *app) *cobra.Command {
 		a.say("edge.accepted", "Name", args[0])
 		return nil
 	})
-	c.Flags().StringVar(&dir, "dir", "", a.words.get("flag.edge-state"))
+	c.Flags().StringVar(&dir, "dir", "", a.words.Get("flag.edge-state"))
 	return c
 }
 
@@ -94,6 +94,6 @@ func edgeHistoryCommand(a *app) *cobra.Command {
 		a.say("edge.history-"+args[1], "Name", args[0])
 		return nil
 	})
-	c.Flags().StringVar(&dir, "dir", "", a.words.get("flag.edge-state"))
+	c.Flags().StringVar(&dir, "dir", "", a.words.Get("flag.edge-state"))
 	return c
 }

@@ -34,7 +34,7 @@ func usage(err error) error { return &failure{exitUsage, err} }
 
 // said makes an error of a sentence of the catalogue.
 func (a *app) said(code int, id string, pairs ...any) error {
-	return &failure{code, errors.New(a.words.get(id, pairs...))}
+	return &failure{code, errors.New(a.words.Get(id, pairs...))}
 }
 
 // fail prints what went wrong, and what to do, and returns the exit code.
@@ -53,9 +53,9 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	if a.json {
 		a.line(map[string]any{"error": a.explain(err), "exit": code, "problem": problemName(err)})
 	}
-	_, _ = fmt.Fprintln(a.errOut, a.words.get("error", "What", a.explain(err)))
+	_, _ = fmt.Fprintln(a.errOut, a.words.Get("error", "What", a.explain(err)))
 	if code == exitUsage {
-		_, _ = fmt.Fprintln(a.errOut, a.words.get("error.usage", "Command", cmd.CommandPath()))
+		_, _ = fmt.Fprintln(a.errOut, a.words.Get("error.usage", "Command", cmd.CommandPath()))
 	}
 	return code
 }
@@ -101,13 +101,13 @@ func (a *app) explain(err error) string {
 	var p *wire.Problem
 	switch {
 	case errors.As(err, &locked):
-		return a.words.get("error.locked", "Address", locked.Address, "Holder", locked.Holder)
+		return a.words.Get("error.locked", "Address", locked.Address, "Holder", locked.Holder)
 	case errors.Is(err, vault.ErrPassphrase):
-		return a.words.get("error.passphrase")
+		return a.words.Get("error.passphrase")
 	case errors.As(err, &p) && p.Named(wire.ProbInvite):
-		return a.words.get("error.invite")
+		return a.words.Get("error.invite")
 	case errors.As(err, &p) && p.Named(wire.ProbClockSkew) && p.Now != nil:
-		return a.words.get("error.clock", "Theirs", a.when(*p.Now), "Ours", a.when(a.clock.Now()))
+		return a.words.Get("error.clock", "Theirs", a.when(*p.Now), "Ours", a.when(a.clock.Now()))
 	}
 	return err.Error()
 }

@@ -62,7 +62,7 @@ func giveCommand(a *app) *cobra.Command {
 	c := a.command("give REQUEST", "give", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		return a.giveRequest(cmd, args[0], with, f)
 	})
-	c.Flags().StringVar(&with, "with", "", a.words.get("flag.with"))
+	c.Flags().StringVar(&with, "with", "", a.words.Get("flag.with"))
 	f.register(a, c)
 	c.ValidArgsFunction = a.completeRequests
 	_ = c.RegisterFlagCompletionFunc("with", a.completeThings)
@@ -210,8 +210,8 @@ func refuseCommand(a *app) *cobra.Command {
 		a.say("refuse.done", "Who", r.From, "Until", a.when(until))
 		return nil
 	})
-	c.Flags().StringVar(&askAgain, "ask-again-after", "90d", a.words.get("flag.ask-again-after"))
-	c.Flags().BoolVarP(&yes, "yes", "y", false, a.words.get("flag.yes"))
+	c.Flags().StringVar(&askAgain, "ask-again-after", "90d", a.words.Get("flag.ask-again-after"))
+	c.Flags().BoolVarP(&yes, "yes", "y", false, a.words.Get("flag.yes"))
 	c.ValidArgsFunction = a.completeRequests
 	return c
 }

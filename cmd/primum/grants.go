@@ -32,7 +32,7 @@ func grantsCommand(a *app) *cobra.Command {
 		}
 		return a.showNews(o)
 	})
-	c.Flags().BoolVar(&all, "all", false, a.words.get("flag.all-grants"))
+	c.Flags().BoolVar(&all, "all", false, a.words.Get("flag.all-grants"))
 	return c
 }
 
@@ -111,10 +111,10 @@ func fineText(g circle.GrantInfo) string {
 func (a *app) stateOf(g circle.GrantInfo) string {
 	state := a.state(g.State)
 	if g.State == grant.Given && !g.Joined {
-		state = a.words.get("state.waiting")
+		state = a.words.Get("state.waiting")
 	}
 	if suite := a.suite(uint16(g.Suite)); suite != "" && !g.State.Terminal() {
-		return a.words.get("state.with", "State", state, "Suite", suite)
+		return a.words.Get("state.with", "State", state, "Suite", suite)
 	}
 	return state
 }
@@ -125,10 +125,10 @@ func (a *app) suite(listed ...uint16) string {
 	if slices.Contains(listed, uint16(mls.Suites()[0])) {
 		return ""
 	}
-	return a.words.get("suite.classic")
+	return a.words.Get("suite.classic")
 }
 
-func (a *app) state(s grant.State) string { return a.words.get("state." + string(s)) }
+func (a *app) state(s grant.State) string { return a.words.Get("state." + string(s)) }
 
 // showNews tells once what has happened since the last time.
 func (a *app) showNews(o *opened) error {
@@ -138,7 +138,7 @@ func (a *app) showNews(o *opened) error {
 			a.line(map[string]any{"news": e})
 			continue
 		}
-		if id := "news." + string(e.Kind); a.words.has(id) {
+		if id := "news." + string(e.Kind); a.words.Has(id) {
 			a.say(id, "Account", e.Account, "Ref", e.Ref, "Grant", e.Grant, "Reason", e.Reason, "Text", e.Text,
 				"At", a.when(e.At), "Until", a.when(e.Until))
 		}

@@ -18,7 +18,7 @@ func localCommand(a *app) *cobra.Command {
 		o.Keep = keep
 		return local.Run(cmd.Context(), o)
 	})
-	c.Flags().StringVar(&keep, "keep", "", a.words.get("flag.keep"))
+	c.Flags().StringVar(&keep, "keep", "", a.words.Get("flag.keep"))
 	c.AddCommand(localBytesCommand(a))
 	return c
 }
@@ -36,7 +36,7 @@ func localBytesCommand(a *app) *cobra.Command {
 	c := a.command("bytes", "local-bytes", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
 		return local.Bytes(cmd.Context(), a.localOptions(), values)
 	})
-	c.Flags().IntVar(&values, "count", values, a.words.get("flag.count"))
+	c.Flags().IntVar(&values, "count", values, a.words.Get("flag.count"))
 	return c
 }
 

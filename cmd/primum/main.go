@@ -61,8 +61,8 @@ func runShared(ctx context.Context, s surroundings, args []string, shared *opene
 func rootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "primum",
-		Short:         a.words.get("root.short"),
-		Long:          a.words.get("root.long"),
+		Short:         a.words.Get("root.short"),
+		Long:          a.words.Get("root.long"),
 		Version:       a.version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -73,9 +73,9 @@ func rootCommand(a *app) *cobra.Command {
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
 	f := root.PersistentFlags()
-	f.StringVar(&a.as, "as", "", a.words.get("flag.as"))
-	f.BoolVar(&a.json, "json", false, a.words.get("flag.json"))
-	f.BoolVar(&a.verbose, "verbose", false, a.words.get("flag.verbose"))
+	f.StringVar(&a.as, "as", "", a.words.Get("flag.as"))
+	f.BoolVar(&a.json, "json", false, a.words.Get("flag.json"))
+	f.BoolVar(&a.verbose, "verbose", false, a.words.Get("flag.verbose"))
 	_ = root.RegisterFlagCompletionFunc("as", a.completeAddresses)
 	for _, verb := range verbs() {
 		root.AddCommand(verb(a))

@@ -30,13 +30,13 @@ func meInitCommand(a *app) *cobra.Command {
 	c := a.command("init ADDRESS", "me-init", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		return a.meInit(cmd, args[0], f)
 	})
-	c.Flags().StringVar(&f.organisation, "organisation", "", a.words.get("flag.organisation"))
-	c.Flags().StringVar(&f.name, "name", "", a.words.get("flag.name"))
-	c.Flags().StringVar(&f.client, "client", "", a.words.get("flag.client"))
-	c.Flags().StringVar(&f.country, "country", "", a.words.get("flag.country"))
-	c.Flags().StringVar(&f.invite, "invite", "", a.words.get("flag.invite"))
-	c.Flags().StringVar(&f.recovery, "recovery", "", a.words.get("flag.recovery"))
-	c.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
+	c.Flags().StringVar(&f.organisation, "organisation", "", a.words.Get("flag.organisation"))
+	c.Flags().StringVar(&f.name, "name", "", a.words.Get("flag.name"))
+	c.Flags().StringVar(&f.client, "client", "", a.words.Get("flag.client"))
+	c.Flags().StringVar(&f.country, "country", "", a.words.Get("flag.country"))
+	c.Flags().StringVar(&f.invite, "invite", "", a.words.Get("flag.invite"))
+	c.Flags().StringVar(&f.recovery, "recovery", "", a.words.Get("flag.recovery"))
+	c.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	return c
 }
 
@@ -189,7 +189,7 @@ func meCompareCommand(a *app) *cobra.Command {
 		a.say("me.compare.done", "Address", theirs.Address())
 		return nil
 	})
-	c.Flags().BoolVar(&yes, "yes", false, a.words.get("flag.yes"))
+	c.Flags().BoolVar(&yes, "yes", false, a.words.Get("flag.yes"))
 	c.ValidArgsFunction = a.completePeople
 	return c
 }

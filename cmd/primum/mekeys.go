@@ -42,7 +42,7 @@ func meClientsCommand(a *app) *cobra.Command {
 	drop := a.command("drop CLIENT", "me-clients-drop", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		return a.changeIdentity(cmd, passphraseFile, keys.DropClient(args[0]), "me.clients.dropped", "Client", args[0])
 	})
-	drop.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
+	drop.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	list.AddCommand(drop)
 	return list
 }
@@ -52,7 +52,7 @@ func meRenewCommand(a *app) *cobra.Command {
 	c := a.command("renew", "me-renew", cobra.NoArgs, func(cmd *cobra.Command, _ []string) error {
 		return a.changeIdentity(cmd, passphraseFile, nil, "me.renewed")
 	})
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	return c
 }
 
@@ -115,7 +115,7 @@ func meExportCommand(a *app) *cobra.Command {
 		}
 		return nil
 	})
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	return c
 }
 
@@ -138,9 +138,9 @@ func meImportCommand(a *app) *cobra.Command {
 	c := a.command("import FILE", "me-import", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		return a.meImport(cmd, args[0], name, passphraseFile, replace)
 	})
-	c.Flags().StringVar(&name, "client", "", a.words.get("flag.client"))
-	c.Flags().BoolVar(&replace, "replace", false, a.words.get("flag.replace"))
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.get("flag.passphrase-file"))
+	c.Flags().StringVar(&name, "client", "", a.words.Get("flag.client"))
+	c.Flags().BoolVar(&replace, "replace", false, a.words.Get("flag.replace"))
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	return c
 }
 

@@ -28,7 +28,7 @@ type plot struct {
 }
 
 func newPlot(a *app, t client.Target) *plot {
-	p := &plot{a: a, target: t, note: a.words.get("watch.waiting")}
+	p := &plot{a: a, target: t, note: a.words.Get("watch.waiting")}
 	p.draw()
 	return p
 }
@@ -36,11 +36,11 @@ func newPlot(a *app, t client.Target) *plot {
 func (p *plot) value(v client.Value) {
 	switch {
 	case v.Ended():
-		p.note = p.a.words.get("watch.ended", "Thing", p.target.Path, "Why", p.a.reason(v.Reason), "At", p.a.when(v.At))
+		p.note = p.a.words.Get("watch.ended", "Thing", p.target.Path, "Why", p.a.reason(v.Reason), "At", p.a.when(v.At))
 	case v.State == "paused":
-		p.note = p.a.words.get("watch.paused", "Why", p.a.reason(v.Reason))
+		p.note = p.a.words.Get("watch.paused", "Why", p.a.reason(v.Reason))
 	case v.State == "resumed":
-		p.note = p.a.words.get("watch.resumed")
+		p.note = p.a.words.Get("watch.resumed")
 	default:
 		p.add(v)
 	}
@@ -76,10 +76,10 @@ func (p *plot) text() string {
 	if len(p.values) > 1 {
 		from := max(0, len(p.values)-width)
 		b.WriteString(asciigraph.Plot(p.values[from:], asciigraph.Height(plotHeight)))
-		b.WriteString("\n" + p.a.words.get("watch.span", "From", p.a.when(p.times[from]), "To", p.a.when(p.times[len(p.times)-1])) + "\n")
+		b.WriteString("\n" + p.a.words.Get("watch.span", "From", p.a.when(p.times[from]), "To", p.a.when(p.times[len(p.times)-1])) + "\n")
 	}
 	if !p.last.At.IsZero() {
-		b.WriteString(p.a.words.get("watch.last", "Thing", p.target.Path, "Value", p.a.valueText(p.last), "At", p.a.when(p.last.At)) + "\n")
+		b.WriteString(p.a.words.Get("watch.last", "Thing", p.target.Path, "Value", p.a.valueText(p.last), "At", p.a.when(p.last.At)) + "\n")
 	}
 	if p.note != "" {
 		b.WriteString(p.note + "\n")

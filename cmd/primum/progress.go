@@ -27,7 +27,7 @@ func (a *app) progress(ctx context.Context, id string, do func(context.Context) 
 	}
 	p := mpb.New(mpb.WithOutput(a.errOut), mpb.WithWidth(1))
 	bar := p.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(
-		decor.Name(" "+a.words.get(id)+" "), decor.Elapsed(decor.ET_STYLE_MMSS),
+		decor.Name(" "+a.words.Get(id)+" "), decor.Elapsed(decor.ET_STYLE_MMSS),
 	))
 	err := <-done
 	bar.Abort(true)

@@ -24,15 +24,15 @@ func requestCommand(a *app) *cobra.Command {
 		return a.request(cmd, args[0], args[1], f)
 	})
 	fl := c.Flags()
-	fl.StringVar(&f.every, "every", "1h", a.words.get("flag.every"))
-	fl.StringVar(&f.stat, "stat", "mean", a.words.get("flag.stat"))
-	fl.StringVar(&f.forHow, "for", "", a.words.get("flag.for"))
-	fl.StringVar(&f.until, "until", "", a.words.get("flag.until"))
-	fl.StringVar(&f.may, "may", "read", a.words.get("flag.may"))
-	fl.StringVar(&f.purpose, "purpose", "", a.words.get("flag.purpose"))
-	fl.StringVar(&f.service, "service", "", a.words.get("flag.service"))
-	fl.StringVar(&f.notice, "notice", "", a.words.get("flag.notice"))
-	fl.StringVar(&f.unit, "unit", "", a.words.get("flag.unit"))
+	fl.StringVar(&f.every, "every", "1h", a.words.Get("flag.every"))
+	fl.StringVar(&f.stat, "stat", "mean", a.words.Get("flag.stat"))
+	fl.StringVar(&f.forHow, "for", "", a.words.Get("flag.for"))
+	fl.StringVar(&f.until, "until", "", a.words.Get("flag.until"))
+	fl.StringVar(&f.may, "may", "read", a.words.Get("flag.may"))
+	fl.StringVar(&f.purpose, "purpose", "", a.words.Get("flag.purpose"))
+	fl.StringVar(&f.service, "service", "", a.words.Get("flag.service"))
+	fl.StringVar(&f.notice, "notice", "", a.words.Get("flag.notice"))
+	fl.StringVar(&f.unit, "unit", "", a.words.Get("flag.unit"))
 	c.MarkFlagsMutuallyExclusive("for", "until")
 	_ = c.MarkFlagRequired("purpose")
 	_ = c.RegisterFlagCompletionFunc("purpose", fixed(grant.CommonPurposes()...))
@@ -100,7 +100,7 @@ func (f requestFlags) build(a *app, what string) (q grant.Request, err error) {
 	case f.forHow != "":
 		q.For, err = grant.ParseFor(f.forHow)
 	default:
-		err = errors.New(a.words.get("share.until"))
+		err = errors.New(a.words.Get("share.until"))
 	}
 	if err != nil {
 		return q, err
@@ -113,7 +113,7 @@ func (f requestFlags) build(a *app, what string) (q grant.Request, err error) {
 	q.Retention, q.DeletesWithin = 30*grant.Day, 30*grant.Day
 	text := f.notice
 	if text == "" {
-		text = a.words.get("request.notice", "What", what, "Fine", w.Precision.Words(), "Purpose", f.purpose)
+		text = a.words.Get("request.notice", "What", what, "Fine", w.Precision.Words(), "Purpose", f.purpose)
 	}
 	q.Notice = grant.NewNotice("en", text)
 	return q, nil
@@ -135,7 +135,7 @@ func (f requestFlags) want(a *app, what string) (w grant.Want, err error) {
 		case "write":
 			w.Actions = append(w.Actions, thing.WriteProperty)
 		default:
-			return w, errors.New(a.words.get("share.may", "Word", word))
+			return w, errors.New(a.words.Get("share.may", "Word", word))
 		}
 	}
 	if reads {

@@ -19,7 +19,7 @@ func sendCommand(a *app) *cobra.Command {
 	c := a.command("send THING VALUE", "send", cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
 		return a.send(cmd, args[0], args[1], timeout)
 	})
-	c.Flags().DurationVar(&timeout, "timeout", timeout, a.words.get("flag.timeout"))
+	c.Flags().DurationVar(&timeout, "timeout", timeout, a.words.Get("flag.timeout"))
 	c.ValidArgsFunction = a.completeWatch
 	return c
 }
@@ -37,7 +37,7 @@ func (a *app) send(cmd *cobra.Command, what, value string, timeout time.Duration
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(a.may(t.Ops), a.words.get("may.write")) {
+	if !strings.Contains(a.may(t.Ops), a.words.Get("may.write")) {
 		return a.missing(what, "write")
 	}
 	var answer json.RawMessage

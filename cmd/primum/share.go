@@ -29,22 +29,22 @@ type grantFlags struct {
 
 func (f *grantFlags) register(a *app, c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringVar(&f.every, "every", "", a.words.get("flag.every"))
-	fl.StringVar(&f.forHow, "for", "", a.words.get("flag.for"))
-	fl.StringVar(&f.until, "until", "", a.words.get("flag.until"))
-	fl.StringVar(&f.may, "may", "read", a.words.get("flag.may"))
-	fl.StringVar(&f.purpose, "purpose", "sharing with a friend", a.words.get("flag.purpose"))
-	fl.StringVar(&f.stat, "stat", "mean", a.words.get("flag.stat"))
-	fl.Float64Var(&f.round, "round", 0, a.words.get("flag.round"))
-	fl.IntVar(&f.place, "place", -1, a.words.get("flag.place"))
-	fl.StringVar(&f.delay, "delay", "", a.words.get("flag.delay"))
-	fl.BoolVar(&f.change, "change", false, a.words.get("flag.change"))
-	fl.StringVar(&f.title, "title", "", a.words.get("flag.title"))
-	fl.StringVar(&f.service, "service", "", a.words.get("flag.service"))
-	fl.BoolVar(&f.pseudonymous, "pseudonymous", false, a.words.get("flag.pseudonymous"))
-	fl.IntVar(&f.maxClients, "max-clients", 0, a.words.get("flag.max-clients"))
-	fl.StringVar(&f.askAgain, "ask-again-after", "", a.words.get("flag.ask-again-after"))
-	fl.BoolVarP(&f.yes, "yes", "y", false, a.words.get("flag.yes"))
+	fl.StringVar(&f.every, "every", "", a.words.Get("flag.every"))
+	fl.StringVar(&f.forHow, "for", "", a.words.Get("flag.for"))
+	fl.StringVar(&f.until, "until", "", a.words.Get("flag.until"))
+	fl.StringVar(&f.may, "may", "read", a.words.Get("flag.may"))
+	fl.StringVar(&f.purpose, "purpose", "sharing with a friend", a.words.Get("flag.purpose"))
+	fl.StringVar(&f.stat, "stat", "mean", a.words.Get("flag.stat"))
+	fl.Float64Var(&f.round, "round", 0, a.words.Get("flag.round"))
+	fl.IntVar(&f.place, "place", -1, a.words.Get("flag.place"))
+	fl.StringVar(&f.delay, "delay", "", a.words.Get("flag.delay"))
+	fl.BoolVar(&f.change, "change", false, a.words.Get("flag.change"))
+	fl.StringVar(&f.title, "title", "", a.words.Get("flag.title"))
+	fl.StringVar(&f.service, "service", "", a.words.Get("flag.service"))
+	fl.BoolVar(&f.pseudonymous, "pseudonymous", false, a.words.Get("flag.pseudonymous"))
+	fl.IntVar(&f.maxClients, "max-clients", 0, a.words.Get("flag.max-clients"))
+	fl.StringVar(&f.askAgain, "ask-again-after", "", a.words.Get("flag.ask-again-after"))
+	fl.BoolVarP(&f.yes, "yes", "y", false, a.words.Get("flag.yes"))
 	c.MarkFlagsMutuallyExclusive("for", "until")
 	c.MarkFlagsMutuallyExclusive("every", "change")
 	_ = c.RegisterFlagCompletionFunc("purpose", fixed(grant.CommonPurposes()...))
@@ -107,7 +107,7 @@ func (f grantFlags) params(a *app) (p circle.GiveParams, err error) {
 		d, err = grant.ParseFor(f.forHow)
 		p.Until = now.Add(d.D())
 	default:
-		err = errors.New(a.words.get("share.until"))
+		err = errors.New(a.words.Get("share.until"))
 	}
 	if err != nil {
 		return p, err
@@ -204,7 +204,7 @@ func (a *app) showYes(o *opened, p circle.GiveParams, t client.Target, grantee *
 
 func (a *app) compared(o *opened, v *identity.Verified) string {
 	if o.Directory.Compared(v.Address().String()) {
-		return a.words.get("yes.compared")
+		return a.words.Get("yes.compared")
 	}
-	return a.words.get("yes.not-compared", "Address", v.Address())
+	return a.words.Get("yes.not-compared", "Address", v.Address())
 }

@@ -26,7 +26,7 @@ func claimCommand(a *app) *cobra.Command {
 			if !a.inTTY {
 				return a.said(exitUsage, "claim.code")
 			}
-			if code, err = a.ask(a.words.get("claim.ask")); err != nil {
+			if code, err = a.ask(a.words.Get("claim.ask")); err != nil {
 				return err
 			}
 		}
@@ -48,7 +48,7 @@ func claimCommand(a *app) *cobra.Command {
 		a.say("claim.done", "N", n)
 		return nil
 	})
-	c.Flags().StringVar(&code, "code", "", a.words.get("flag.code"))
+	c.Flags().StringVar(&code, "code", "", a.words.Get("flag.code"))
 	return c
 }
 
@@ -134,7 +134,7 @@ func (a *app) showSilent(o *opened) {
 
 func (a *app) owner(account string) string {
 	if account == "" {
-		return a.words.get("owner.unnamed")
+		return a.words.Get("owner.unnamed")
 	}
 	return account
 }
@@ -151,7 +151,7 @@ func (a *app) may(ops []string) string {
 	} {
 		for _, op := range w.ops {
 			if contains(ops, op) {
-				words = append(words, a.words.get(w.id))
+				words = append(words, a.words.Get(w.id))
 				break
 			}
 		}

@@ -22,8 +22,8 @@ func watchCommand(a *app) *cobra.Command {
 	c := a.command("watch THING", "watch", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		return a.watch(cmd, args[0], f)
 	})
-	c.Flags().StringVar(&f.since, "since", "", a.words.get("flag.since"))
-	c.Flags().IntVar(&f.count, "count", 0, a.words.get("flag.count"))
+	c.Flags().StringVar(&f.since, "since", "", a.words.Get("flag.since"))
+	c.Flags().IntVar(&f.count, "count", 0, a.words.Get("flag.count"))
 	c.ValidArgsFunction = a.completeWatch
 	return c
 }
@@ -157,8 +157,8 @@ func (l *lines) close() {}
 
 // reason says in words why a grant ended or pauses.
 func (a *app) reason(r string) string {
-	if id := "reason." + r; a.words.has(id) {
-		return a.words.get(id)
+	if id := "reason." + r; a.words.Has(id) {
+		return a.words.Get(id)
 	}
 	return r
 }

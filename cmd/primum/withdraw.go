@@ -29,8 +29,8 @@ func withdrawCommand(a *app) *cobra.Command {
 		}
 		return a.withdraw(cmd, what, from)
 	})
-	c.Flags().StringVar(&from, "from", "", a.words.get("flag.from"))
-	c.Flags().BoolVar(&all, "all", false, a.words.get("flag.all"))
+	c.Flags().StringVar(&from, "from", "", a.words.Get("flag.from"))
+	c.Flags().BoolVar(&all, "all", false, a.words.Get("flag.all"))
 	c.ValidArgsFunction = a.completeGiven
 	return c
 }
