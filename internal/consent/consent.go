@@ -39,7 +39,7 @@ type Relay interface {
 	Sweep(ctx context.Context) (next time.Time, err error)
 }
 
-// Options are what a Book works with; all but Log and Changed are needed.
+// Options are what a Book works with; all but Log, Changed and Ended are needed.
 type Options struct {
 	Store     *store.Store
 	Relay     Relay
@@ -51,6 +51,8 @@ type Options struct {
 	// Changed is told the accounts whose list of grants changed; it must not
 	// block.
 	Changed func(accounts ...string)
+	// Ended is told a link's guest whose account is gone; it must not block.
+	Ended func(account string)
 }
 
 // Book is the book of envelopes. All methods are idempotent, may be called
@@ -70,6 +72,9 @@ func New(o Options) *Book {
 	}
 	if o.Changed == nil {
 		o.Changed = func(...string) {}
+	}
+	if o.Ended == nil {
+		o.Ended = func(string) {}
 	}
 	return &Book{o: o, filed: make(chan struct{}, 1)}
 }
@@ -110,7 +115,7 @@ func (b *Book) File(ctx context.Context, e wire.NewEnvelope) (wire.Receipt, erro
 	if !errors.Is(err, store.ErrNotFound) {
 		return wire.Receipt{}, err
 	}
-	if err := b.mayGive(ctx, env, owner); err != nil {
+	if err := errors.Join(b.mayGive(ctx, env, owner), b.mayHave(ctx, env)); err != nil {
 		return wire.Receipt{}, err
 	}
 	return b.file(ctx, id, env, e)
@@ -181,10 +186,7 @@ func (b *Book) file(ctx context.Context, id wire.CircleID, env grant.Envelope, e
 		return wire.Receipt{}, conflict(err)
 	}
 	b.o.Changed(env.Owner.String(), env.Grantee.String())
-	select {
-	case b.filed <- struct{}{}:
-	default: // Run has been woken already
-	}
+	b.wakeSweep()
 	return receipt(event), nil
 }
 
@@ -234,7 +236,7 @@ func (b *Book) supersede(ctx context.Context, env grant.Envelope, c wire.NewClos
 	if err := b.fence(ctx, old.Circle, ReasonSuperseded); err != nil {
 		return nil, err
 	}
-	return []store.Change{{ID: old.ID, Expect: old.State, Event: event}}, nil
+	return []store.Change{{ID: old.ID, Expect: old.State, Event: event, Over: true}}, nil
 }
 
 // again answers for a grant that is known. A terminal one stays so.

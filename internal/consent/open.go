@@ -64,6 +64,9 @@ func (b *Book) claim(ctx context.Context, h wire.NewHome) (grant.Claim, error) {
 	if c.Node != b.o.Authority {
 		return c, refusal(wire.ProbForbidden, "the claim names another node")
 	}
+	if b.guestHere(c.Owner) {
+		return c, refusal(wire.ProbForbidden, "a guest by link owns no things")
+	}
 	owner, err := b.owner(ctx, c.Owner)
 	if err != nil {
 		return c, err

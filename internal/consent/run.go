@@ -59,12 +59,23 @@ func (b *Book) Sweep(ctx context.Context) (next time.Time, err error) {
 		if err != nil {
 			return next, err
 		}
-		if next.IsZero() || !over.IsZero() && over.Before(next) {
-			next = over
-		}
+		next = sooner(next, over)
 	}
+	links, err := b.endLinks(ctx, now)
+	if err != nil {
+		return next, err
+	}
+	next = sooner(next, links)
 	s := b.o.Store
 	return next, errors.Join(s.Refusals.Trim(ctx, now), s.Inbox.Trim(ctx, now), s.KeyPackages.Trim(ctx, now))
+}
+
+// sooner is the earlier of two times, of which the zero time is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // expire ends the grants of a state whose validity is over.

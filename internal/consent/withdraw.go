@@ -85,7 +85,7 @@ func (b *Book) end(ctx context.Context, id string, event grant.Event, by grant.A
 	if err := b.fence(ctx, g.Circle, reason); err != nil {
 		return wire.Receipt{}, err
 	}
-	change := store.Change{ID: id, Expect: g.State, Event: e}
+	change := store.Change{ID: id, Expect: g.State, Event: e, Over: true}
 	if event == grant.Withdraw && g.AskAgain > 0 {
 		change.AskAgain = e.At.Add(g.AskAgain)
 	}
@@ -93,6 +93,7 @@ func (b *Book) end(ctx context.Context, id string, event grant.Event, by grant.A
 		return wire.Receipt{}, conflict(err)
 	}
 	b.o.Changed(g.Owner, g.Grantee)
+	b.toldEnded(ctx, g.Grantee)
 	return receipt(e), nil
 }
 

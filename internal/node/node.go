@@ -137,6 +137,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Store: n.store, Relay: n.relay, Clock: c.Clock, Authority: c.Authority, Log: c.Log,
 		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
 		Changed: func(accounts ...string) { n.door.GrantsChanged(accounts...) },
+		Ended:   func(account string) { n.door.GuestEnded(account) },
 	})
 	n.peer = peer.New(peer.Config{
 		Authority: c.Authority, Key: key, Loopback: c.Loopback(), Store: n.store, Clock: c.Clock, Log: c.Log, Version: c.Version,

@@ -50,6 +50,8 @@ type Change struct {
 	Envelope, EnvelopeHash string
 	// Event is added to the history; its State becomes the grant's.
 	Event GrantEvent
+	// Over says that the grant has ended: a link's guest that had it is gone.
+	Over bool
 	// AskAgain, unless zero, is until when the grantee may not ask the owner
 	// again (see Refusals).
 	AskAgain time.Time
@@ -95,15 +97,20 @@ func (t *tx) change(c Change) error {
 	_, err := t.exec(`INSERT INTO grant_events (grant_id, n, state, at, by, hash, document, receipt)
 		SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM grant_events WHERE grant_id = ?1`,
 		c.ID, c.Event.State, ms(c.Event.At), c.Event.By, c.Event.Hash, c.Event.Document, c.Event.Receipt)
-	if err != nil || c.AskAgain.IsZero() {
+	if err == nil && !c.AskAgain.IsZero() {
+		_, err = t.exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
+			ON CONFLICT (owner, sender) DO UPDATE SET until = max(until, excluded.until)`, c.ID, ms(c.AskAgain))
+	}
+	if err != nil || !c.Over {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
-		ON CONFLICT (owner, sender) DO UPDATE SET until = max(until, excluded.until)`, c.ID, ms(c.AskAgain))
-	return err
+	return t.endGuest(c.ID)
 }
 
 func (t *tx) newGrant(g Grant, state string) error {
+	if err := t.takeGuest(g); err != nil {
+		return err
+	}
 	n, err := t.exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		g.ID, g.Circle[:], g.Home[:], g.Owner, g.Grantee, g.GrantKey, g.AnchorKey, g.OpeningHash, ms(g.From), ms(g.Until),
 		g.AskAgain.Milliseconds(), g.Replaces, state, g.EnvelopeHash, g.Envelope)

@@ -48,6 +48,7 @@ type Store struct {
 	Homes       *Homes
 	Grants      *Grants
 	Refusals    *Refusals
+	Links       *Links
 	Peers       *Peers
 	Keeps       *Keeps
 	Sessions    *PageSessions
@@ -79,7 +80,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	return &Store{
 		Accounts: &Accounts{state}, Identities: &Identities{state}, KeyPackages: &KeyPackages{state},
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
-		Refusals: &Refusals{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
+		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
 		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"primum/client/guest"
 	"primum/identity"
 	"primum/internal/jws"
 	"primum/internal/peer"
@@ -78,6 +79,9 @@ func (d *Door) postAccount(ctx context.Context, c *call) (any, error) {
 	if v.Version() != 1 {
 		return nil, at(problem(wire.ProbMalformed, "the first document of an account has version 1"), "/identity")
 	}
+	if guest.IsGuest(v.Address()) {
+		return nil, at(problem(wire.ProbForbidden, "names that begin with "+wire.GuestPrefix+" are for guests by link"), "/identity")
+	}
 	if wait, ok := d.signUps.take(d.addressOf(c.r)); !ok {
 		return nil, tooMany(wait, "new accounts from your address")
 	}
@@ -121,6 +125,9 @@ func (d *Door) putIdentity(ctx context.Context, c *call) (any, error) {
 	}
 	if err := d.takes(v, c.now); err != nil {
 		return nil, err
+	}
+	if guest.IsGuest(account) && guest.CheckDocument(v, account) != nil {
+		return nil, at(problem(wire.ProbForbidden, "a guest by link has one client"), "/clients")
 	}
 	if v.Hash() == previous.Hash() {
 		return nil, nil
@@ -242,6 +249,9 @@ func (d *Door) postClaim(ctx context.Context, c *call) (any, error) {
 	account, err := d.localAccount(c.r.PathValue("user"))
 	if err != nil {
 		return nil, err
+	}
+	if guest.IsGuest(account) {
+		return nil, problem(wire.ProbForbidden, "a guest by link has grants of this domain only")
 	}
 	suite, err := c.suite()
 	if err != nil {

@@ -60,18 +60,19 @@ type Door struct {
 	nonces  *sign.Nonces
 	tickets *tickets
 	live    *live
+	polls   *polls
 
-	perAddress, perAccount, perDomain, signUps, claims, stops *limiter
+	perAddress, perAccount, perDomain, signUps, claims, links, stops *limiter
 }
 
 // New builds a door; Run drives its periodic work.
 func New(cfg Config) (*Door, error) {
 	d := &Door{
-		cfg: cfg, live: newLive(), tickets: &tickets{},
+		cfg: cfg, live: newLive(), polls: newPolls(), tickets: &tickets{},
 		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
 		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
-		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
+		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -129,7 +130,7 @@ func (d *Door) Run(ctx context.Context) {
 		}
 		d.sweepSockets()
 		d.tickets.sweep(d.cfg.Clock.Now())
-		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.stops} {
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.stops} {
 			l.sweep()
 		}
 	}
@@ -139,6 +140,7 @@ func (d *Door) Run(ctx context.Context) {
 // changed. It does not block.
 func (d *Door) GrantsChanged(accounts ...string) {
 	for _, a := range accounts {
+		d.polls.wake(a)
 		for _, s := range d.live.of(a) {
 			s.send(wire.Control{Type: wire.CtlGrants})
 		}

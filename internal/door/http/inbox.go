@@ -112,6 +112,9 @@ func (d *Door) keep(ctx context.Context, s wire.Sealed, c *call) error {
 	if _, err := d.cfg.Store.Accounts.Get(ctx, s.To); err != nil {
 		return err
 	}
+	if err := d.guestInbox(ctx, s); err != nil {
+		return err
+	}
 	limits := store.InboxLimits{Items: inboxItems, FromDomain: inboxDomain, FromSender: inboxOthers}
 	if c.who.account.Authority == d.cfg.Authority {
 		limits.FromDomain = inboxOwn

@@ -30,6 +30,7 @@ type route struct {
 	id, summary  string
 	signers      signers
 	stops        bool // ends something: it outranks the usual limits
+	guests       bool // a link's guest of this node may do it
 	query        []string
 	in           any    // example of the JSON body, nil for none
 	inType       string // media type of a raw body
@@ -201,6 +202,9 @@ func (d *Door) run(rt route, c *call) (any, error) {
 	if rt.signers != byNobody {
 		who, err := d.authenticate(c, rt.signers)
 		if err != nil {
+			return nil, err
+		}
+		if err := d.noGuest(rt, who); err != nil {
 			return nil, err
 		}
 		c.who = who

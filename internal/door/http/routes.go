@@ -25,29 +25,35 @@ func (d *Door) routes() []route {
 		{method: put, path: "/v1/identity/{user}", id: "put-identity", summary: "Publish the next identity document; it signs itself", inType: wire.JOSE, max: wire.MaxDocument, handle: d.putIdentity},
 		{method: put, path: "/v1/suspension/{user}", id: "suspend", summary: "Stop all giving until a newer identity document; it signs itself", stops: true, inType: wire.JOSE, max: wire.MaxDocument, handle: d.putSuspension},
 
-		{method: post, path: "/v1/key-packages", id: "publish-key-packages", summary: "Add to the calling client's stock", signers: byOwn, in: wire.KeyPackages{}, max: wire.MaxBody, out: wire.KeyPackageCount{}, handle: d.postKeyPackages},
-		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
+		{method: post, path: "/v1/key-packages", id: "publish-key-packages", summary: "Add to the calling client's stock", signers: byOwn, guests: true, in: wire.KeyPackages{}, max: wire.MaxBody, out: wire.KeyPackageCount{}, handle: d.postKeyPackages},
+		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, guests: true, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
 		{method: post, path: "/v1/key-packages/claim/{user}", id: "claim-key-packages", summary: "One key package of each client of an account", signers: byNode, in: wire.ClaimKeyPackages{}, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postClaim},
 
 		{method: post, path: "/v1/inbox/{user}", id: "deliver", summary: "Deliver a sealed document", signers: byNode, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postInbox},
-		{method: get, path: "/v1/inbox", id: "read-inbox", summary: "The calling client's copies", signers: byOwn, query: []string{"after"}, out: wire.Inbox{}, handle: d.getInbox},
+		{method: get, path: "/v1/inbox", id: "read-inbox", summary: "The calling client's copies", signers: byOwn, guests: true, query: []string{"after"}, out: wire.Inbox{}, handle: d.getInbox},
 		{method: post, path: "/v1/outbox", id: "send", summary: "Have a sealed document delivered", signers: byOwn, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postOutbox},
 
 		{method: post, path: "/v1/envelopes", id: "file-envelope", summary: "File the envelope of a grant", signers: byOwn, in: wire.NewEnvelope{}, max: 3 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postEnvelope},
 		{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", stops: true, in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing},
 		{method: post, path: "/v1/refusals", id: "refuse", summary: "Remember that a request was refused", signers: byOwn, in: wire.NewRefusal{}, max: smallMax, handle: d.postRefusal},
-		{method: get, path: "/v1/grants", id: "list-grants", summary: "Grants given or received", signers: byClient, query: []string{"after"}, out: []wire.GrantStatus{}, handle: d.getGrants},
+		{method: get, path: "/v1/grants", id: "list-grants", summary: "Grants given or received", signers: byClient, guests: true, query: []string{"after"}, out: []wire.GrantStatus{}, handle: d.getGrants},
+
+		{method: put, path: "/v1/links/{id}", id: "make-link", summary: "Make a link to share by", signers: byOwn, in: wire.NewLink{}, max: smallMax, handle: d.putLink},
+		{method: get, path: "/v1/links/{id}", id: "get-link", summary: "How far a link is; waits for its next step", query: []string{"after", "wait"}, out: wire.LinkStatus{}, handle: d.getLink},
+		{method: post, path: "/v1/links/{id}/answer", id: "answer-link", summary: "Open the guest's account; the first answer wins", in: wire.LinkAnswer{}, max: 2 * wire.MaxDocument, handle: d.postLinkAnswer},
+		{method: post, path: "/v1/links/{id}/reveal", id: "reveal-link", summary: "Show the guest what was committed to", signers: byOwn, in: wire.LinkReveal{}, max: smallMax, handle: d.postLinkReveal},
+		{method: http.MethodDelete, path: "/v1/links/{id}", id: "cancel-link", summary: "End a link and its guest", signers: byOwn, stops: true, handle: d.deleteLink},
 
 		{method: post, path: "/v1/homes", id: "open-home", summary: "Open a home circle; the claim signs itself", in: wire.NewHome{}, max: wire.MaxBody, out: wire.CircleInfo{}, handle: d.postHome},
 		{method: post, path: "/v1/homes/{circle}/active", id: "present-active-set", summary: "Lift the fences after a restore", signers: byAnchor, in: wire.ActiveSet{}, max: wire.MaxBody, handle: d.postActive},
 		{method: post, path: "/v1/circles", id: "open-circle", summary: "Open the circle of a filed envelope", signers: byAnchor, in: wire.NewCircle{}, max: wire.MaxBody, out: wire.CircleInfo{}, handle: d.postCircle},
-		{method: get, path: "/v1/circles/{circle}", id: "get-circle", summary: "A circle's head and epoch", signers: byClient | byAnchor, out: wire.CircleInfo{}, handle: d.getCircle},
-		{method: get, path: "/v1/circles/{circle}/messages", id: "read-messages", summary: "A page of sealed messages", signers: byClient | byAnchor, query: []string{"after"}, outType: typeOctets, handle: d.getMessages},
-		{method: post, path: "/v1/circles/{circle}/append", id: "append", summary: "Append a sealed message", signers: byClient | byAnchor, inType: typeMLS, max: wire.MaxHandshake, out: appended{}, handle: d.postAppend},
+		{method: get, path: "/v1/circles/{circle}", id: "get-circle", summary: "A circle's head and epoch", signers: byClient | byAnchor, guests: true, out: wire.CircleInfo{}, handle: d.getCircle},
+		{method: get, path: "/v1/circles/{circle}/messages", id: "read-messages", summary: "A page of sealed messages", signers: byClient | byAnchor, guests: true, query: []string{"after"}, outType: typeOctets, handle: d.getMessages},
+		{method: post, path: "/v1/circles/{circle}/append", id: "append", summary: "Append a sealed message", signers: byClient | byAnchor, guests: true, inType: typeMLS, max: wire.MaxHandshake, out: appended{}, handle: d.postAppend},
 		{method: post, path: "/v1/circles/{circle}/commit", id: "commit", summary: "Append a commit and its Welcome", signers: byAnchor, in: newCommit{}, max: 2*wire.MaxHandshake*4/3 + smallMax, out: appended{}, handle: d.postCommit},
 		{method: post, path: "/v1/circles/{circle}/key-packages", id: "claim-for-circle", summary: "Claim key packages of the circle's other party", signers: byAnchor, in: wire.ClaimKeyPackages{}, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postCirclePackages},
 
-		{method: post, path: "/v1/live", id: "get-ticket", summary: "A one-use ticket for the live socket", signers: byClient | byAnchor, max: smallMax, out: wire.Ticket{}, handle: d.postLive},
+		{method: post, path: "/v1/live", id: "get-ticket", summary: "A one-use ticket for the live socket", signers: byClient | byAnchor, guests: true, max: smallMax, out: wire.Ticket{}, handle: d.postLive},
 		{method: get, path: "/v1/live", id: "live", summary: "The live socket (WebSocket; subprotocols " + wire.Subprotocol + " and " + wire.TicketPrefix + "TICKET)", status: http.StatusSwitchingProtocols, handle: d.getLive},
 
 		{method: get, path: "/openapi.json", id: "openapi", summary: "This description", outType: typeJSON, handle: d.getOpenAPI},
