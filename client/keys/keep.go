@@ -276,3 +276,9 @@ func (w Way) check() error {
 	}
 	return nil
 }
+
+// WrittenBy tells whether the holder of an identity key wrote this keep.
+func (k Keep) WrittenBy(i Identity) bool {
+	sum, err := k.sum(i.Key)
+	return err == nil && hmac.Equal(sum, k.Seal)
+}

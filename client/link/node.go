@@ -62,6 +62,28 @@ func (n Node) putDocument(ctx context.Context, address, compact string) error {
 	return err
 }
 
+// PutKeep leaves the wrapped copies of the account's identity key (client/keys)
+// at the node, in place of earlier ones.
+func (n Node) PutKeep(ctx context.Context, keep []byte) error {
+	_, err := n.Send(ctx, n.By, Request{
+		Method: "PUT", URL: n.url("keep"), Body: keep, Header: map[string]string{"Content-Type": "application/json"},
+	})
+	return err
+}
+
+// Keep reads what PutKeep left of a local user; anyone may. It is the node's
+// word until a secret opens it.
+func (n Node) Keep(ctx context.Context, user string) ([]byte, error) {
+	r, err := n.Send(ctx, Key{}, Request{Method: "GET", URL: n.url("keep", user), Max: wire.MaxKeep})
+	return r.Body, err
+}
+
+// CloseAccount closes the account of the calling client for good; the identity
+// key has signed that.
+func (n Node) CloseAccount(ctx context.Context, c wire.CloseAccount) error {
+	return n.JSON(ctx, n.By, "DELETE", n.url("account"), c, nil)
+}
+
 // PutKeyPackages adds to this client's stock and tells what is left.
 func (n Node) PutKeyPackages(ctx context.Context, p wire.KeyPackages) (c wire.KeyPackageCount, err error) {
 	return c, n.JSON(ctx, n.By, "POST", n.url("key-packages"), p, &c)
