@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"encoding/base32"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"primum/client"
@@ -32,7 +34,7 @@ type Engine struct {
 	events *queue
 	ctx    context.Context
 	stop   context.CancelFunc
-	work   sync.WaitGroup
+	work   crew
 
 	mu      sync.Mutex
 	session *session // nil: no account here
@@ -71,7 +73,7 @@ func (e *Engine) Events() <-chan Event { return e.events.out }
 func (e *Engine) Close() error {
 	e.stop()
 	err := e.leave()
-	e.work.Wait()
+	e.work.end()
 	e.events.close()
 	return err
 }
@@ -79,6 +81,15 @@ func (e *Engine) Close() error {
 // calls makes requests by the engine's transport.
 func (e *Engine) calls() client.Calls {
 	return client.Calls{Transport: e.o.Transport, Clock: e.o.Clock, Rand: e.o.Rand, Log: e.o.Log}
+}
+
+// label is a random name of 12 letters and digits.
+func (e *Engine) label() (string, error) {
+	var b [8]byte
+	if _, err := io.ReadFull(e.o.Rand, b[:]); err != nil {
+		return "", fmt.Errorf("make a label: %w", err)
+	}
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b[:]))[:12], nil
 }
 
 // emit tells the pages something.

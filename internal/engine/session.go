@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
 
+	"primum/circle"
 	"primum/client"
 )
 
@@ -17,12 +17,19 @@ type account struct {
 
 // session is an account at work.
 type session struct {
-	e      *Engine
-	client *client.Client
-	guest  bool
-	ctx    context.Context
-	stop   context.CancelFunc
-	work   sync.WaitGroup
+	e       *Engine
+	client  *client.Client
+	calls   client.Calls // by the transport of this account
+	guest   bool
+	recent  *recent
+	sandbox *sandbox
+	shapes  *shapes
+	filled  map[string]bool // affordances whose past was asked for; one goroutine's
+	news    chan struct{}   // capacity 1: something lies in the client's news
+	past    chan struct{}   // capacity 1: there may be affordances without a past
+	ctx     context.Context
+	stop    context.CancelFunc
+	work    crew
 }
 
 // clientDir is where the client keeps its circles.
@@ -31,27 +38,138 @@ func (e *Engine) clientDir() string { return filepath.Join(e.o.Dir, "client") }
 // openSession opens the client of an account and begins to follow it; e.mu is
 // held.
 func (e *Engine) openSession(a account) (*session, error) {
-	s := &session{e: e, guest: a.guest}
+	r, err := openRecent(filepath.Join(e.o.Dir, "recent.json"), a.keys.Address)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		e: e, guest: a.guest, recent: r, shapes: newShapes(), filled: make(map[string]bool),
+		news: make(chan struct{}, 1), past: make(chan struct{}, 1),
+	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
-	c, err := client.Open(s.ctx, client.Options{
-		Calls: e.calls(), Keys: a.keys, Dir: e.clientDir(), LAN: e.o.LAN, Pace: e.o.Clock,
-		Link: func(string, error) { e.work.Go(e.emitStatus) },
+	s.sandbox = newSandbox(e)
+	s.calls = e.calls()
+	s.calls.Transport = e.sessionTransport(a.keys)
+	s.client, err = client.Open(s.ctx, client.Options{
+		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: e.o.LAN, Pace: e.o.Clock,
+		Link: s.linked, Heard: s.heard,
 	})
 	if err != nil {
 		s.stop()
 		return nil, err
 	}
-	s.client = c
-	s.work.Go(func() { e.linkWork(s.ctx, c) })
+	if err := s.sandbox.open(s.ctx, s.calls); err != nil {
+		s.stop()
+		return nil, errors.Join(err, s.client.Close())
+	}
+	s.follow()
 	return s, nil
+}
+
+// follow starts what runs beside the client.
+func (s *session) follow() {
+	s.work.start(s.feed)
+	s.work.start(s.keepRecent)
+	s.work.start(s.tellNews)
+	s.work.start(s.fillPasts)
+	s.work.start(func() { s.e.linkWork(s.ctx, s.client) })
+	mark(s.news)
+	mark(s.past)
 }
 
 func (s *session) close() error {
 	s.stop()
-	err := s.client.Close()
-	s.work.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
+	s.work.end()
+	err := s.flush()
+	err = errors.Join(err, s.sandbox.close(), s.client.Close())
 	return err
+}
+
+// linked hears that a node is connected or why it is not. It is called by the
+// client, also before openSession has returned.
+func (s *session) linked(_ string, err error) {
+	s.e.work.start(s.e.emitStatus)
+	if err == nil {
+		mark(s.past)
+	} else {
+		mark(s.e.book.wake) // perhaps the account lists this client no more
+	}
+}
+
+// heard tells the pages what to ask for again.
+func (s *session) heard(v circle.Event) {
+	switch v.Kind {
+	case circle.EventValue, circle.EventHistory, circle.EventAnswer:
+		return
+	case circle.EventRequested:
+		s.e.emit(Event{Kind: "requests"})
+	case circle.EventThings, circle.EventHome, circle.EventRoster, circle.EventStopped:
+		s.e.emit(Event{Kind: "things"})
+		mark(s.past)
+	case circle.EventLockOne, circle.EventLockTwo, circle.EventUnconfirmed, circle.EventRefused:
+		s.e.emit(Event{Kind: "grants"})
+	default:
+		s.e.emit(Event{Kind: "grants"})
+		s.e.emit(Event{Kind: "things"})
+		mark(s.past)
+	}
+	mark(s.news)
+}
+
+// tellNews hands on, once each, what concerns no single value.
+func (s *session) tellNews() {
+	for {
+		select {
+		case <-s.news:
+		case <-s.ctx.Done():
+			return
+		}
+		news, err := s.client.News()
+		if err != nil {
+			s.e.o.Log.Warn("news not marked as told", "why", err)
+		}
+		for _, v := range news {
+			if id := noteOf(v.Kind); id != "" {
+				s.e.emit(Event{Kind: "note", Text: id, Data: noteData(v)})
+			}
+		}
+	}
+}
+
+// noteOf is the sentence for news that no list says as well.
+func noteOf(k circle.EventKind) string {
+	switch k {
+	case circle.EventRefused:
+		return "engine.note.refused"
+	case circle.EventDeclined:
+		return "engine.note.declined"
+	case circle.EventUnconfirmed:
+		return "engine.note.unconfirmed"
+	case circle.EventStopped:
+		return "engine.note.stopped"
+	case circle.EventProblem:
+		return "engine.note.problem"
+	}
+	return ""
+}
+
+func noteData(v circle.Event) map[string]string {
+	d := map[string]string{"Reason": v.Reason, "Detail": clean(v.Text, maxText)}
+	for name, s := range map[string]string{"Account": v.Account, "Grant": v.Grant, "Request": v.Ref} {
+		if s != "" {
+			d[name] = s
+		}
+	}
+	if !v.Until.IsZero() {
+		d["Until"] = v.Until.UTC().Format("2006-01-02T15:04:05Z")
+	}
+	return d
+}
+
+// mark leaves a mark in a channel of capacity 1.
+func mark(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"primum/circle"
+	"primum/client"
+	"primum/thing"
+)
+
+const (
+	// mostPasts bounds the affordances whose past is asked for at open.
+	mostPasts = 128
+	// pastPatience is how long one of them may take.
+	pastPatience = 10 * time.Second
+)
+
+// fillPasts asks the things' ends for what a sparkline shows, one affordance
+// after another, whenever there may be new ones.
+func (s *session) fillPasts() {
+	for {
+		select {
+		case <-s.past:
+		case <-s.ctx.Done():
+			return
+		}
+		filled := false
+		for _, t := range s.client.Targets() {
+			if s.ctx.Err() != nil || len(s.filled) >= mostPasts {
+				break
+			}
+			filled = s.fillPast(t) || filled
+		}
+		if filled {
+			s.e.emit(Event{Kind: "things"})
+		}
+	}
+}
+
+// fillPast asks for the past of one affordance, once; it tells whether it came.
+func (s *session) fillPast(t client.Target) bool {
+	stream := t.StreamOf()
+	key := seriesKey(stream, t.Thing, t.Name)
+	ended := t.Grant != nil && (t.Grant.State.Terminal() || !t.Grant.Joined)
+	if s.filled[key] || ended || !slices.Contains(t.Ops, thing.ReadProperty) {
+		return false
+	}
+	s.filled[key] = true
+	ctx, cancel := context.WithTimeout(s.ctx, pastPatience)
+	defer cancel()
+	past, err := s.pastOf(ctx, t)
+	if err != nil {
+		// A thing's end that said no says it again; one that was away is asked at
+		// the next connection.
+		var p *circle.Problem
+		if !errors.As(err, &p) {
+			delete(s.filled, key)
+		}
+		s.e.o.Log.Info("past values not read", "thing", t.Path, "why", err)
+		return false
+	}
+	s.recent.fill(key, past, s.unit(t))
+	return len(past) > 0
+}
+
+// pastOf reads the last values, as many as a sparkline shows, or else the
+// newest.
+func (s *session) pastOf(ctx context.Context, t client.Target) (past []Point, err error) {
+	every := homeClock
+	if p := precisionOfTarget(t); p.Every > 0 {
+		every = p.Every.D()
+	}
+	take := func(page []circle.Reading) error {
+		for _, r := range page {
+			if r.Value != nil {
+				past = append(past, pointOf(r.At, r.Value))
+			}
+		}
+		if n := len(past); n > maxRecent {
+			past = slices.Clone(past[n-maxRecent:])
+		}
+		return nil
+	}
+	err = s.client.History(ctx, t, s.e.o.Clock.Now().Add(-maxRecent*every), take)
+	if err == nil && len(past) == 0 {
+		err = s.client.History(ctx, t, time.Time{}, take)
+	}
+	return past, err
+}
+
+// refresh shows the newest value of an own thing as it is now, not at the end
+// of its window: somebody has just changed it.
+func (s *session) refresh(t client.Target) {
+	ctx, cancel := context.WithTimeout(s.ctx, pastPatience)
+	defer cancel()
+	stream := t.StreamOf()
+	take := func(page []circle.Reading) error {
+		for _, r := range page {
+			if r.Value != nil {
+				s.takeValue(stream, client.Value{Thing: t.Thing, Name: t.Name, At: r.At, Value: r.Value})
+			}
+		}
+		return nil
+	}
+	if err := s.client.HistoryAs(ctx, t, time.Time{}, circle.Precision{Change: true, Place: exactPlace()}, take); err != nil {
+		s.e.o.Log.Info("newest value not read", "thing", t.Path, "why", err)
+	}
+}
