@@ -200,7 +200,8 @@ func (n *Node) Serve(ctx context.Context) error {
 func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.door.Run(ctx) }) // pings, limits, tickets
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
-	jobs.Go(func() {                    // expiry, retention, trimming
+	jobs.Go(func() { n.peer.RunRings(ctx) })
+	jobs.Go(func() { // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)
 		}

@@ -58,6 +58,7 @@ type Peer struct {
 	meet   *pace         // first contacts: each leaves something in the store
 	asking chan struct{} // one token per question under way
 	wake   chan struct{} // the outbox has something new
+	ring   chan struct{} // somebody is to be rung
 
 	mu     sync.Mutex
 	misses map[string]miss          // guarded by mu; failed look-ups
@@ -74,7 +75,7 @@ func New(cfg Config) *Peer {
 	p := &Peer{
 		cfg: cfg, client: newClient(Dialer{Loopback: cfg.Loopback}, cfg),
 		pace: &pace{perSecond: 10, burst: 200}, meet: &pace{perSecond: 0.2, burst: 200, all: 2000},
-		asking: make(chan struct{}, maxAsking), wake: make(chan struct{}, 1),
+		asking: make(chan struct{}, maxAsking), wake: make(chan struct{}, 1), ring: make(chan struct{}, 1),
 		misses: map[string]miss{}, flying: map[string]chan struct{}{},
 	}
 	if cfg.Loopback {

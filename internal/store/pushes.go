@@ -25,7 +25,7 @@ func scanPush(r row) (p Push, err error) {
 func (s *Pushes) Put(ctx context.Context, p Push) error {
 	return s.f.writer.do(ctx, "store push", func(t *tx) error {
 		_, err := t.exec(`INSERT INTO pushes (account, client, endpoint, waiting, due) VALUES (?1, ?2, ?3, 0, 0)
-			ON CONFLICT (account, client) DO UPDATE SET endpoint = ?3`, p.Account, p.Client, p.Endpoint)
+			ON CONFLICT (account, client) DO UPDATE SET endpoint = ?3, failed = 0`, p.Account, p.Client, p.Endpoint)
 		return err
 	})
 }
@@ -76,6 +76,22 @@ func (s *Pushes) Due(ctx context.Context, now time.Time, pause time.Duration, li
 			all = append(all, p)
 		}
 		return all, rows.Err()
+	})
+}
+
+// Rung notes that a client was rung, or was not: then it is to be rung again
+// after the pause. It is forgotten after the limit of failures in a row.
+func (s *Pushes) Rung(ctx context.Context, p Push, worked bool, limit int) error {
+	return s.f.writer.do(ctx, "note push", func(t *tx) error {
+		if worked {
+			_, err := t.exec(`UPDATE pushes SET failed = 0 WHERE account = ? AND client = ? AND endpoint = ? AND failed > 0`, p.Account, p.Client, p.Endpoint)
+			return err
+		}
+		if _, err := t.exec(`UPDATE pushes SET failed = failed + 1, waiting = 1 WHERE account = ? AND client = ? AND endpoint = ?`, p.Account, p.Client, p.Endpoint); err != nil {
+			return err
+		}
+		_, err := t.exec(`DELETE FROM pushes WHERE account = ? AND client = ? AND failed >= ?`, p.Account, p.Client, limit)
+		return err
 	})
 }
 

@@ -151,7 +151,10 @@ func (d *Door) dropped(ctx context.Context, previous, v *identity.Verified) erro
 			s.cut(websocket.StatusPolicyViolation, reasonDropped)
 		}
 	}
-	return d.cfg.Store.KeyPackages.Drop(ctx, v.Address().String(), keep)
+	return errors.Join(
+		d.cfg.Store.KeyPackages.Drop(ctx, v.Address().String(), keep),
+		d.cfg.Store.Sessions.Drop(ctx, v.Address().String(), keep),
+	)
 }
 
 func (d *Door) putSuspension(ctx context.Context, c *call) (any, error) {

@@ -249,6 +249,8 @@ func TestOpenAPICoversEveryPathOfTheContract(t *testing.T) {
 		"/v1/homes": {"post"}, "/v1/homes/{circle}/active": {"post"},
 		"/v1/circles": {"post"}, "/v1/circles/{circle}": {"get"}, "/v1/circles/{circle}/messages": {"get"},
 		"/v1/circles/{circle}/append": {"post"}, "/v1/circles/{circle}/commit": {"post"}, "/v1/circles/{circle}/key-packages": {"post"},
+		"/v1/session": {"post", "delete"}, "/v1/keep": {"put"}, "/v1/keep/{user}": {"get"}, "/v1/account": {"delete"},
+		"/v1/notices": {"get"}, "/v1/notices/{id}": {"get", "put", "delete"}, "/v1/push": {"get", "put", "delete"},
 		"/v1/live": {"get", "post"}, "/healthz": {"get"}, "/metrics": {"get"}, "/openapi.json": {"get"},
 	} {
 		for _, m := range methods {

@@ -62,7 +62,7 @@ type Door struct {
 	live    *live
 	polls   *polls
 
-	perAddress, perAccount, perDomain, signUps, claims, links, stops *limiter
+	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops *limiter
 }
 
 // New builds a door; Run drives its periodic work.
@@ -72,7 +72,8 @@ func New(cfg Config) (*Door, error) {
 		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
 		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
-		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
+		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock),
+		keeps: newLimiter(cfg.Limits.Keeps, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -130,7 +131,7 @@ func (d *Door) Run(ctx context.Context) {
 		}
 		d.sweepSockets()
 		d.tickets.sweep(d.cfg.Clock.Now())
-		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.stops} {
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops} {
 			l.sweep()
 		}
 	}

@@ -136,6 +136,9 @@ func (d *Door) keep(ctx context.Context, s wire.Sealed, c *call) error {
 		for _, open := range d.live.of(s.To) {
 			open.pumpInbox()
 		}
+		if s.From != s.To {
+			d.cfg.Peer.Ring(ctx, s.To)
+		}
 	}
 	return err
 }

@@ -21,6 +21,7 @@ type Limits struct {
 	Domain     Rate // signed requests of one other node
 	Sign       Rate // new accounts, from one address
 	Links      Rate // new links of one account
+	Keeps      Rate // keeps asked for from one address
 	Claims     Rate // key packages of one account claimed by one other domain
 	Sockets    int  // live sockets at a time
 	PerAddress int  // live sockets of one client address
@@ -36,12 +37,13 @@ func DefaultLimits(loopback bool) Limits {
 		Domain:     Rate{PerSecond: 20, Burst: 200},
 		Sign:       Rate{PerSecond: 1.0 / 60, Burst: 10},
 		Links:      Rate{PerSecond: 1.0 / 600, Burst: 40},
+		Keeps:      Rate{PerSecond: 1.0 / 6, Burst: 10},
 		Claims:     Rate{PerSecond: 1.0 / 60, Burst: 60},
 		Sockets:    20000,
 		PerAddress: 256,
 	}
 	if loopback {
-		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
+		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.Keeps, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
 	}
 	return l
 }

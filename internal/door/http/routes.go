@@ -14,7 +14,7 @@ const (
 
 // routes is the whole interface of a node over HTTP, in plain sight.
 func (d *Door) routes() []route {
-	get, post, put := http.MethodGet, http.MethodPost, http.MethodPut
+	get, post, put, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
 	return []route{
 		{method: get, path: "/healthz", id: "health", summary: "Whether the store answers", outType: "text/plain", handle: d.getHealth},
 		{method: get, path: wire.WebFingerPath, id: "webfinger", summary: "Find an account's identity document", query: []string{"resource"}, out: wire.JRD{}, handle: d.getWebFinger},
@@ -55,6 +55,19 @@ func (d *Door) routes() []route {
 
 		{method: post, path: "/v1/live", id: "get-ticket", summary: "A one-use ticket for the live socket", signers: byClient | byAnchor, guests: true, max: smallMax, out: wire.Ticket{}, handle: d.postLive},
 		{method: get, path: "/v1/live", id: "live", summary: "The live socket (WebSocket; subprotocols " + wire.Subprotocol + " and " + wire.TicketPrefix + "TICKET)", status: http.StatusSwitchingProtocols, handle: d.getLive},
+
+		{method: post, path: "/v1/session", id: "open-session", summary: "A cookie with which a page's requests to other nodes are carried", signers: byOwn, max: smallMax, handle: d.forPersons(d.postSession)},
+		{method: del, path: "/v1/session", id: "end-session", summary: "End the calling client's sessions", signers: byOwn, max: smallMax, handle: d.deleteSession},
+		{method: put, path: "/v1/keep", id: "put-keep", summary: "Store the wrapped copies of the identity key", signers: byOwn, inType: typeJSON, max: wire.MaxKeep, handle: d.forPersons(d.putKeep)},
+		{method: get, path: "/v1/keep/{user}", id: "get-keep", summary: "The wrapped copies of an account's identity key, or noise of that form", outType: typeJSON, handle: d.getKeep},
+		{method: del, path: "/v1/account", id: "close-account", summary: "Close the account for good; its name is never given again", signers: byOwn, in: wire.CloseAccount{}, max: smallMax, handle: d.deleteAccount},
+		{method: put, path: "/v1/notices/{id}", id: "put-notice", summary: "Publish a thing's public page", signers: byOwn, in: wire.Notice{}, max: wire.MaxNotice, out: wire.NoticeKept{}, handle: d.forPersons(d.putNotice)},
+		{method: get, path: "/v1/notices/{id}", id: "get-notice", summary: "What a thing's public page says", out: wire.Notice{}, handle: d.getNotice},
+		{method: get, path: "/v1/notices", id: "list-notices", summary: "The caller's public pages", signers: byOwn, out: wire.Notices{}, handle: d.listNotices},
+		{method: del, path: "/v1/notices/{id}", id: "delete-notice", summary: "Take a public page down", signers: byOwn, max: smallMax, handle: d.deleteNotice},
+		{method: get, path: "/v1/push", id: "get-push", summary: "The node's key for Web Push", signers: byOwn, out: wire.PushKey{}, handle: d.getPush},
+		{method: put, path: "/v1/push", id: "put-push", summary: "Ring the calling client when something arrives", signers: byOwn, in: wire.PushSubscription{}, max: smallMax, handle: d.forPersons(d.putPush)},
+		{method: del, path: "/v1/push", id: "delete-push", summary: "Ring the calling client no more", signers: byOwn, max: smallMax, handle: d.deletePush},
 
 		{method: get, path: "/openapi.json", id: "openapi", summary: "This description", outType: typeJSON, handle: d.getOpenAPI},
 		{method: get, path: "/metrics", id: "metrics", summary: "Numbers for the operator (Prometheus)", outType: "text/plain", handle: d.getMetrics},

@@ -43,6 +43,7 @@ type Pushes interface {
 type Ringer interface {
 	Ring(ctx context.Context, account string) (bool, error)
 	Due(ctx context.Context, now time.Time, pause time.Duration, limit int) ([]store.Push, error)
+	Rung(ctx context.Context, p store.Push, worked bool, limit int) error
 	NextDue(ctx context.Context) (time.Time, error)
 	Key(ctx context.Context, fresh func() ([]byte, error)) ([]byte, error)
 }
@@ -144,11 +145,21 @@ func pushes(t *testing.T, o Opener) {
 	equal(t, "within the pause", due(now().Add(pause-time.Second)), "")
 	equal(t, "next", must[time.Time](t)(e.Pushes.NextDue(ctx)), now().Add(pause))
 	equal(t, "after the pause", due(now().Add(pause)), "phone two ")
+	two := store.Push{Account: owner, Client: "phone", Endpoint: "two"}
+	ok(t, e.Pushes.Rung(ctx, two, false, 2))
+	equal(t, "again after the pause", due(now().Add(2*pause)), "phone two ")
+	ok(t, e.Pushes.Rung(ctx, two, true, 2))
+	ok(t, e.Pushes.Rung(ctx, two, false, 2)) // the first in a row
 	ok(t, e.Pushes.Remove(ctx, owner, "phone", "one"))
 	equal(t, "endpoint", must[store.Push](t)(e.Pushes.Get(ctx, owner, "phone")).Endpoint, "two")
 	ok(t, e.Pushes.Remove(ctx, owner, "phone", ""))
 	_, err := e.Pushes.Get(ctx, owner, "phone")
 	is(t, err, store.ErrNotFound)
+	desk := store.Push{Account: friend, Client: "desk", Endpoint: "desk"}
+	ok(t, e.Pushes.Rung(ctx, desk, false, 1))
+	_, err = e.Pushes.Get(ctx, friend, "desk")
+	is(t, err, store.ErrNotFound)
+	ok(t, e.Pushes.Put(ctx, desk))
 	ok(t, e.Sessions.Drop(ctx, friend, nil))
 	_, err = e.Pushes.Get(ctx, friend, "desk")
 	is(t, err, store.ErrNotFound)

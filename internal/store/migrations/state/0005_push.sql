@@ -6,6 +6,7 @@ CREATE TABLE pushes (
     endpoint TEXT NOT NULL,
     waiting  INTEGER NOT NULL,
     due      INTEGER NOT NULL,
+    failed   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, client)
 ) WITHOUT ROWID;
 CREATE INDEX pushes_due ON pushes (due) WHERE waiting = 1;
