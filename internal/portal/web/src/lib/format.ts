@@ -8,6 +8,8 @@ export interface Formats {
 	date(at: string | Date): string;
 	time(at: string | Date): string;
 	dateTime(at: string | Date): string;
+	/** With seconds. */
+	dateTimeExact(at: string | Date): string;
 	/** "12s ago", "3h ago"; dates that come read "in 5 days". */
 	ago(at: string | Date, now?: number): string;
 	/** A span in its largest fitting unit: "4 minutes". */
@@ -31,6 +33,7 @@ export function formats(lang: string): Formats {
 	const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium" });
 	const time = new Intl.DateTimeFormat(lang, { timeStyle: "medium" });
 	const dateTime = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
+	const dateTimeExact = new Intl.DateTimeFormat(lang, { dateStyle: "short", timeStyle: "medium" });
 	const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "narrow" });
 	const list = new Intl.ListFormat(lang, { type: "conjunction" });
 	const digits = (n: number): number => (Math.abs(n) >= 1000 ? 0 : Math.abs(n) >= 100 ? 1 : Math.abs(n) >= 10 ? 2 : 3);
@@ -40,6 +43,7 @@ export function formats(lang: string): Formats {
 		date: (at) => date.format(new Date(at)),
 		time: (at) => time.format(new Date(at)),
 		dateTime: (at) => dateTime.format(new Date(at)),
+		dateTimeExact: (at) => dateTimeExact.format(new Date(at)),
 		ago: (at, now = Date.now()) => {
 			const seconds = (new Date(at).getTime() - now) / 1000;
 			const [unit, size] = step(seconds);

@@ -8,6 +8,7 @@ import { icon, type Icon } from "../lib/icons";
 import { formats } from "../lib/format";
 import type { T } from "../lib/words";
 import { routes as account } from "./account";
+import { notify, ruleWords } from "./alerts";
 import { routes as consent } from "./consent";
 import type { Ctx, Route, Routes, Tab } from "./ctx";
 import { wrong } from "./errors";
@@ -36,7 +37,9 @@ class Shell {
 	private status: Status | undefined;
 	private view = new AbortController();
 	private first = true;
-	private readonly fmt;
+	private failed = false;
+	private shownWithout = false;
+	readonly fmt;
 	private readonly toasts;
 	private readonly line;
 	private readonly main = h("main", { id: "main", test: "main" });
@@ -46,17 +49,14 @@ class Shell {
 
 	constructor(
 		private readonly engine: Engine,
-		private readonly t: T,
-		lang: string,
+		readonly t: T,
+		private readonly lang: string,
 	) {
-		this.lang = lang;
 		this.fmt = formats(lang);
 		this.toasts = toasts(t);
 		this.line = statusLine(t, this.fmt);
 		this.links = new Map(places.map(([tab, route, sign]) => [tab, this.link(tab, route, sign)]));
 	}
-
-	private readonly lang: string;
 
 	elements(): HTMLElement[] {
 		const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => this.skip(event) } }, this.t("web.skip"));
@@ -98,12 +98,26 @@ class Shell {
 		else if (event.kind === "requests") void this.count();
 		else if (event.kind === "note" && event.text) this.toasts.show(event.text, event.data);
 		else if (event.kind === "alert") this.rang(event);
-		else if (event.kind === "state") this.refresh();
+		else if (event.kind === "state") this.stateChanged();
 	}
 
-	private rang(event: EngineEvent): void {
-		const title = event.alert?.title ?? event.alert?.ref.name ?? "";
-		this.toasts.show("web.alert.rings", { Title: title });
+	/** A view that failed with the engine is made anew when the engine is back. */
+	private stateChanged(): void {
+		this.refresh();
+		const failed = typeof this.engine.state === "object";
+		if (this.failed && this.engine.state === "ready") {
+			this.show();
+			void this.ask();
+		}
+		this.failed = failed || (this.failed && this.engine.state !== "ready");
+	}
+
+	private rang({ alert }: EngineEvent): void {
+		if (!alert?.since) return; // it has stopped ringing
+		const title = alert.title ?? alert.ref.name;
+		const rule = ruleWords(this, alert, undefined);
+		this.toasts.show("web.alert.rings", { Title: title, Rule: rule });
+		void notify(this.t("web.alert.rings", { Title: title, Rule: rule }), alert.id ?? title);
 	}
 
 	private take(status: Status): void {
@@ -120,10 +134,8 @@ class Shell {
 		else if (this.status?.phase === "gone" || this.shownWithout) this.show();
 	}
 
-	private shownWithout = false;
-
 	private refresh(): void {
-		this.line.show(this.engine.state, this.status);
+		this.line.show(this.engine, this.status);
 	}
 
 	private async count(): Promise<void> {

@@ -1,0 +1,129 @@
+// The large plot. uPlot draws it; this adds what it lacks: fingers, keys, words
+// for those who don't see it, and the colours of the page. Loaded when a thing
+// is opened, not before.
+
+import uPlot from "uplot";
+import type { Formats } from "../lib/format";
+import { h, set, text } from "../lib/h";
+import { keys } from "./plot-keys";
+import { fingers } from "./plot-touch";
+import type { Series } from "./series";
+
+export interface PlotOptions {
+	readonly series: Series;
+	readonly fmt: Formats;
+	readonly lang: string;
+	/** Name of the plot for screen readers. */
+	readonly label: string;
+	/** The words of one point: "3.2 l/min, 14:05". */
+	readonly reading: (i: number) => string;
+	/** What is written while no point is chosen. */
+	readonly summary: () => string;
+	/** Words of an axis value that is a truth: true and false. */
+	readonly truth: ((on: boolean) => string) | undefined;
+	readonly signal: AbortSignal;
+}
+
+export interface Plot {
+	readonly element: HTMLElement;
+	/** Draws what the series has now. whole: another range, all of it is shown. */
+	update(whole: boolean): void;
+}
+
+/** Makes a plot of a series. */
+export function makePlot(options: PlotOptions): Plot {
+	const { series, signal } = options;
+	const readout = h("p", { class: "readout", test: "readout" });
+	const place = h("div", { class: "plot", tabindex: 0, role: "slider", "aria-label": options.label, "aria-valuemin": 0, dir: "ltr", test: "plot" });
+	const element = h("div", { class: "plot-box" }, readout, place);
+	const chart = new uPlot(config(options, place, (i) => choose(i)), [series.xs, series.ys], place);
+	const choose = (i: number | null | undefined): void => {
+		const known = typeof i === "number" && i < series.size;
+		text(readout, known ? options.reading(i) : options.summary());
+		set(place, { "aria-valuemax": Math.max(0, series.size - 1), "aria-valuenow": known ? i : Math.max(0, series.size - 1), "aria-valuetext": known ? options.reading(i) : options.summary() });
+	};
+	keys(chart, place, series, signal);
+	fingers(chart, place, signal);
+	follow(chart, place, signal);
+	choose(null);
+	return {
+		element,
+		update: (whole) => {
+			const zoomed = !whole && isZoomed(chart);
+			chart.setData([series.xs, series.ys], !zoomed);
+			if (zoomed) chart.redraw();
+			if (chart.cursor.idx === null || chart.cursor.idx === undefined) choose(null);
+		},
+	};
+}
+
+/** Whether a part of the time is shown: then new values must not move it. */
+function isZoomed(chart: uPlot): boolean {
+	const { min, max } = chart.scales["x"] ?? {};
+	const xs = chart.data[0];
+	const first = xs[0], last = xs.at(-1);
+	if (min === undefined || max === undefined || first === undefined || last === undefined) return false;
+	return min > first || max < (xs.at(-2) ?? last);
+}
+
+function config(options: PlotOptions, place: HTMLElement, choose: (i: number | null | undefined) => void): uPlot.Options {
+	const colour = (name: string) => (): string => getComputedStyle(place).getPropertyValue(name) || "gray";
+	const axis: uPlot.Axis = { stroke: colour("--plot-soft"), grid: { stroke: colour("--plot-line"), width: 1 }, ticks: { show: false }, font: font(place) };
+	const stepped = options.truth && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {};
+	return {
+		width: Math.max(200, place.clientWidth || 320),
+		height: 280,
+		legend: { show: false },
+		padding: [12, 8, 0, 0],
+		cursor: { y: false, points: { size: 9, fill: colour("--plot-accent"), stroke: colour("--plot-card"), width: 2 }, drag: { x: true, y: false } },
+		scales: { x: { time: true }, y: { range: (_, min, max) => room(min, max) } },
+		axes: [
+			{ ...axis, space: 72, values: (_, splits, __, ___, step) => times(options.lang, splits, step) },
+			{ ...axis, size: 56, space: 40, values: (_, splits) => splits.map((n) => level(options, n)) },
+		],
+		series: [{}, { stroke: colour("--plot-accent"), fill: colour("--plot-fill"), width: 2, spanGaps: false, points: { show: (_, __, from, to) => to - from < 40, size: 5, fill: colour("--plot-accent") }, ...stepped }],
+		hooks: { setCursor: [(chart) => choose(chart.cursor.idx)] },
+	};
+}
+
+function level(options: PlotOptions, n: number): string {
+	if (!options.truth) return options.fmt.number(n);
+	return n === 0 || n === 1 ? options.truth(n === 1) : "";
+}
+
+/** Some room above and below; a flat line lies in the middle. */
+function room(min: number | null, max: number | null): [number, number] {
+	if (min === null || max === null) return [0, 1];
+	const spare = max === min ? Math.abs(max) * 0.1 || 1 : (max - min) * 0.08;
+	return [min >= 0 && min - spare < 0 ? 0 : min - spare, max + spare];
+}
+
+function times(lang: string, splits: readonly number[], step: number): string[] {
+	const parts: Intl.DateTimeFormatOptions =
+		step < 60 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : step < 86400 ? { hour: "2-digit", minute: "2-digit" } : step < 28 * 86400 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+	const format = new Intl.DateTimeFormat(lang, parts);
+	const midnight = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
+	return splits.map((at) => {
+		const date = new Date(at * 1000);
+		return step >= 60 && step < 86400 && date.getHours() === 0 && date.getMinutes() === 0 ? midnight.format(date) : format.format(date);
+	});
+}
+
+function font(place: HTMLElement): string {
+	return `13px ${getComputedStyle(place).fontFamily || "sans-serif"}`;
+}
+
+/** Keeps the size and the colours of the page. */
+function follow(chart: uPlot, place: HTMLElement, signal: AbortSignal): void {
+	const sizes = new ResizeObserver(() => {
+		const width = Math.floor(place.clientWidth);
+		if (width > 0 && width !== chart.width) chart.setSize({ width, height: chart.height });
+	});
+	sizes.observe(place);
+	const redraw = (): void => chart.redraw(false, true);
+	for (const query of ["(prefers-color-scheme: dark)", "print"]) window.matchMedia(query).addEventListener("change", redraw, { signal });
+	signal.addEventListener("abort", () => {
+		sizes.disconnect();
+		chart.destroy();
+	}, { once: true });
+}
