@@ -1,0 +1,158 @@
+// The precision slider with its picture: one's own yesterday as the other would
+// have seen it.
+import type { Precision, PreviewResult, Ref } from "../engine/api.gen";
+import { field } from "../lib/form";
+import { fill, h, text, type Child } from "../lib/h";
+import type { Ctx } from "./ctx";
+import { clocksFor, fineWords, roundsFor, seconds, withClock, withUnit } from "./consent-fine";
+import { segments } from "./consent-parts";
+import { previewPlot, previewTable, range } from "./consent-plot";
+
+export interface Choice {
+	readonly element: HTMLElement;
+	/** What the person has chosen. */
+	precision(): Precision;
+	/** Another thing: asks for its yesterday. */
+	show(ref: Ref, unit: string, type: string | undefined): void;
+}
+
+/** Makes a choice of precision. With asked, nothing finer than that is offered,
+ * and it starts there; else it starts at start. changed is called when another
+ * one is chosen. */
+export function precisionChoice(ctx: Ctx, asked: Precision | undefined, start: Precision, changed: () => void): Choice {
+	return new Slider(ctx, asked, asked ?? start, changed).choice();
+}
+
+const stats = ["mean", "min", "max", "last"];
+
+class Slider {
+	private readonly clocks: string[];
+	private ref: Ref | undefined;
+	private unit = "";
+	private numeric = true;
+	private turn = 0; // the newest question; older answers are dropped
+	private preview: PreviewResult | undefined;
+	private readonly said = h("p", { class: "fine-words", "aria-live": "polite", test: "fine-words" });
+	private readonly picture = h("div", { class: "preview", test: "preview" });
+	private readonly table = h("div", { class: "scroll", tabindex: 0, role: "region" });
+	private readonly more = h("div", { class: "fine-more" });
+	private readonly range: HTMLInputElement;
+
+	constructor(private readonly ctx: Ctx, private readonly asked: Precision | undefined, private now: Precision, private readonly changed: () => void) {
+		this.clocks = clocksFor(asked);
+		const clock = now.change ? "" : now.every ?? "";
+		if (!this.clocks.includes(clock)) this.clocks = [...this.clocks, clock].sort((a, b) => seconds(a) - seconds(b));
+		this.range = h("input", {
+			type: "range", min: 0, max: this.clocks.length - 1, step: 1, value: this.clocks.indexOf(clock),
+			class: "fine-range", test: "fine-range", on: { input: () => this.slide() },
+		});
+		this.table.setAttribute("aria-label", ctx.t("consent.table.name"));
+	}
+
+	choice(): Choice {
+		return { element: this.element(), precision: () => this.now, show: (ref, unit, type) => this.show(ref, unit, type) };
+	}
+
+	private element(): HTMLElement {
+		const { t } = this.ctx;
+		const slider = h("div", { class: "fine-slider" }, field(t("consent.fine.label"), this.range),
+			h("div", { class: "fine-ends", "aria-hidden": "true" }, h("span", null, t(this.asked ? "consent.fine.asked" : "consent.fine.finest")), h("span", null, t("consent.fine.coarsest"))));
+		slider.hidden = this.clocks.length < 2;
+		return h("div", { class: "fine", test: "fine" }, this.said, this.picture, slider, this.more,
+			h("details", { test: "preview-table" }, h("summary", null, t("consent.table.show")), this.table));
+	}
+
+	private show(ref: Ref, unit: string, type: string | undefined): void {
+		this.ref = ref;
+		this.unit = unit;
+		this.numeric = type === undefined || type === "number" || type === "integer";
+		this.preview = undefined;
+		this.now = withClock(this.now, this.clocks[Number(this.range.value)] ?? "", this.numeric);
+		if (!this.numeric && !this.asked) this.now = withoutNumbers(this.now);
+		fill(this.picture, h("p", { class: "preview-wait" }, this.ctx.t("consent.preview.wait")));
+		this.say();
+		void this.ask();
+	}
+
+	private slide(): void {
+		this.set(withClock(this.now, this.clocks[Number(this.range.value)] ?? "", this.numeric));
+	}
+
+	private set(p: Precision): void {
+		this.now = p;
+		this.say();
+		this.changed();
+		void this.ask();
+	}
+
+	private say(): void {
+		const words = fineWords(this.ctx.t, this.ctx.lang, this.now, this.unit);
+		text(this.said, words);
+		this.range.setAttribute("aria-valuetext", words);
+	}
+
+	private async ask(): Promise<void> {
+		const ref = this.ref, turn = ++this.turn;
+		if (!ref) return;
+		try {
+			const answer = await this.ctx.engine.call("preview", { ref, precision: this.now });
+			if (turn === this.turn) this.draw(answer);
+		} catch (err) {
+			if (turn === this.turn) fill(this.picture, h("p", { class: "preview-none" }, this.ctx.wrong(err)));
+		}
+	}
+
+	private draw(answer: PreviewResult): void {
+		const { t, lang } = this.ctx;
+		const p = { ...answer, words: fineWords(t, lang, this.now, this.unit) };
+		const first = this.preview === undefined;
+		this.preview = p;
+		if (p.own.length === 0) {
+			fill(this.picture, h("p", { class: "preview-none" }, t("consent.preview.none")));
+		} else {
+			fill(this.picture, this.figure(p));
+		}
+		fill(this.table, previewTable(t, lang, p, seconds(this.now.every)));
+		if (first) fill(this.more, ...this.moreFields(p));
+	}
+
+	private figure(p: PreviewResult): HTMLElement {
+		const { t, lang } = this.ctx;
+		const day = new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long" }).format(Date.parse(p.from));
+		return h("figure", null, previewPlot(t, lang, p, seconds(this.now.every)),
+			h("figcaption", null, h("span", { class: "key own" }, t("consent.preview.own")), h("span", { class: "key seen" }, t("consent.preview.seen")),
+				h("span", { class: "key-day" }, day)));
+	}
+
+	/** Statistic and rounding, where they mean something. */
+	private moreFields(p: PreviewResult): Child[] {
+		if (!this.numeric || p.own.length === 0) return [];
+		const fields: Child[] = [];
+		if (!this.asked) fields.push(this.statField());
+		const [min, max] = range(p.own.map((q) => ({ n: q.number ?? undefined })));
+		const rounds = roundsFor(min, max, this.asked?.round ?? 0);
+		if (rounds.length > 1) fields.push(this.roundField(rounds));
+		return fields;
+	}
+
+	private statField(): HTMLElement {
+		const { t } = this.ctx;
+		return segments(t("consent.stat.label"), stats.map((s) => ({ value: s, label: t("consent.stat." + s) })), this.now.stat ?? "mean", (stat) => {
+			this.set(this.now.change ? this.now : { ...this.now, stat });
+		}, "fine-stat");
+	}
+
+	private roundField(rounds: readonly number[]): HTMLElement {
+		const { t, lang } = this.ctx;
+		const label = (n: number): string => (n === 0 ? t("consent.round.none") : withUnit(lang, n, this.unit));
+		return segments(t("consent.round.label"), rounds.map((n) => ({ value: String(n), label: label(n) })), String(this.now.round ?? 0), (n) => {
+			const { round: _, ...rest } = this.now;
+			this.set(Number(n) > 0 ? { ...rest, round: Number(n) } : rest);
+		}, "fine-round");
+	}
+}
+
+function withoutNumbers(p: Precision): Precision {
+	const { round: _, ...rest } = p;
+	return rest.change ? rest : { ...rest, stat: "last" };
+}
