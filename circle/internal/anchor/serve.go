@@ -369,6 +369,9 @@ func (an *Anchor) newestKept(src core.Source, g *anchorGrant, d grant.Detail, re
 	}
 	q := query{src: src, rule: ruleOf(d.Precision), to: an.Now()}
 	q.from = q.to.Add(-max(3*(q.rule.Every+q.rule.Delay), time.Hour))
+	if g == nil && q.rule.Every <= 0 {
+		return an.newestMeasured(q, reply)
+	}
 	if g != nil {
 		q.pauses = g.Pauses
 		if q.from.Before(g.Since) {
@@ -380,6 +383,30 @@ func (an *Anchor) newestKept(src core.Source, g *anchorGrant, d grant.Detail, re
 		reply.Values = values[len(values)-1:]
 	}
 	return err
+}
+
+// newestMeasured is the last sample of the history as it is, this moment's
+// included.
+func (an *Anchor) newestMeasured(q query, reply *core.Inner) error {
+	for at := q.from; ; {
+		samples, err := an.history.History(q.src.Thing, q.src.Name, at, q.to.Add(time.Microsecond), historyChunk)
+		if err != nil {
+			return fmt.Errorf("read history: %w", err)
+		}
+		if len(samples) == 0 {
+			return nil
+		}
+		s := samples[len(samples)-1]
+		one := reduce.New(q.rule, s.At)
+		one.Add(s.At, s.Value)
+		for _, pt := range one.Due(s.At.Add(q.rule.Delay)) {
+			reply.Values, reply.Unit = []core.Instant{core.NewInstant(pt.At, pt.Value)}, s.Unit
+		}
+		if len(samples) < historyChunk {
+			return nil
+		}
+		at = s.At.Add(time.Microsecond)
+	}
 }
 
 func flowKey(m core.Inner, g *anchorGrant) string {
