@@ -141,6 +141,18 @@ type Export struct {
 	Content string `json:"content"`
 }
 
+// Deleted answers "account.delete": how each grant that was given ended.
+type Deleted struct {
+	Stops []DeletedGrant `json:"stops,omitempty"`
+}
+
+// DeletedGrant is one of them.
+type DeletedGrant struct {
+	Grant string `json:"grant"`
+	Other string `json:"other,omitempty"`
+	Stop  Stop   `json:"stop"`
+}
+
 // Things.
 
 // Ref names one affordance: of an own thing by Home and Thing, of a grant by

@@ -19,7 +19,8 @@ type Options struct {
 	Dir       string           // home of all state; one engine at a time
 	Transport client.Transport // to nodes
 	LAN       client.Transport // to edges on the local network; nil where there is none
-	Clock     clock.Clock      // of documents and pauses; nil: the machine's
+	Clock     clock.Clock      // of documents and values; nil: the machine's
+	Pace      clock.Clock      // of pauses; nil: the machine's
 	Rand      io.Reader        // nil: crypto/rand
 	Log       *slog.Logger     // nil: none
 	// Origin the page came from ("https://h.example"), where a browser carries
@@ -35,6 +36,7 @@ type Engine struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	work   crew
+	book   accountBook
 
 	mu      sync.Mutex
 	session *session // nil: no account here
@@ -49,7 +51,11 @@ func New(o Options) (*Engine, error) {
 	}
 	d := client.Calls{Clock: o.Clock, Rand: o.Rand, Log: o.Log}.WithDefaults()
 	o.Clock, o.Rand, o.Log = d.Clock, d.Rand, d.Log
+	if o.Pace == nil {
+		o.Pace = clock.Real()
+	}
 	e := &Engine{o: o, events: newQueue()}
+	e.book.wake = make(chan struct{}, 1)
 	e.table = e.handlers()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	a, err := e.loadAccount()

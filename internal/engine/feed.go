@@ -58,7 +58,7 @@ func (s *session) keepRecent() {
 		case <-s.ctx.Done():
 			return
 		}
-		timer := s.e.o.Clock.NewTimer(saveAfter)
+		timer := s.e.o.Pace.NewTimer(saveAfter)
 		select {
 		case <-timer.C():
 		case <-s.ctx.Done():

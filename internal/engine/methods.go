@@ -22,7 +22,7 @@ func Methods() []Method {
 		{"account.drop", DropParams{}, Status{}, "take a client off"},
 		{"account.suspend", Empty{}, Status{}, "no client gives until the account is renewed"},
 		{"account.export", Empty{}, Export{}, "everything this client holds about the account but its keys"},
-		{"account.delete", SecretParams{}, Empty{}, "withdraw everything, close the account, forget all here"},
+		{"account.delete", SecretParams{}, Deleted{}, "withdraw everything, close the account, forget all here"},
 		{"account.forget", Empty{}, Empty{}, "erase all state of this browser; the account stays"},
 		{"pair.begin", PairBeginParams{}, PairOffer{}, "new device: ask to become a client"},
 		{"pair.wait", Empty{}, Status{}, "new device: wait until the old one has accepted"},

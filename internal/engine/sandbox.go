@@ -107,7 +107,7 @@ func (b *sandbox) run(ctx context.Context, calls client.Calls) error {
 		defer close(b.done)
 		var work sync.WaitGroup
 		work.Go(func() { b.measure(ctx, a) })
-		o := client.AnchorOptions{Calls: calls, Pace: b.e.o.Clock, Take: func(v circle.Event) error { return b.take(a, v) }}
+		o := client.AnchorOptions{Calls: calls, Pace: b.e.o.Pace, Take: func(v circle.Event) error { return b.take(a, v) }}
 		if err := client.RunAnchor(ctx, a, o); err != nil && ctx.Err() == nil {
 			b.e.o.Log.Error("sandbox stopped", "why", err)
 		}

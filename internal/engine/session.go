@@ -51,7 +51,7 @@ func (e *Engine) openSession(a account) (*session, error) {
 	s.calls = e.calls()
 	s.calls.Transport = e.sessionTransport(a.keys)
 	s.client, err = client.Open(s.ctx, client.Options{
-		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: e.o.LAN, Pace: e.o.Clock,
+		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: e.o.LAN, Pace: e.o.Pace,
 		Link: s.linked, Heard: s.heard,
 	})
 	if err != nil {
@@ -73,6 +73,7 @@ func (s *session) follow() {
 	s.work.start(s.tellNews)
 	s.work.start(s.fillPasts)
 	s.work.start(func() { s.e.linkWork(s.ctx, s.client) })
+	s.work.start(func() { s.e.accountWork(s.ctx, s.e.book.wake) })
 	mark(s.news)
 	mark(s.past)
 }
