@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -25,8 +26,8 @@ func (a *app) confirm(yes bool, id string, pairs ...any) error {
 	if err != nil {
 		return err
 	}
-	switch strings.ToLower(answer) {
-	case "y", "yes", a.words.Get("ask.y"):
+	yeses := append([]string{"y", "yes"}, strings.Fields(a.words.Get("ask.y"))...)
+	if slices.Contains(yeses, strings.ToLower(answer)) {
 		return nil
 	}
 	return a.said(exitFailed, "ask.no")

@@ -80,5 +80,6 @@ func rootCommand(a *app) *cobra.Command {
 	for _, verb := range verbs() {
 		root.AddCommand(verb(a))
 	}
+	a.speakUsage(root)
 	return root
 }

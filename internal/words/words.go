@@ -74,9 +74,12 @@ func choose(wanted []string) string {
 
 // tagsOf reads a locale or a header; what is neither is no language.
 func tagsOf(s string) []language.Tag {
-	s, _, _ = strings.Cut(s, ".")
-	s, _, _ = strings.Cut(s, "@")
-	tags, _, err := language.ParseAcceptLanguage(strings.ReplaceAll(s, "_", "-"))
+	if !strings.ContainsAny(s, ",;") { // a locale: de_DE.UTF-8@euro
+		s, _, _ = strings.Cut(s, ".")
+		s, _, _ = strings.Cut(s, "@")
+		s = strings.ReplaceAll(s, "_", "-")
+	}
+	tags, _, err := language.ParseAcceptLanguage(s)
 	if err != nil {
 		return nil
 	}
