@@ -1,0 +1,152 @@
+// The tab that runs the worker. It starts it, starts it again when it dies, and
+// hands it the calls of all tabs.
+
+import type { Answer, Call, FromWorker, Taken, Told, ToWorker } from "./protocol";
+import { scriptURL } from "./trusted";
+
+export interface Place {
+	readonly worker: string;
+	readonly wasm: string;
+}
+
+export interface Heard {
+	state(state: Told): void;
+	event(json: string): void;
+	answer(answer: Answer): void;
+}
+
+// So many deaths within this time are a fault that starting again won't mend.
+const maxDeaths = 3;
+const withinMillis = 60_000;
+
+export class Leader {
+	/** Another one for every worker: who sees a new one sends its calls again. */
+	id = "";
+	state: Told = "starting";
+	#worker: Worker | undefined;
+	#deaths: number[] = [];
+	readonly #running = new Map<string, Call>();
+
+	constructor(
+		private readonly place: Place,
+		private readonly heard: Heard,
+	) {
+		this.#start();
+	}
+
+	/** Hands a call to the worker; one that runs already is not handed over twice. */
+	call(call: Call): void {
+		if (this.#running.has(call.id)) return;
+		this.#running.set(call.id, call);
+		if (this.state === "ready") this.#post(call);
+	}
+
+	taken(taken: Taken): void {
+		if (this.state === "ready") this.#post(taken);
+	}
+
+	/** Starts the engine again after a failure. */
+	retry(): void {
+		if (typeof this.state !== "object") return;
+		this.#deaths = [];
+		this.#start();
+	}
+
+	/** Ends the worker at once. Another tab sends what had no answer again. */
+	stop(): void {
+		this.#worker?.terminate();
+		this.#worker = undefined;
+		this.#running.clear();
+	}
+
+	#start(): void {
+		this.#worker?.terminate();
+		this.id = crypto.randomUUID();
+		this.#tell("starting");
+		const worker = new Worker(scriptURL(this.place.worker));
+		worker.onmessage = (e: MessageEvent<FromWorker>) => this.#hear(e.data);
+		// A fault of the script itself; what it catches it tells in words.
+		worker.onerror = (e) => {
+			e.preventDefault();
+			this.#died(e.message || "the worker's script could not be loaded");
+		};
+		this.#worker = worker;
+		this.#post({ t: "start", origin: location.origin, wasm: this.place.wasm, lan: onThisMachine() });
+	}
+
+	#hear(m: FromWorker): void {
+		switch (m.t) {
+			case "ready":
+				this.#ready(m.fresh, m.millis);
+				break;
+			case "failed":
+				this.#fail(m.code, m.detail);
+				break;
+			case "died":
+				this.#died(m.detail);
+				break;
+			case "event":
+				this.heard.event(m.json);
+				break;
+			case "answer":
+				this.#running.delete(m.id);
+				this.heard.answer(m);
+		}
+	}
+
+	#ready(fresh: boolean, millis: Readonly<Record<string, number>>): void {
+		for (const [name, duration] of Object.entries(millis)) performance.measure("primum." + name, { start: 0, duration });
+		performance.mark("primum.ready");
+		this.#tell("ready");
+		for (const call of this.#running.values()) this.#post(call);
+		if (fresh && remembered()) this.heard.event(JSON.stringify({ kind: "note", text: "engine.storage-evicted" }));
+		remember();
+	}
+
+	#died(detail: string): void {
+		const now = Date.now();
+		this.#deaths = [...this.#deaths.filter((d) => now - d < withinMillis), now];
+		if (this.#deaths.length >= maxDeaths) this.#fail("engine-crashed", detail);
+		else this.#start();
+	}
+
+	#fail(code: string, detail: string): void {
+		this.#worker?.terminate();
+		this.#running.clear();
+		this.#tell({ failed: code, detail });
+	}
+
+	#tell(state: Told): void {
+		this.state = state;
+		this.heard.state(state);
+	}
+
+	#post(m: ToWorker): void {
+		this.#worker?.postMessage(m);
+	}
+}
+
+// primum app and nodes under .localhost carry requests to edges of the LAN.
+function onThisMachine(): boolean {
+	return location.hostname === "127.0.0.1" || location.hostname === "localhost" || location.hostname.endsWith(".localhost");
+}
+
+// What browsers evict is IndexedDB; this mark stays and tells that there was
+// something. account.forget and account.delete take it away.
+const mark = "primum.was-here";
+
+function remembered(): boolean {
+	try {
+		return localStorage.getItem(mark) !== null;
+	} catch {
+		return false; // denied: then there was nothing
+	}
+}
+
+function remember(): void {
+	try {
+		localStorage.setItem(mark, "1");
+	} catch {
+		// denied: an eviction can't be told from a first visit
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// manifest lists what was built; internal/portal serves it.
+type manifest struct {
+	Version string  `json:"version"` // changes with any asset
+	Assets  []asset `json:"assets"`
+}
+
+type asset struct {
+	Name   string `json:"name"` // logical: "my.js"
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func (t tree) dist() string { return filepath.Join(t.web, "dist") }
+
+func (t tree) readManifest() (manifest, error) {
+	var m manifest
+	b, err := os.ReadFile(filepath.Join(t.dist(), "manifest.json"))
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(b, &m)
+}
+
+// emit builds everything and replaces what stood in dist.
+func (t tree) emit() error {
+	all, err := t.assets()
+	if err != nil {
+		return err
+	}
+	m := manifest{}
+	keep := map[string]bool{}
+	for _, a := range all {
+		sum := sha256.Sum256(a.body)
+		m.Assets = append(m.Assets, asset{a.name, a.path, hex.EncodeToString(sum[:]), int64(len(a.body))})
+		if err := t.write(a, keep); err != nil {
+			return fmt.Errorf("write %s: %w", a.path, err)
+		}
+	}
+	slices.SortFunc(m.Assets, func(a, b asset) int { return strings.Compare(a.Path, b.Path) })
+	m.Version = version(m.Assets)
+	b, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := writeChanged(filepath.Join(t.dist(), "manifest.json"), append(b, '\n')); err != nil {
+		return err
+	}
+	return t.clear(keep)
+}
+
+// assets makes all files, in the order in which they know each other's names:
+// the service worker last, because it lists all others.
+func (t tree) assets() ([]bundled, error) {
+	wasm, err := t.engine()
+	if err != nil {
+		return nil, err
+	}
+	all := []bundled{named("engine.wasm", wasm)}
+	for _, part := range []func() ([]bundled, error){
+		t.words, t.static, t.style, t.pages,
+		func() ([]bundled, error) { return t.alone("worker", nil) },
+	} {
+		more, err := part()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	constants, err := t.shell(all)
+	if err != nil {
+		return nil, err
+	}
+	sw, err := t.alone("sw", constants)
+	return append(all, sw...), err
+}
+
+// shell tells the service worker what to keep for when there is no network.
+func (t tree) shell(all []bundled) (map[string]string, error) {
+	paths := []string{}
+	for _, a := range all {
+		paths = append(paths, a.path)
+	}
+	slices.Sort(paths)
+	list, err := json.Marshal(paths)
+	if err != nil {
+		return nil, err
+	}
+	sentences, err := t.pushSentences()
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"ASSETS": string(list), "SENTENCES": string(sentences)}, nil
+}
+
+func (t tree) words() ([]bundled, error) {
+	files, err := t.catalogues()
+	if err != nil {
+		return nil, err
+	}
+	var all []bundled
+	for name, b := range files {
+		all = append(all, named(name, b))
+	}
+	slices.SortFunc(all, func(a, b bundled) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// static takes what needs no build: icons.
+func (t tree) static() ([]bundled, error) {
+	paths, err := filepath.Glob(filepath.Join(t.web, "static", "*"))
+	if err != nil {
+		return nil, err
+	}
+	var all []bundled
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, named(filepath.Base(p), b))
+	}
+	return all, nil
+}
+
+// named puts the hash of a file into its name.
+func named(name string, b []byte) bundled {
+	sum := sha256.Sum256(b)
+	ext := filepath.Ext(name)
+	return bundled{name, "/assets/" + strings.TrimSuffix(name, ext) + "." + strings.ToUpper(hex.EncodeToString(sum[:4])) + ext, b}
+}
+
+func version(assets []asset) string {
+	sum := sha256.New()
+	for _, a := range assets {
+		fmt.Fprintln(sum, a.Path, a.SHA256)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// write puts a file and its compressed form in place.
+func (t tree) write(a bundled, keep map[string]bool) error {
+	path := filepath.Join(t.dist(), filepath.FromSlash(a.path))
+	keep[path] = true
+	if err := writeChanged(path, a.body); err != nil {
+		return err
+	}
+	if filepath.Ext(path) == ".png" {
+		return nil
+	}
+	small, err := t.squeeze(a.body)
+	if err != nil {
+		return err
+	}
+	keep[path+".br"] = true
+	return writeChanged(path+".br", small)
+}
+
+// clear removes what an earlier build left.
+func (t tree) clear(keep map[string]bool) error {
+	old, err := filepath.Glob(filepath.Join(t.dist(), "assets", "*"))
+	if err != nil {
+		return err
+	}
+	for _, o := range old {
+		if !keep[o] {
+			if err := os.Remove(o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// pageParts are the parts of the catalogue that pages need.
+var pageParts = []string{"web", "consent", "account", "link", "engine"}
+
+// catalogues merges the parts of each language into one file: "words.de.json".
+func (t tree) catalogues() (map[string][]byte, error) {
+	all := map[string][]byte{}
+	dirs, err := filepath.Glob(filepath.Join(t.root, "internal", "words", "*", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	merged := map[string]map[string]json.RawMessage{}
+	for _, path := range dirs {
+		lang, part := filepath.Base(filepath.Dir(path)), strings.TrimSuffix(filepath.Base(path), ".json")
+		if !slices.Contains(pageParts, part) {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if merged[lang] == nil {
+			merged[lang] = map[string]json.RawMessage{}
+		}
+		if err := addPart(merged[lang], b); err != nil {
+			return nil, fmt.Errorf("%s/%s.json: %w", lang, part, err)
+		}
+	}
+	for lang, m := range merged {
+		b, err := json.Marshal(m) // keys are sorted
+		if err != nil {
+			return nil, err
+		}
+		all["words."+lang+".json"] = b
+	}
+	return all, nil
+}
+
+func addPart(all map[string]json.RawMessage, b []byte) error {
+	var part map[string]json.RawMessage
+	if err := json.Unmarshal(b, &part); err != nil {
+		return err
+	}
+	for id, sentence := range part {
+		if _, twice := all[id]; twice {
+			return fmt.Errorf("%s stands in two parts", id)
+		}
+		all[id] = sentence
+	}
+	return nil
+}
+
+// pushSentences are the few that the service worker shows without a page.
+func (t tree) pushSentences() ([]byte, error) {
+	all := map[string]map[string]string{}
+	paths, err := filepath.Glob(filepath.Join(t.root, "internal", "words", "*", "web.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		part := map[string]json.RawMessage{}
+		if err := json.Unmarshal(b, &part); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		some := map[string]string{}
+		for _, id := range []string{"web.push.title", "web.push.body"} {
+			if err := json.Unmarshal(part[id], new(string)); err == nil {
+				var s string
+				_ = json.Unmarshal(part[id], &s) // it just did
+				some[id] = s
+			}
+		}
+		all[filepath.Base(filepath.Dir(path))] = some
+	}
+	return json.Marshal(all)
+}
