@@ -448,10 +448,11 @@ type LinkInfo struct {
 	Name    string    `json:"name,omitempty"`
 	Expires time.Time `json:"expires"` // of the invitation, not of the grant
 	// State: open (nobody came), arrived (compare Words), given, expired, ended.
-	State string `json:"state"`
-	Words string `json:"words,omitempty"` // two words
-	Guest string `json:"guest,omitempty"` // account
-	Grant string `json:"grant,omitempty"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"` // of ended: cancelled, forged (somebody in the middle), over
+	Words  string `json:"words,omitempty"`  // two words
+	Guest  string `json:"guest,omitempty"`  // account
+	Grant  string `json:"grant,omitempty"`
 }
 
 // LinkIDParams of "link.confirm" and "link.cancel".
@@ -468,7 +469,9 @@ type LinkOpenParams struct {
 
 // LinkGuest answers "link.open" and "link.state" on the guest's side.
 type LinkGuest struct {
-	State     string `json:"state"` // words (compare them), given, refused, expired, used, ended
+	// State: waiting (for the owner's side), words (compare them), given,
+	// refused, expired, used, ended.
+	State     string `json:"state"`
 	Words     string `json:"words,omitempty"`
 	Owner     string `json:"owner,omitempty"`
 	OwnerName string `json:"ownerName,omitempty"`

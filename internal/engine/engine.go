@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,6 +37,7 @@ type Engine struct {
 	ctx    context.Context
 	stop   context.CancelFunc
 	work   crew
+	links  links
 	book   accountBook
 
 	mu      sync.Mutex
@@ -55,17 +57,24 @@ func New(o Options) (*Engine, error) {
 		o.Pace = clock.Real()
 	}
 	e := &Engine{o: o, events: newQueue()}
-	e.book.wake = make(chan struct{}, 1)
+	e.book.wake, e.links.nudge = make(chan struct{}, 1), make(chan struct{}, 1)
 	e.table = e.handlers()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	a, err := e.loadAccount()
-	if err == nil && a != nil {
+	visit, g, visitErr := e.loadGuest()
+	if a == nil {
+		a = g
+	}
+	if err = errors.Join(err, visitErr); err == nil && a != nil {
 		err = e.enter(*a)
 	}
 	if err != nil {
 		e.stop()
 		e.events.close()
 		return nil, fmt.Errorf("open engine: %w", err)
+	}
+	if visit != nil {
+		e.work.start(func() { e.visitWork(visit) })
 	}
 	return e, nil
 }

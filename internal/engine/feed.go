@@ -39,7 +39,7 @@ func (s *session) takeValue(stream client.Stream, v client.Value) {
 		return
 	}
 	s.e.emit(Event{Kind: "value", Ref: &ref, Point: &p})
-	s.e.alertValue(ref, p)
+	s.alertValue(ref, p)
 }
 
 func refOf(stream client.Stream, thing, name string) Ref {

@@ -15,6 +15,9 @@ type account struct {
 	guest bool // of a link: it ends with its grant
 }
 
+// recentValues is the file of last values.
+const recentValues = "recent.json"
+
 // session is an account at work.
 type session struct {
 	e       *Engine
@@ -22,6 +25,7 @@ type session struct {
 	calls   client.Calls // by the transport of this account
 	guest   bool
 	recent  *recent
+	alerts  *alerts
 	sandbox *sandbox
 	shapes  *shapes
 	filled  map[string]bool // affordances whose past was asked for; one goroutine's
@@ -38,12 +42,16 @@ func (e *Engine) clientDir() string { return filepath.Join(e.o.Dir, "client") }
 // openSession opens the client of an account and begins to follow it; e.mu is
 // held.
 func (e *Engine) openSession(a account) (*session, error) {
-	r, err := openRecent(filepath.Join(e.o.Dir, "recent.json"), a.keys.Address)
+	r, err := openRecent(filepath.Join(e.o.Dir, recentValues), a.keys.Address)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := openAlerts(e.o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{
-		e: e, guest: a.guest, recent: r, shapes: newShapes(), filled: make(map[string]bool),
+		e: e, guest: a.guest, recent: r, alerts: rules, shapes: newShapes(), filled: make(map[string]bool),
 		news: make(chan struct{}, 1), past: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)
@@ -72,7 +80,7 @@ func (s *session) follow() {
 	s.work.start(s.keepRecent)
 	s.work.start(s.tellNews)
 	s.work.start(s.fillPasts)
-	s.work.start(func() { s.e.linkWork(s.ctx, s.client) })
+	s.work.start(func() { s.e.linkWork(s) })
 	s.work.start(func() { s.e.accountWork(s.ctx, s.e.book.wake) })
 	mark(s.news)
 	mark(s.past)
@@ -94,6 +102,7 @@ func (s *session) linked(_ string, err error) {
 		mark(s.past)
 	} else {
 		mark(s.e.book.wake) // perhaps the account lists this client no more
+		mark(s.e.links.nudge)
 	}
 }
 

@@ -165,7 +165,7 @@ func (s *session) givenAffordance(g circle.GrantInfo, shared circle.SharedName) 
 // the grant, 0 where there is none.
 func (s *session) values(a *Affordance, stream client.Stream, every time.Duration) {
 	got := s.recent.get(seriesKey(stream, a.Ref.Thing, a.Ref.Name))
-	a.Latest, a.Recent, a.Alerts = got.Latest, got.Recent, s.e.alertsOf(a.Ref)
+	a.Latest, a.Recent, a.Alerts = got.Latest, got.Recent, s.alerts.of(&a.Ref)
 	if a.Unit == "" {
 		a.Unit = clean(got.Unit, 16)
 	}
