@@ -10,11 +10,10 @@ import { guestPage, linkIn } from "./ui/guest";
 async function main(): Promise<void> {
 	const { lang } = document.documentElement;
 	const root = document.getElementById("app");
-	const url = document.documentElement.dataset["words"];
-	if (!root || !url) return;
+	if (!root) return;
 	const link = linkIn(location);
 	const engine = start();
-	const t = await load(lang, url);
+	const t = await load(lang);
 	const signal = new AbortController().signal; // the page is one view, never left
 	const ctx: Ctx = {
 		engine, t, lang, signal,

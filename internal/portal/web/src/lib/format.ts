@@ -26,8 +26,15 @@ const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
 	["second", 1],
 ];
 
+/** The language with Latin digits: values, codes and axes are then read alike
+ * everywhere on the page. */
+export function locale(lang: string): string {
+	return new Intl.Locale(lang, { numberingSystem: "latn" }).toString();
+}
+
 /** Makes the formats of a language. */
-export function formats(lang: string): Formats {
+export function formats(language: string): Formats {
+	const lang = locale(language);
 	const numbers = [0, 1, 2, 3].map((n) => new Intl.NumberFormat(lang, { maximumFractionDigits: n }));
 	const exact = new Intl.NumberFormat(lang, { maximumSignificantDigits: 15 });
 	const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium" });

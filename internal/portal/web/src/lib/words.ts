@@ -1,6 +1,7 @@
 // The catalogue: sentences by id, in the language of the page. Form of go-i18n:
 // a string, or an object of CLDR plural forms chosen by the blank N.
 
+import { locale } from "./format";
 import { clean } from "./untrusted";
 
 export type Blanks = Readonly<Record<string, string | number>>;
@@ -17,7 +18,7 @@ export interface T {
  * cleaned and isolated, so that none can turn the direction of what is around it. */
 export function words(lang: string, catalogue: Catalogue): T {
 	const plural = new Intl.PluralRules(lang);
-	const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 3 });
+	const number = new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 3 });
 	const blank = (value: string | number | undefined): string => {
 		if (value === undefined) return "";
 		return typeof value === "number" ? number.format(value) : "\u2068" + clean(value, 500) + "\u2069";
@@ -30,11 +31,20 @@ export function words(lang: string, catalogue: Catalogue): T {
 	return Object.assign(t, { has: (id: string) => Object.hasOwn(catalogue, id) });
 }
 
-/** Fetches the catalogue at url. */
-export async function load(lang: string, url: string): Promise<T> {
+/** Fetches the catalogue of a language; the page names where it lies. */
+export async function load(lang: string): Promise<T> {
+	const url = asset(`words.${lang}.json`);
 	const answer = await fetch(url, { credentials: "same-origin" });
 	if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
 	return words(lang, (await answer.json()) as Catalogue);
+}
+
+/** Where an asset lies by its logical name: the server writes the list into the page. */
+export function asset(name: string): string {
+	const list = JSON.parse(document.documentElement.dataset["assets"] ?? "{}") as Readonly<Record<string, string>>;
+	const path = list[name];
+	if (path === undefined) throw new Error(`the page names no ${name}`);
+	return path;
 }
 
 function form(entry: Entry, blanks: Blanks, plural: Intl.PluralRules): string {

@@ -58,7 +58,7 @@ function say(place: HTMLElement, kind: string, sentence: string): void {
 }
 
 function done(ctx: Ctx, result: SendResult): string {
-	const after = ctx.t("web.control.done", { Seconds: (result.millis / 1000).toLocaleString(ctx.lang, { maximumFractionDigits: 1 }), Time: ctx.fmt.time(new Date()) });
+	const after = ctx.t("web.control.done", { Seconds: ctx.fmt.number(Math.round(result.millis / 100) / 10), Time: ctx.fmt.time(new Date()) });
 	const answer: unknown = result.answer;
 	if (answer === undefined || answer === null || typeof answer === "object") return after;
 	const words = typeof answer === "boolean" ? ctx.t(answer ? "web.value.on" : "web.value.off") : clean(String(answer), 80);

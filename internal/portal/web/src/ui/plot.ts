@@ -3,7 +3,7 @@
 // is opened, not before.
 
 import uPlot from "uplot";
-import type { Formats } from "../lib/format";
+import { locale, type Formats } from "../lib/format";
 import { h, set, text } from "../lib/h";
 import { keys } from "./plot-keys";
 import { fingers } from "./plot-touch";
@@ -101,8 +101,8 @@ function room(min: number | null, max: number | null): [number, number] {
 function times(lang: string, splits: readonly number[], step: number): string[] {
 	const parts: Intl.DateTimeFormatOptions =
 		step < 60 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : step < 86400 ? { hour: "2-digit", minute: "2-digit" } : step < 28 * 86400 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
-	const format = new Intl.DateTimeFormat(lang, parts);
-	const midnight = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
+	const format = new Intl.DateTimeFormat(locale(lang), parts);
+	const midnight = new Intl.DateTimeFormat(locale(lang), { day: "numeric", month: "short" });
 	return splits.map((at) => {
 		const date = new Date(at * 1000);
 		return step >= 60 && step < 86400 && date.getHours() === 0 && date.getMinutes() === 0 ? midnight.format(date) : format.format(date);

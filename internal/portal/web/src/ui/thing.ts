@@ -89,7 +89,7 @@ class Sheet {
 	}
 
 	parts(): Child {
-		const { ctx, found } = this;
+		const { found } = this;
 		this.live();
 		const now = h("section", { class: "card now" }, h("div", { class: "now-value" }, this.value, this.age), this.about());
 		const others = this.others();
