@@ -189,9 +189,9 @@ func (s *session) answering(q *circle.GiveParams, p *GiveParams) error {
 	return &Error{Code: "no-request"}
 }
 
-// purposeOf reads a purpose; none is life at home.
+// purposeOf reads a purpose; none is sharing with a friend.
 func purposeOf(words string) (grant.Purpose, error) {
-	p, err := grant.FindPurpose(cmp.Or(words, "household"))
+	p, err := grant.FindPurpose(cmp.Or(words, "sharing with a friend"))
 	if err != nil {
 		return p, &Error{Code: "purpose", Detail: err.Error()}
 	}
