@@ -1,0 +1,247 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"primum/client"
+	"primum/client/guest"
+	"primum/client/nethttp"
+	"primum/internal/clock"
+	"primum/internal/engine"
+)
+
+// browser is an engine as a page has it.
+type browser struct {
+	t *testing.T
+	*engine.Engine
+	told chan engine.Event
+}
+
+// newBrowser opens an engine in a directory until the test ends.
+func newBrowser(t *testing.T, dir string, transport client.Transport) *browser {
+	t.Helper()
+	if transport == nil {
+		transport = nethttp.New(nethttp.Options{})
+	}
+	e, err := engine.New(engine.Options{Dir: dir, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &browser{t: t, Engine: e, told: make(chan engine.Event, 4096)}
+	go func() {
+		for v := range e.Events() {
+			select {
+			case b.told <- v:
+			default: // nobody reads: the test asks again
+			}
+		}
+	}()
+	t.Cleanup(func() { _ = e.Close() })
+	return b
+}
+
+// ask calls a method and reads its answer.
+func ask[T any](b *browser, method string, in any) T {
+	b.t.Helper()
+	out, err := tryAsk[T](b, method, in)
+	if err != nil {
+		b.t.Fatalf("%s: %v", method, err)
+	}
+	return out
+}
+
+func tryAsk[T any](b *browser, method string, in any) (out T, err error) {
+	b.t.Helper()
+	raw, err := json.Marshal(in)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer, err := b.Call(ctx, method, raw)
+	if err == nil {
+		err = json.Unmarshal(answer, &out)
+	}
+	return out, err
+}
+
+// refusedAs checks an engine's refusal.
+func refusedAs(t *testing.T, err error, code string) {
+	t.Helper()
+	var shown *engine.Error
+	if !errors.As(err, &shown) || shown.Code != code {
+		t.Errorf("refused with %v, want %s", err, code)
+	}
+}
+
+// linkOwner is a browser with an account and a thermometer of its own.
+func linkOwner(t *testing.T, authority string) (*browser, engine.Ref) {
+	t.Helper()
+	b := newBrowser(t, t.TempDir(), nil)
+	ask[engine.Created](b, "account.create", engine.CreateParams{Account: "ada@" + authority, Name: "Ada", Client: "phone"})
+	ask[engine.HomeResult](b, "sandbox.start", nil)
+	var ref engine.Ref
+	eventually(t, "the thermometer is there", func() bool {
+		for _, th := range ask[engine.ThingsResult](b, "things", nil).Things {
+			for _, a := range th.Affordances {
+				if th.Own && a.Kind == "property" && a.Type == "number" {
+					ref = a.Ref
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return b, ref
+}
+
+func (b *browser) makeLink(ref engine.Ref) engine.LinkInfo {
+	b.t.Helper()
+	return ask[engine.LinkInfo](b, "link.create", engine.LinkParams{
+		Share: []engine.Share{{Ref: ref, Precision: engine.Precision{Change: true}}}, Name: "the plumber", Until: time.Now().Add(48 * time.Hour),
+	})
+}
+
+func (b *browser) visit(url string) engine.LinkGuest {
+	b.t.Helper()
+	return ask[engine.LinkGuest](b, "link.open", openParams(b.t, url))
+}
+
+func openParams(t *testing.T, url string) engine.LinkOpenParams {
+	t.Helper()
+	l, err := guest.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.LinkOpenParams{Node: l.Authority, ID: l.ID.String(), Secret: l.SecretText()}
+}
+
+// linkState waits until a link of one's own is in a state.
+func (b *browser) linkState(id, state string) (found engine.LinkInfo) {
+	b.t.Helper()
+	eventually(b.t, "the link is "+state, func() bool {
+		for _, k := range ask[[]engine.LinkInfo](b, "link.list", nil) {
+			if k.ID == id && k.State == state {
+				found = k
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// guestState waits until a visit is in a state.
+func (b *browser) guestState(state string) (g engine.LinkGuest) {
+	b.t.Helper()
+	eventually(b.t, "the guest is at "+state, func() bool {
+		g = ask[engine.LinkGuest](b, "link.state", nil)
+		return g.State == state
+	})
+	return g
+}
+
+// firstValue waits for a value of a guest's grant.
+func (b *browser) firstValue() {
+	b.t.Helper()
+	eventually(b.t, "the guest sees a value", func() bool {
+		for _, th := range ask[engine.ThingsResult](b, "things", nil).Things {
+			for _, a := range th.Affordances {
+				if th.Grant != "" && a.Latest != nil {
+					return true
+				}
+			}
+		}
+		return false
+	})
+}
+
+// TestShareByLink: from a link to the first value, and to its end, for somebody
+// who has no account. Both browsers are reloaded on the way.
+func TestShareByLink(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	ada, ref := linkOwner(t, n.Authority())
+	start := time.Now()
+	k := ada.makeLink(ref)
+	dir := t.TempDir()
+	bea := newBrowser(t, dir, nil)
+	bea.visit(k.URL)
+	words := bea.guestState("words")
+	arrived := ada.linkState(k.ID, "arrived")
+	if words.Words == "" || words.Words != arrived.Words || words.OwnerName != "Ada" {
+		t.Fatalf("guest sees %+v, owner %+v", words, arrived)
+	}
+	if s := ask[engine.Status](bea, "status", nil); s.Phase != engine.PhaseOpen || !s.Guest {
+		t.Errorf("status of the guest: %+v", s)
+	}
+	given := ask[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	if given.State != "given" || given.Grant == "" || given.URL != "" {
+		t.Errorf("after the yes: %+v", given)
+	}
+	bea.guestState("given")
+	bea.firstValue()
+	t.Logf("link to first value: %v", time.Since(start).Round(time.Millisecond))
+	other := newBrowser(t, t.TempDir(), nil)
+	if g := other.visit(k.URL); g.State != "used" {
+		t.Errorf("the link opens twice: %+v", g)
+	}
+	guestCanNothingElse(t, bea, ref)
+
+	// Reloaded, it goes on where it was.
+	if err := bea.Close(); err != nil {
+		t.Fatal(err)
+	}
+	bea = newBrowser(t, dir, nil)
+	if g := bea.visit(k.URL); g.State != "given" {
+		t.Errorf("after a reload: %+v", g)
+	}
+	bea.firstValue()
+
+	stopped := time.Now()
+	ask[engine.Stop](ada, "withdraw", engine.WithdrawParams{Grant: given.Grant, Patience: "10s"})
+	eventually(t, "the guest is gone", func() bool { return ask[engine.Status](bea, "status", nil).Phase == engine.PhaseGone })
+	t.Logf("stop to the guest's end: %v", time.Since(stopped).Round(time.Millisecond))
+	bea.guestState("ended")
+	if ended := ada.linkState(k.ID, "ended"); ended.Reason != "over" {
+		t.Errorf("ended: %+v", ended)
+	}
+	if _, err := client.FetchIdentity(t.Context(), realCalls(), given.Guest); !errors.Is(err, client.ErrNoAccount) {
+		t.Errorf("the guest's account: %v", err)
+	}
+	eventually(t, "nothing is left in the guest's browser", func() bool { return isEmpty(t, dir) })
+	if g := newBrowser(t, t.TempDir(), nil).visit(k.URL); g.State != "ended" {
+		t.Errorf("opened after its end: %+v", g)
+	}
+}
+
+// isEmpty tells whether a directory has no file with anything in it.
+func isEmpty(t *testing.T, dir string) bool {
+	t.Helper()
+	empty := true
+	eachText(t, dir, func(_ string, b []byte) { empty = empty && len(b) == 0 })
+	return empty
+}
+
+// guestCanNothingElse: what a page could ask for a guest is refused, here or by
+// the node.
+func guestCanNothingElse(t *testing.T, bea *browser, ref engine.Ref) {
+	t.Helper()
+	_, err := tryAsk[engine.LinkInfo](bea, "link.create", engine.LinkParams{
+		Share: []engine.Share{{Ref: ref, Precision: engine.Precision{Change: true}}}, Until: time.Now().Add(time.Hour),
+	})
+	refusedAs(t, err, "guest")
+	_, err = tryAsk[engine.AskResult](bea, "ask", engine.AskParams{
+		Account: bea.owner(), Wants: []string{"power"}, Precision: engine.Precision{Every: "1h"}, Purpose: "home automation", Until: time.Now().Add(time.Hour),
+	})
+	refusedAs(t, err, "node.forbidden")
+}
+
+func (b *browser) owner() string {
+	b.t.Helper()
+	return ask[engine.LinkGuest](b, "link.state", nil).Owner
+}
