@@ -1,7 +1,7 @@
 // A card: one value of one thing, at a glance.
 
 import type { Affordance, Point, ThingInfo } from "../engine/api.gen";
-import { h, set, text } from "../lib/h";
+import { h, text } from "../lib/h";
 import { icon } from "../lib/icons";
 import { refPath } from "../lib/ref";
 import { bdi, clean } from "../lib/untrusted";
@@ -25,7 +25,8 @@ export class Card {
 		private readonly thing: ThingInfo,
 		private readonly affordance: Affordance,
 	) {
-		this.element = h("li", { class: "card thing-card", test: "card" }, this.head(), this.value, this.spark, this.foot);
+		const wordy = typeof affordance.latest?.number !== "number" && affordance.type !== "number" && affordance.type !== "integer";
+		this.element = h("li", { class: "card thing-card" + (wordy ? " wordy" : ""), test: "card" }, this.head(), this.value, this.spark, this.foot);
 		this.element.dataset["path"] = clean(affordance.path, 200);
 		this.foot.append(this.age, ...this.chips());
 		this.value.show(ctx, affordance, affordance.latest ?? undefined);
@@ -79,8 +80,7 @@ export class Card {
 		const name = affordance.people > 0 ? ctx.t("web.people", { N: affordance.people }) : ctx.t("web.people.none");
 		const count = h("span", { "aria-hidden": "true" });
 		text(count, affordance.people > 0 ? ctx.fmt.number(affordance.people) : "");
-		const lock = h("a", { class: "lock", href: "#/grants/" + refPath(affordance.ref), title: name, test: "lock" }, icon("lock"), count);
-		set(lock, { "aria-label": name });
+		const lock = h("a", { class: "lock", href: "#/grants/" + refPath(affordance.ref), title: name, test: "lock" }, icon("lock"), count, h("span", { class: "only-read" }, name));
 		lock.classList.toggle("shared", affordance.people > 0);
 		return lock;
 	}

@@ -34,7 +34,7 @@ export function makeControl(ctx: Ctx, affordance: Affordance): Control | undefin
 	const send = (): Promise<void> => busy(button, () => sendNow(ctx, affordance, input, answer));
 	button.addEventListener("click", () => void send());
 	input?.direct?.(() => void send());
-	const element = h("section", { class: "card control", test: "control" }, h("h2", null, title), h("div", { class: "control-line" }, input?.element ?? null, input?.direct ? null : button), answer);
+	const element = h("section", { class: "card control", test: "control" }, h("h2", null, title), h("div", { class: "control-line" }, input?.element ?? null, input?.direct ? null : button, answer));
 	const take = (point: Point): void => input?.show(point.number ?? point.value);
 	if (affordance.latest) take(affordance.latest);
 	return { element, take };

@@ -71,10 +71,9 @@ function config(options: PlotOptions, place: HTMLElement, choose: (i: number | n
 	const axis: uPlot.Axis = { stroke: colour("--plot-soft"), grid: { stroke: colour("--plot-line"), width: 1 }, ticks: { show: false }, font: font(place) };
 	const stepped = options.truth && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {};
 	return {
-		width: Math.max(200, place.clientWidth || 320),
-		height: 280,
+		...size(place),
 		legend: { show: false },
-		padding: [12, 8, 0, 0],
+		padding: [12, 28, 0, 0],
 		cursor: { y: false, points: { size: 9, fill: colour("--plot-accent"), stroke: colour("--plot-card"), width: 2 }, drag: { x: true, y: false } },
 		scales: { x: { time: true }, y: { range: (_, min, max) => room(min, max) } },
 		axes: [
@@ -84,6 +83,11 @@ function config(options: PlotOptions, place: HTMLElement, choose: (i: number | n
 		series: [{}, { stroke: colour("--plot-accent"), fill: colour("--plot-fill"), width: 2, spanGaps: false, points: { show: (_, __, from, to) => to - from < 40, size: 5, fill: colour("--plot-accent") }, ...stepped }],
 		hooks: { setCursor: [(chart) => choose(chart.cursor.idx)] },
 	};
+}
+
+/** The room that the style sheet gives; the plot is put in before it is shown. */
+function size(place: HTMLElement): { readonly width: number; readonly height: number } {
+	return { width: Math.floor(place.clientWidth) || 320, height: Math.floor(place.clientHeight) || 280 };
 }
 
 function level(options: PlotOptions, n: number): string {
@@ -100,7 +104,7 @@ function room(min: number | null, max: number | null): [number, number] {
 
 function times(lang: string, splits: readonly number[], step: number): string[] {
 	const parts: Intl.DateTimeFormatOptions =
-		step < 60 ? { hour: "2-digit", minute: "2-digit", second: "2-digit" } : step < 86400 ? { hour: "2-digit", minute: "2-digit" } : step < 28 * 86400 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
+		step < 60 ? { hour: "numeric", minute: "2-digit", second: "2-digit" } : step < 86400 ? { hour: "numeric", minute: "2-digit" } : step < 28 * 86400 ? { day: "numeric", month: "short" } : { month: "short", year: "numeric" };
 	const format = new Intl.DateTimeFormat(locale(lang), parts);
 	const midnight = new Intl.DateTimeFormat(locale(lang), { day: "numeric", month: "short" });
 	return splits.map((at) => {
@@ -116,8 +120,8 @@ function font(place: HTMLElement): string {
 /** Keeps the size and the colours of the page. */
 function follow(chart: uPlot, place: HTMLElement, signal: AbortSignal): void {
 	const sizes = new ResizeObserver(() => {
-		const width = Math.floor(place.clientWidth);
-		if (width > 0 && width !== chart.width) chart.setSize({ width, height: chart.height });
+		const now = size(place);
+		if (now.width !== chart.width || now.height !== chart.height) chart.setSize(now);
 	});
 	sizes.observe(place);
 	const redraw = (): void => chart.redraw(false, true);

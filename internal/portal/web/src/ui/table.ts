@@ -44,7 +44,7 @@ export function makeTable(ctx: Ctx, series: Series, name: string): Table {
 	};
 	const unit = clean(series.affordance.unit ?? "", 16);
 	const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ctx.t("web.table.time")), h("th", { scope: "col", class: "end" }, ctx.t("web.table.value"), unit ? [" ", h("bdi", null, unit)] : null)));
-	const scroll = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": ctx.t("web.table.name") }, h("table", { test: "table" }, head, body), next);
+	const scroll = h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": ctx.t("web.table.name") }, h("table", { test: "table" }, head, body), next);
 	const element = h("section", { class: "card stack table-card" }, h("div", { class: "section-head" }, h("h2", null, ctx.t("web.table.name")), count), scroll, tools(ctx, series, name));
 	return { element, update: (whole) => (whole || newest === undefined ? draw() : grow()) };
 }

@@ -17,6 +17,7 @@ import { routes as thing } from "./thing";
 import { defineValues } from "./value";
 
 const manyThings = 12; // from here on there is a search field
+const manyCards = 60; // from here on those out of sight are not laid out
 
 export const routes: Routes = {
 	"": { view: things, title: "web.things.heading", tab: "things" },
@@ -105,7 +106,7 @@ class Board {
 		if (list.length === 0) return null;
 		const cards = list.flatMap((thing) => this.cardsOf(thing));
 		const heading = h("h2", { class: "section-name" }, this.ctx.t("web.things." + kind));
-		return h("section", { class: "stack", test: "things-" + kind }, heading, h("ul", { class: "cards" }, ...cards.map((card) => card.element)));
+		return h("section", { class: "stack", test: "things-" + kind }, heading, h("ul", { class: cards.length > manyCards ? "cards many" : "cards" }, ...cards.map((card) => card.element)));
 	}
 
 	private cardsOf(thing: ThingInfo): Card[] {

@@ -1,0 +1,69 @@
+package webui_test
+
+import (
+	"testing"
+
+	"primum/internal/webtest"
+)
+
+// looks are how every state is looked at.
+var looks = []webtest.Look{webtest.Light, webtest.Dark, webtest.Phone390, webtest.Phone390 | webtest.Dark}
+
+// states are the scenes and what shows that each has come to its end.
+var states = []struct{ scene, ready string }{
+	{"things", "@card"},
+	{"empty", "@state-empty"},
+	{"loading", "@loading"},
+	{"error", "@state-error"},
+	{"offline", "@status-node"},
+	{"clock", "@status-clock"},
+	{"renew", "@status-renew"},
+	{"suspended", "@status-suspended"},
+	{"gone", "@gone"},
+	{"silent", "@home-banner"},
+	{"other-tab", "@status-other-tab"},
+	{"storage-full", "@status-failed"},
+	{"storage-denied", "@status-failed"},
+	{"certificate", "@status-failed"},
+	{"hostile", "@card"},
+	{"waiting", "@badge"},
+	{"thing", "@readout"},
+	{"lamp", "@readout"},
+	{"dimmer", "@readout"},
+	{"effect", "@state-empty"},
+	{"blink", "@send"},
+	{"no-history", "@state-empty"},
+	{"history-failed", "@state-error"},
+	{"paused", "@thing-state"},
+	{"ended", "@thing-state"},
+	{"nowhere", "@lost"},
+	{"alerts", "@alert"},
+	{"no-alerts", "@state-empty"},
+	{"notices", "@notice"},
+	{"no-notices", "@state-empty"},
+	{"notice", "@notice-item"},
+	{"add", "@claim"},
+}
+
+// TestEveryState opens each state in English, light and dark, large and small,
+// and in Arabic, and lets axe judge each (also Clean does, at the end).
+func TestEveryState(t *testing.T) {
+	server := stage(t)
+	for _, s := range states {
+		t.Run(s.scene, func(t *testing.T) {
+			tab := webtest.NewTab(t)
+			tab.Open(scene(server, s.scene, "en"))
+			tab.WaitVisible(s.ready)
+			tab.Shot("things-"+s.scene, looks...)
+			for _, look := range looks {
+				tab.View(look)
+				tab.Axe()
+			}
+			tab.View(webtest.Phone390)
+			tab.Open(scene(server, s.scene, "ar"))
+			tab.WaitVisible(s.ready)
+			tab.Axe()
+			tab.Shot("things-"+s.scene+"-ar", webtest.Phone390, webtest.Light)
+		})
+	}
+}
