@@ -344,6 +344,7 @@ func (s *sources) text(file, text string) {
 	}
 	for _, m := range asking.FindAllStringSubmatch(text, -1) {
 		if isID.MatchString(m[1]) {
+			s.literal(m[1]) // in an attribute, whose quotes hide it from the other pattern
 			s.asked[m[1]] = file
 		}
 	}
