@@ -54,6 +54,8 @@ type Store struct {
 	Sessions    *PageSessions
 	Notices     *Notices
 	Pushes      *Pushes
+	Operators   *Operators
+	Overview    *Overview
 	Circles     *Circles
 
 	state, log *file
@@ -81,7 +83,8 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		Accounts: &Accounts{state}, Identities: &Identities{state}, KeyPackages: &KeyPackages{state},
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
 		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
-		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state}, Circles: &Circles{log},
+		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state},
+		Operators: &Operators{state}, Overview: &Overview{state, log}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil
 }
