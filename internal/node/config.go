@@ -37,6 +37,9 @@ type Config struct {
 	// Proxy believes the last X-Forwarded-For of a proxy on this machine
 	// for limits per address.
 	Proxy bool `json:"proxy,omitempty"`
+	// Contact is how to reach the operator, mailto: or https:; it stands on
+	// public pages. Without one they name abuse@ the authority (RFC 2142).
+	Contact string `json:"contact,omitempty"`
 	// LiveSockets bounds the live sockets at a time, default 20,000.
 	LiveSockets int `json:"liveSockets,omitempty"`
 
@@ -93,6 +96,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.TLSCert != "" && c.Loopback() {
 		return c, errors.New("open node: names under .localhost are spoken to in plain HTTP; give no TLS certificate")
+	}
+	if !strings.HasPrefix(c.Contact, "mailto:") && !strings.HasPrefix(c.Contact, "https://") && c.Contact != "" {
+		return c, errors.New("open node: the contact begins with mailto: or https://")
 	}
 	if c.Listen == "" {
 		c.Listen, c.defaultListen = DefaultListen, true

@@ -156,7 +156,8 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	}
 	n.portal, err = portal.New(portal.Config{
 		Authority: c.Authority, Version: c.Version, TLS: !c.Loopback(), Clock: c.Clock, Log: c.Log,
-		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(),
+		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(), Contact: c.Contact,
+		Notice: n.door.Notice, Session: n.door.PageSession, MayCarry: n.door.AdmitAccount, Loopback: c.Loopback(), LAN: c.Loopback(),
 	})
 	if err != nil {
 		return err
@@ -242,6 +243,7 @@ func (n *Node) drain() {
 		_ = n.server.Close()
 	}
 	n.door.Stop(ctx)
+	n.portal.Stop()
 }
 
 // Close stops serving and closes the databases. It may be called twice.
@@ -268,6 +270,9 @@ func (n *Node) release() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopWait)
 		n.door.Stop(ctx)
 		cancel()
+	}
+	if n.portal != nil {
+		n.portal.Stop()
 	}
 	if n.peer != nil {
 		n.peer.Close()

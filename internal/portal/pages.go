@@ -128,14 +128,17 @@ func (p *Portal) counts(ctx context.Context) (Counts, error) {
 // getMy is the shell of the portal: it is the same for everybody, shows at
 // once, and is filled by the script.
 func (p *Portal) getMy(w http.ResponseWriter, r *http.Request) {
-	p.shell(w, r, "my.js", "my.html")
+	p.shell(w, r, shellOf{script: "my.js", page: "my.html", title: "portal.my.title"})
 }
 
+// shellOf names the parts of a page that a script fills.
+type shellOf struct{ script, page, title string }
+
 // shell answers with a page that a script fills, or says how to build it.
-func (p *Portal) shell(w http.ResponseWriter, r *http.Request, script, page string) {
+func (p *Portal) shell(w http.ResponseWriter, r *http.Request, s shellOf) {
 	f := p.frame(w, r)
-	f.Title = p.words(f.Lang)("portal.my.title")
-	f.Script = p.assets.paths[script]
+	f.Title = p.words(f.Lang)(s.title)
+	f.Script = p.assets.paths[s.script]
 	if f.Script == "" {
 		w.Header().Set("Content-Security-Policy", scriptless())
 		p.show(w, http.StatusServiceUnavailable, "unbuilt.html", f.Lang, f)
@@ -149,7 +152,7 @@ func (p *Portal) shell(w http.ResponseWriter, r *http.Request, script, page stri
 	}
 	f.Assets = string(names)
 	w.Header().Set("Cache-Control", "no-cache")
-	p.show(w, http.StatusOK, page, f.Lang, f)
+	p.show(w, http.StatusOK, s.page, f.Lang, f)
 }
 
 // missing answers for an asset or page that is not there.

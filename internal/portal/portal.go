@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -13,6 +14,8 @@ import (
 
 	"primum/identity"
 	"primum/internal/clock"
+	"primum/internal/wire"
+	"primum/internal/words"
 )
 
 // Config says what a portal shows. Authority, Clock, Log and Next are needed.
@@ -35,6 +38,28 @@ type Config struct {
 	Admit func(*http.Request) (time.Duration, bool)
 	// Counts are the numbers on the start page; nil shows none.
 	Counts func(context.Context) (Counts, error)
+	// Notice reads a thing's public page; its error is store.ErrNotFound where
+	// there is none. nil: this portal has none.
+	Notice func(ctx context.Context, id string) (wire.Notice, error)
+	// Contact is how to reach the operator: mailto: or https:, or empty.
+	Contact string
+
+	// Session names the account whose page sent a request; nil: nobody has one.
+	Session func(*http.Request) (account string, ok bool)
+	// MayCarry limits what is carried for one account; nil does not limit.
+	MayCarry func(account string) (time.Duration, bool)
+	// Loopback allows to carry to this machine and private networks: a node
+	// under .localhost.
+	Loopback bool
+	// Alone is `primum app`: one person's own machine, where no session is
+	// needed and no node is at home.
+	Alone bool
+	// Own are host names that may have private addresses, for Alone.
+	Own []string
+	// LAN carries to edges on the local network.
+	LAN bool
+	// TLSConfig is for carried requests; nil: the system's authorities.
+	TLSConfig *tls.Config
 	// Since is when the node was started, for the start page.
 	Since time.Time
 }
@@ -45,9 +70,15 @@ type Portal struct {
 	base    string // of the node, without a final slash
 	origin  string // of the pages
 	mux     *http.ServeMux
+	link    *http.ServeMux // of the link pages' origin
 	assets  *assets
 	pages   *template.Template
 	reports reports
+	carrier *carrier
+	said    map[string]*words.Words // by language
+	sockets sync.WaitGroup
+	ctx     context.Context // ends at Stop
+	cancel  context.CancelFunc
 
 	countsMu   sync.Mutex
 	lastCounts Counts    // guarded by countsMu
@@ -62,7 +93,7 @@ func New(cfg Config) (*Portal, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.Real()
 	}
-	p := &Portal{cfg: cfg, base: identity.BaseURL(cfg.Authority), mux: http.NewServeMux()}
+	p := &Portal{cfg: cfg, base: identity.BaseURL(cfg.Authority), mux: http.NewServeMux(), carrier: newCarrier(cfg)}
 	p.origin = p.base
 	if cfg.Host != "" {
 		p.origin = "http://" + cfg.Host
@@ -74,8 +105,21 @@ func New(cfg Config) (*Portal, error) {
 	if p.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("open portal: %w", err)
 	}
+	if p.said, err = allWords(); err != nil {
+		return nil, fmt.Errorf("open portal: %w", err)
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mount()
+	p.mountLink()
 	return p, nil
+}
+
+// Stop ends the carried sockets and waits for them.
+func (p *Portal) Stop() {
+	p.cancel()
+	p.sockets.Wait()
+	p.carrier.nodes.CloseIdleConnections()
+	p.carrier.lan.CloseIdleConnections()
 }
 
 // mount is all pages, in plain sight.
@@ -88,29 +132,49 @@ func (p *Portal) mount() {
 		"GET " + assetsPath + "{name}": p.getAsset,
 		"GET " + ManifestPath:          p.getManifest,
 		"POST " + reportPath:           p.postReport,
+		"GET /thing/{id}":              p.getThing,
 	} {
 		p.mux.HandleFunc(pattern, p.page(h))
 	}
 	p.mux.Handle("/", p.cfg.Next)
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP answers a request. What is carried is read as it was sent, before
+// the mux would clean its path.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mux.ServeHTTP(w, r)
+	switch {
+	case strings.HasPrefix(r.RequestURI, viaPath):
+		p.getVia(w, r)
+	case strings.HasPrefix(r.RequestURI, lanPath):
+		p.getLAN(w, r)
+	case p.isLink(r):
+		p.link.ServeHTTP(w, r)
+	default:
+		p.mux.ServeHTTP(w, r)
+	}
 }
 
 // page wraps what the portal itself answers: limits and headers.
 func (p *Portal) page(h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), p.cfg.TLS)
-		if p.cfg.Admit != nil {
-			if wait, ok := p.cfg.Admit(r); !ok {
-				tooMany(w, wait)
-				return
-			}
+		if p.admit(w, r) {
+			h(w, r)
 		}
-		h(w, r)
 	}
+}
+
+// admit counts a request towards its address's limit, and answers where that is
+// reached.
+func (p *Portal) admit(w http.ResponseWriter, r *http.Request) bool {
+	if p.cfg.Admit == nil {
+		return true
+	}
+	wait, ok := p.cfg.Admit(r)
+	if !ok {
+		tooMany(w, wait)
+	}
+	return ok
 }
 
 // Reports is how many reports of a violated content security policy came in.

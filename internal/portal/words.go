@@ -1,27 +1,21 @@
 package portal
 
-import (
-	_ "embed"
-	"encoding/json"
-	"fmt"
-	"strings"
-)
+import "primum/internal/words"
 
-//go:embed en.json
-var english []byte
-
-// words gives the sentences of a language.
-func (p *Portal) words(string) func(id string, pairs ...any) string {
-	var all map[string]any
-	_ = json.Unmarshal(english, &all)
-	return func(id string, pairs ...any) string {
-		s, ok := all[id].(string)
-		if !ok {
-			return id
+// allWords reads the catalogue of each language once.
+func allWords() (map[string]*words.Words, error) {
+	all := map[string]*words.Words{}
+	for _, l := range languages() {
+		w, err := words.New(l)
+		if err != nil {
+			return nil, err
 		}
-		for i := 0; i+1 < len(pairs); i += 2 {
-			s = strings.ReplaceAll(s, "{{."+fmt.Sprint(pairs[i])+"}}", fmt.Sprint(pairs[i+1]))
-		}
-		return s
+		all[l] = w
 	}
+	return all, nil
+}
+
+// words gives the sentences of one of the languages.
+func (p *Portal) words(language string) func(id string, pairs ...any) string {
+	return p.said[language].Get
 }

@@ -23,3 +23,9 @@ func secure(h http.Header, tls bool) {
 func (d *Door) Admit(r *http.Request) (wait time.Duration, ok bool) {
 	return d.perAddress.take(d.addressOf(r))
 }
+
+// AdmitAccount counts a request that the portal carries for an account towards
+// its limit, and says how long to wait where that is reached.
+func (d *Door) AdmitAccount(account string) (wait time.Duration, ok bool) {
+	return d.perAccount.take("a" + account)
+}
