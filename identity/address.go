@@ -7,9 +7,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/idna"
-	"golang.org/x/text/secure/precis"
 )
 
 // Address is an account: user@authority, in the one form that is compared.
@@ -49,7 +46,7 @@ func parseUser(s string) (string, error) {
 	if len(s) > maxUser {
 		return "", fmt.Errorf("%w: the name has more than %d bytes", ErrAddress, maxUser)
 	}
-	u, err := precis.UsernameCaseMapped.String(s)
+	u, err := mapUser(s)
 	if err != nil || u == "" || len(u) > maxUser {
 		return "", fmt.Errorf("%w: %q can't be a name", ErrAddress, clip(s))
 	}
@@ -72,12 +69,7 @@ func ParseAuthority(s string) (string, error) {
 	if host == "" || len(s) > maxAuthority {
 		return "", fmt.Errorf("%w: the domain must have 1 to %d bytes", ErrAddress, maxAuthority)
 	}
-	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
-	ascii, err := profile.ToASCII(host)
-	if err == nil {
-		// What maps to something that maps on has no one form.
-		_, err = profile.ToASCII(ascii)
-	}
+	ascii, err := hostToASCII(host)
 	if err != nil || !utf8.ValidString(host) || strings.HasSuffix(ascii, ".") {
 		return "", fmt.Errorf("%w: %q can't be a domain", ErrAddress, clip(host))
 	}
@@ -127,7 +119,7 @@ func (a Address) String() string {
 // Display is the form for people: the domain in its own script.
 func (a Address) Display() string {
 	host, port, colon := strings.Cut(a.Authority, ":")
-	if u, err := idna.Display.ToUnicode(host); err == nil {
+	if u, err := hostToUnicode(host); err == nil {
 		host = u
 	}
 	if colon {
