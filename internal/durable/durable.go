@@ -119,3 +119,12 @@ func clearTemps(dir string) error {
 	}
 	return nil
 }
+
+// syncDir makes a rename or removal in dir last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -20,12 +20,3 @@ func tryLock(f *os.File) error {
 		return err
 	}
 }
-
-// syncDir makes a rename or removal in dir last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
