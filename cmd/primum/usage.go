@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usage is what -h prints below a command's text; the headings are put in by
+// helpTemplate is what -h prints below a command's text; the headings are put in by
 // speakUsage.
-const usage = `HEAD_USAGE{{if .Runnable}}
+const helpTemplate = `HEAD_USAGE{{if .Runnable}}
   {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} [command]{{end}}{{if .HasExample}}
 
@@ -31,7 +31,7 @@ func (a *app) speakUsage(root *cobra.Command) {
 	root.SetUsageTemplate(strings.NewReplacer(
 		"HEAD_USAGE", w.Get("usage.usage"), "HEAD_EXAMPLES", w.Get("usage.examples"),
 		"HEAD_COMMANDS", w.Get("usage.commands"), "HEAD_FLAGS", w.Get("usage.flags"), "HEAD_GLOBAL", w.Get("usage.global"),
-	).Replace(usage))
+	).Replace(helpTemplate))
 	root.PersistentFlags().BoolP("help", "h", false, w.Get("flag.help"))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
