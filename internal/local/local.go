@@ -47,6 +47,7 @@ type world struct {
 	owner    string // address
 	adviser  string
 	register string // pointer file for the CLI
+	portal   string // address that opens the owner's portal
 }
 
 // Run starts everything, shows the first shared value, and goes on until the

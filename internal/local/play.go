@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"primum/circle"
 	"primum/client"
+	"primum/client/keys"
 	"primum/client/vault"
 	"primum/grant"
 	"primum/identity"
@@ -45,6 +47,9 @@ func (w *world) play(ctx context.Context) error {
 	}
 	id, err := w.give(ctx, owner.client)
 	if err != nil {
+		return err
+	}
+	if err := w.keep(ctx, owner); err != nil {
 		return err
 	}
 	return w.firstValue(ctx, adviser.client, id)
@@ -133,6 +138,29 @@ func (w *world) give(ctx context.Context, owner *client.Client) (string, error) 
 	return id, owner.Opened(ctx, id)
 }
 
+// keep lets a browser become a further client of the owner: the identity key,
+// wrapped under a phrase that the printed address carries behind its "#", which
+// no browser sends.
+func (w *world) keep(ctx context.Context, owner *person) error {
+	words, err := keys.NewPhrase(rand.Reader)
+	if err != nil {
+		return fmt.Errorf("make a recovery phrase: %w", err)
+	}
+	k, err := owner.vault.Keep(phrase, words, rand.Reader)
+	if err != nil {
+		return fmt.Errorf("wrap the identity key: %w", err)
+	}
+	b, err := k.Bytes()
+	if err != nil {
+		return fmt.Errorf("write the wrapped key: %w", err)
+	}
+	if err := owner.client.Home.PutKeep(ctx, b); err != nil {
+		return fmt.Errorf("leave the wrapped key at the node: %w", err)
+	}
+	w.portal = w.h.node.BaseURL() + "/my#/restore/" + w.owner + "/" + strings.ReplaceAll(words, " ", "-")
+	return nil
+}
+
 // waitFor asks until the anchor has described the thing.
 func waitFor(ctx context.Context, c *client.Client, what string) (client.Target, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -167,7 +195,9 @@ func (w *world) printScreen() {
 	w.say("everything is in   %s", w.dir)
 	w.say("node H (carries)   %s/     its files: %s", w.h.node.BaseURL(), filepath.Join(w.dir, "node-h"))
 	w.say("node S (adviser's) %s/     its files: %s", w.s.node.BaseURL(), filepath.Join(w.dir, "node-s"))
-	w.say("\nTry in a second terminal:\n")
+	w.say("\nOpen the owner's portal in a browser (this address holds the key to it):\n\n  %s\n", w.portal)
+	w.say("Make an account of your own: %s/my\n", w.h.node.BaseURL())
+	w.say("Try in a second terminal:\n")
 	for _, c := range [][2]string{
 		{"what the adviser sees, live", "watch " + shared + " --as " + w.adviser},
 		{"the same value beside what node H stores", "local bytes"},

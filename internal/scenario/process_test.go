@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"primum/internal/webtest"
 )
 
 // childRole names the part that this test binary plays when a test has started
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(childRole); role != "" {
 		os.Exit(playRole(role))
 	}
-	os.Exit(m.Run())
+	os.Exit(webtest.Main(m))
 }
 
 // playRole reads its configuration, one line of JSON, from standard input, and

@@ -44,29 +44,42 @@ func newWorld(t *testing.T) *world {
 // person signs up at a node, with keys on their own disk.
 func (w *world) person(t *testing.T, n *node.Node, user string, kind identity.Kind, name string) *client.Client {
 	t.Helper()
+	v := signUp(t, n, w.clock, user, kind, name)
+	w.vaults[v.Address()] = v
+	return w.open(t, v.Address())
+}
+
+// signUp opens an account at a node, with keys on a disk of its own.
+func signUp(t *testing.T, n *node.Node, c clock.Clock, user string, kind identity.Kind, name string) *vault.Vault {
+	t.Helper()
 	a, err := identity.ParseAddress(user + "@" + n.Authority())
 	if err != nil {
 		t.Fatal(err)
 	}
 	v, _, err := vault.Create(t.TempDir(), vault.New{
-		Address: a, Kind: kind, Name: name, Passphrase: "a phrase", WorkFactor: 10, Now: w.clock.Now(), Holder: "test",
+		Address: a, Kind: kind, Name: name, Passphrase: "a phrase", WorkFactor: 10, Now: c.Now(), Holder: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = v.Close() })
-	o := w.options(t, v)
+	o := optionsOf(t, v, c)
 	if err := (client.Node{Calls: o.Calls, Authority: a.Authority}).NewAccount(t.Context(), wire.NewAccount{Identity: v.Document()}); err != nil {
 		t.Fatal(err)
 	}
-	w.vaults[a.String()] = v
-	return w.open(t, a.String())
+	return v
 }
 
 // open opens the client of a person, who may have been away.
 func (w *world) open(t *testing.T, address string) *client.Client {
 	t.Helper()
-	c, err := client.Open(t.Context(), w.options(t, w.vaults[address]))
+	return openClient(t, w.options(t, w.vaults[address]))
+}
+
+// openClient opens a client until the test ends, and waits for all there is.
+func openClient(t *testing.T, o client.Options) *client.Client {
+	t.Helper()
+	c, err := client.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +90,17 @@ func (w *world) open(t *testing.T, address string) *client.Client {
 
 func (w *world) options(t *testing.T, v *vault.Vault) client.Options {
 	t.Helper()
+	return optionsOf(t, v, w.clock)
+}
+
+func optionsOf(t *testing.T, v *vault.Vault, c clock.Clock) client.Options {
+	t.Helper()
 	transport := nethttp.New(nethttp.Options{LAN: true}) // all hosts are here
 	o, err := v.Options(transport)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Calls.Clock, o.LAN = w.clock, transport
+	o.Calls.Clock, o.LAN = c, transport
 	return o
 }
 
@@ -109,7 +127,12 @@ func (w *world) runEdgeUntil(t *testing.T, config edge.Config) (e *edge.Edge, st
 	if config.Dir == "" {
 		config.Dir = filepath.Join(t.TempDir(), "edge")
 	}
-	calls := client.Calls{Transport: nethttp.New(nethttp.Options{}), Clock: w.clock}
+	return runEdgeBy(t, config, client.Calls{Transport: nethttp.New(nethttp.Options{}), Clock: w.clock})
+}
+
+// runEdgeBy starts an edge that reaches nodes by calls.
+func runEdgeBy(t *testing.T, config edge.Config, calls client.Calls) (e *edge.Edge, stop func()) {
+	t.Helper()
 	config.Drive = func(ctx context.Context, a *circle.Anchor, take func(circle.Event) error) error {
 		return client.RunAnchor(ctx, a, client.AnchorOptions{Calls: calls, Take: take})
 	}
