@@ -3,17 +3,22 @@
 
 import { ScriptedEngine, type Scene } from "./engine/scripted";
 import { load } from "./lib/words";
+import { scenes as consent } from "./scenes/consent";
+import { addressOf, scenes as guest } from "./scenes/guest";
 import { scenes as things } from "./scenes/things";
 import { app } from "./ui/app";
+import { guestCtx, guestPage } from "./ui/guest";
 
 declare global {
 	interface Window {
 		/** The hand of a test. */
 		engine: ScriptedEngine;
+		/** Reads the QR code of a picture (PNG, base64), as a camera would see it. */
+		readQR(png: string): Promise<string | undefined>;
 	}
 }
 
-const scenes: Readonly<Record<string, Scene>> = { ...things };
+const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...guest };
 
 async function main(): Promise<void> {
 	const { lang } = document.documentElement;
@@ -22,8 +27,15 @@ async function main(): Promise<void> {
 	const root = document.getElementById("app");
 	if (!root || !scene) throw new Error(`no scene ${name}`);
 	if (scene.at && location.hash === "") history.replaceState(null, "", "#/" + scene.at);
+	window.readQR = async (png) => {
+		const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
+		const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+		return (await (await import("./ui/qr-read")).reader()).read(bitmap);
+	};
 	window.engine = new ScriptedEngine(scene);
-	app(window.engine, await load(lang), lang, root);
+	const t = await load(lang);
+	if (name.startsWith("guest-")) guestPage(guestCtx(window.engine, t, lang), root, addressOf(name));
+	else app(window.engine, t, lang, root);
 }
 
 void main();

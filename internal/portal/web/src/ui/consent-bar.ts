@@ -1,5 +1,6 @@
 // The time of a grant as a bar: from its start to its end, with a mark at now.
 import type { GrantInfo } from "../engine/api.gen";
+import { locale } from "../lib/format";
 import { h } from "../lib/h";
 import type { Ctx } from "./ctx";
 import { dayWords } from "./consent-until";
@@ -28,7 +29,7 @@ export function spanBar(ctx: Ctx, g: Pick<GrantInfo, "from" | "until" | "state">
 /** "in 6 days": how long it still runs. */
 export function leftWords(ctx: Ctx, until: Date, now: Date): string {
 	const seconds = (until.getTime() - now.getTime()) / 1000;
-	const format = new Intl.RelativeTimeFormat(ctx.lang, { numeric: "auto" });
+	const format = new Intl.RelativeTimeFormat(locale(ctx.lang), { numeric: "auto" });
 	if (Math.abs(seconds) < 90 * 60) return format.format(Math.round(seconds / 60), "minute");
 	if (Math.abs(seconds) < 36 * 3600) return format.format(Math.round(seconds / 3600), "hour");
 	return format.format(Math.round(seconds / 86400), "day");

@@ -1,12 +1,12 @@
 // The precision slider with its picture: one's own yesterday as the other would
 // have seen it.
+import { locale } from "../lib/format";
 import type { Precision, PreviewResult, Ref } from "../engine/api.gen";
-import { field } from "../lib/form";
 import { fill, h, text, type Child } from "../lib/h";
 import type { Ctx } from "./ctx";
 import { clocksFor, fineWords, roundsFor, seconds, withClock, withUnit } from "./consent-fine";
 import { segments } from "./consent-parts";
-import { previewPlot, previewTable, range } from "./consent-plot";
+import { numberOf, previewPlot, previewTable, range } from "./consent-plot";
 
 export interface Choice {
 	readonly element: HTMLElement;
@@ -30,12 +30,14 @@ class Slider {
 	private ref: Ref | undefined;
 	private unit = "";
 	private numeric = true;
+	private room = 0; // pixels, inline
 	private turn = 0; // the newest question; older answers are dropped
 	private preview: PreviewResult | undefined;
 	private readonly said = h("p", { class: "fine-words", "aria-live": "polite", test: "fine-words" });
 	private readonly picture = h("div", { class: "preview", test: "preview" });
 	private readonly table = h("div", { class: "scroll", tabindex: 0, role: "region" });
 	private readonly more = h("div", { class: "fine-more" });
+	private readonly moreBox = h("details", { class: "fine-more-box", hidden: true, test: "fine-more" });
 	private readonly range: HTMLInputElement;
 
 	constructor(private readonly ctx: Ctx, private readonly asked: Precision | undefined, private now: Precision, private readonly changed: () => void) {
@@ -46,6 +48,8 @@ class Slider {
 			type: "range", min: 0, max: this.clocks.length - 1, step: 1, value: this.clocks.indexOf(clock),
 			class: "fine-range", test: "fine-range", on: { input: () => this.slide() },
 		});
+		this.watchWidth();
+		fill(this.moreBox, h("summary", null, ctx.t("consent.fine.more")), this.more);
 		this.table.setAttribute("aria-label", ctx.t("consent.table.name"));
 	}
 
@@ -55,10 +59,11 @@ class Slider {
 
 	private element(): HTMLElement {
 		const { t } = this.ctx;
-		const slider = h("div", { class: "fine-slider" }, field(t("consent.fine.label"), this.range),
+		this.range.setAttribute("aria-label", t("consent.fine.label"));
+		const slider = h("div", { class: "fine-slider" }, this.range,
 			h("div", { class: "fine-ends", "aria-hidden": "true" }, h("span", null, t(this.asked ? "consent.fine.asked" : "consent.fine.finest")), h("span", null, t("consent.fine.coarsest"))));
 		slider.hidden = this.clocks.length < 2;
-		return h("div", { class: "fine", test: "fine" }, this.said, this.picture, slider, this.more,
+		return h("div", { class: "fine", test: "fine" }, this.said, this.picture, slider, this.moreBox,
 			h("details", { test: "preview-table" }, h("summary", null, t("consent.table.show")), this.table));
 	}
 
@@ -102,24 +107,37 @@ class Slider {
 		}
 	}
 
+	/** Draws again when there is more or less room: letters keep their size. */
+	private watchWidth(): void {
+		const watch = new ResizeObserver(() => {
+			const room = this.picture.clientWidth;
+			if (room === this.room || !this.preview || !this.picture.querySelector("figure")) return;
+			this.room = room;
+			fill(this.picture, this.figure(this.preview));
+		});
+		watch.observe(this.picture);
+		this.ctx.signal.addEventListener("abort", () => watch.disconnect(), { once: true });
+	}
+
 	private draw(answer: PreviewResult): void {
 		const { t, lang } = this.ctx;
 		const p = { ...answer, words: fineWords(t, lang, this.now, this.unit) };
 		const first = this.preview === undefined;
 		this.preview = p;
-		if (p.own.length === 0) {
-			fill(this.picture, h("p", { class: "preview-none" }, t("consent.preview.none")));
-		} else {
-			fill(this.picture, this.figure(p));
-		}
+		const drawn = p.own.some((q) => numberOf(q) !== undefined);
+		if (drawn) fill(this.picture, this.figure(p));
+		else fill(this.picture, h("p", { class: "preview-none" }, t(p.own.length > 0 ? "consent.preview.words" : "consent.preview.none")));
 		fill(this.table, previewTable(t, lang, p, seconds(this.now.every)));
-		if (first) fill(this.more, ...this.moreFields(p));
+		if (!first) return;
+		const fields = this.moreFields(p);
+		this.moreBox.hidden = fields.length === 0;
+		fill(this.more, ...fields);
 	}
 
 	private figure(p: PreviewResult): HTMLElement {
 		const { t, lang } = this.ctx;
-		const day = new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long" }).format(Date.parse(p.from));
-		return h("figure", null, previewPlot(t, lang, p, seconds(this.now.every)),
+		const day = new Intl.DateTimeFormat(locale(lang), { weekday: "long", day: "numeric", month: "long" }).format(Date.parse(p.from));
+		return h("figure", null, previewPlot(t, lang, p, seconds(this.now.every), Math.max(280, this.picture.clientWidth - 24 || 640)),
 			h("figcaption", null, h("span", { class: "key own" }, t("consent.preview.own")), h("span", { class: "key seen" }, t("consent.preview.seen")),
 				h("span", { class: "key-day" }, day)));
 	}
@@ -129,7 +147,7 @@ class Slider {
 		if (!this.numeric || p.own.length === 0) return [];
 		const fields: Child[] = [];
 		if (!this.asked) fields.push(this.statField());
-		const [min, max] = range(p.own.map((q) => ({ n: q.number ?? undefined })));
+		const [min, max] = range(p.own.map((q) => ({ n: numberOf(q) })));
 		const rounds = roundsFor(min, max, this.asked?.round ?? 0);
 		if (rounds.length > 1) fields.push(this.roundField(rounds));
 		return fields;

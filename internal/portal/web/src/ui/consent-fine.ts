@@ -1,6 +1,7 @@
 // How fine values are shared: the steps a person can choose, and what they are
 // called. No page in here, so that it can be read at once.
 import type { Precision } from "../engine/api.gen";
+import { locale } from "../lib/format";
 import type { T } from "../lib/words";
 
 /** The clocks offered, finest first. "" is on change: no clock at all. */
@@ -31,11 +32,11 @@ export function roundsFor(min: number, max: number, least = 0): number[] {
 	const span = max - min || Math.abs(max) || 1;
 	const top = Math.floor(Math.log10(span));
 	const steps = least > 0 ? [least] : [0];
-	for (let k = top - 2; k <= top + 1; k++) {
+	for (let k = top - 2; k <= top; k++) {
 		const step = Number(`1e${k}`);
-		if (step > least) steps.push(step);
+		if (step > least && step <= span / 2) steps.push(step);
 	}
-	return steps.slice(0, 5);
+	return steps;
 }
 
 /** A precision with this clock; a clock needs a statistic, a change has none. */
@@ -67,12 +68,12 @@ export function everyWords(t: T, lang: string, clock: string): string {
 /** "15 minutes", "1 hour, 30 minutes", in the page's language. */
 export function spanWords(lang: string, clock: string): string {
 	const parts = [...clock.matchAll(/(\d+)([smhdw])/g)].filter(([, n]) => Number(n) > 0).map(([, n, unit]) =>
-		new Intl.NumberFormat(lang, { style: "unit", unit: unitNames[unit ?? ""] ?? "second", unitDisplay: "long" }).format(Number(n)));
-	return new Intl.ListFormat(lang, { type: "unit" }).format(parts);
+		new Intl.NumberFormat(locale(lang), { style: "unit", unit: unitNames[unit ?? ""] ?? "second", unitDisplay: "long" }).format(Number(n)));
+	return new Intl.ListFormat(locale(lang), { type: "unit" }).format(parts);
 }
 
 /** A number with its unit, kept together. */
 export function withUnit(lang: string, n: number, unit: string): string {
-	const said = new Intl.NumberFormat(lang, { maximumFractionDigits: 6 }).format(n);
+	const said = new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 6 }).format(n);
 	return unit ? `${said}\u00a0${unit}` : said;
 }

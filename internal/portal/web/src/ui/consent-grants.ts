@@ -88,7 +88,7 @@ class Cards {
 function stateMark(ctx: Ctx, g: GrantInfo): Child {
 	const marks: Child[] = [];
 	if (g.browser) marks.push(h("span", { class: "chip", test: "browser" }, ctx.t("consent.mark.browser")));
-	if (g.state !== "running") marks.push(h("span", { class: `chip ${g.state}`, test: "grant-state" }, ctx.t("consent.state." + g.state)));
+	if (g.state !== "running" && !(g.stop && !g.stop.lockTwo)) marks.push(h("span", { class: `chip ${g.state}`, test: "grant-state" }, ctx.t("consent.state." + g.state)));
 	return marks.length > 0 ? h("p", { class: "chips" }, marks) : null;
 }
 

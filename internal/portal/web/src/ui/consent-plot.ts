@@ -1,12 +1,12 @@
 // The picture of a choice: one's own day, and over it what the other would have
 // seen of it. And the same as a table.
 import type { Point, PreviewResult } from "../engine/api.gen";
+import { locale } from "../lib/format";
 import { h, svg } from "../lib/h";
 import type { T } from "../lib/words";
 import { withUnit } from "./consent-fine";
 
-const width = 640;
-const height = 220;
+const height = 200;
 const edge = { start: 4, end: 4, top: 12, bottom: 22 };
 const columns = 320; // of the own line; finer is not seen
 
@@ -17,25 +17,35 @@ interface Sample {
 }
 
 interface Scale {
+	readonly width: number;
 	x(at: number): number;
 	y(n: number): number;
 }
 
-/** The two lines of a preview. window is the asker's clock in seconds, 0 on change. */
-export function previewPlot(t: T, lang: string, p: PreviewResult, window: number): SVGElement {
+/** The two lines of a preview, drawn for a place so many pixels wide. window is
+ * the asker's clock in seconds, 0 on change. */
+export function previewPlot(t: T, lang: string, p: PreviewResult, window: number, width: number): SVGElement {
 	const own = samples(p.own), seen = samples(p.seen);
 	const from = Date.parse(p.from), to = Date.parse(p.to);
-	const s = scale([...own, ...seen], from, to);
+	const s = scale([...own, ...seen], from, to, width);
+	const truth = p.own.some((q) => typeof q.value === "boolean");
+	const ownPath = thin(own, from, to);
 	const title = svg("title", null, t("consent.plot.title", { Words: p.words }));
 	return svg("svg", { class: "preview-plot", viewBox: `0 0 ${width} ${height}`, role: "img", test: "preview-plot" }, title,
-		hours(lang, from, to, s), levels(lang, [...own, ...seen], s),
-		svg("path", { class: "own", d: line(thin(own, from, to), s) }),
+		hours(lang, from, to, s), levels(lang, [...own, ...seen], s, truth ? [t("consent.off"), t("consent.on")] : undefined),
+		svg("path", { class: "own", d: truth ? stairs(ownPath, s, to) : line(ownPath, s) }),
 		svg("path", { class: "seen", d: window > 0 ? treads(seen, window * 1000, s, from) : stairs(seen, s, to) }),
 		lonePoints(seen, window, s));
 }
 
 function samples(points: readonly Point[]): Sample[] {
-	return points.map((p) => ({ at: Date.parse(p.at), n: p.number ?? undefined }));
+	return points.map((p) => ({ at: Date.parse(p.at), n: numberOf(p) }));
+}
+
+/** The number of a value; on is 1 and off 0; of other values there is none. */
+export function numberOf(p: Point): number | undefined {
+	if (typeof p.number === "number" && Number.isFinite(p.number)) return p.number;
+	return typeof p.value === "boolean" ? Number(p.value) : undefined;
 }
 
 /** Least and greatest number, with room where there is only one. */
@@ -51,10 +61,11 @@ export function range(list: readonly { readonly n: number | undefined }[]): [num
 	return [min, max];
 }
 
-function scale(list: readonly Sample[], from: number, to: number): Scale {
+function scale(list: readonly Sample[], from: number, to: number, width: number): Scale {
 	const [min, max] = range(list);
 	const w = width - edge.start - edge.end, tall = height - edge.top - edge.bottom;
 	return {
+		width,
 		x: (at) => round(edge.start + w * Math.min(1, Math.max(0, (at - from) / (to - from || 1)))),
 		y: (n) => round(edge.top + tall * (1 - (n - min) / (max - min))),
 	};
@@ -124,7 +135,7 @@ function lonePoints(list: readonly Sample[], window: number, s: Scale): SVGEleme
 
 /** Marks every six hours of the clock here. */
 function hours(lang: string, from: number, to: number, s: Scale): SVGElement {
-	const format = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+	const format = new Intl.DateTimeFormat(locale(lang), { hour: "numeric" });
 	const first = new Date(from);
 	first.setMinutes(0, 0, 0);
 	const every = to - from > 12 * 3600e3 ? 6 : to - from > 3 * 3600e3 ? 2 : 1;
@@ -133,16 +144,17 @@ function hours(lang: string, from: number, to: number, s: Scale): SVGElement {
 		if (at <= from || new Date(at).getHours() % every !== 0) continue;
 		const x = s.x(at);
 		marks.push(svg("path", { d: `M${x} ${edge.top}V${height - edge.bottom}` }));
-		if (x > 24 && x < width - 24) marks.push(svg("text", { x, y: height - 6, "text-anchor": "middle" }, format.format(at)));
+		if (x > 24 && x < s.width - 24) marks.push(svg("text", { x, y: height - 6, "text-anchor": "middle" }, format.format(at)));
 	}
 	return svg("g", { class: "hours" }, marks);
 }
 
-function levels(lang: string, list: readonly Sample[], s: Scale): SVGElement {
-	const [min, max] = range(list);
+function levels(lang: string, list: readonly Sample[], s: Scale, names?: readonly [string, string]): SVGElement {
+	const [least, greatest] = range(list);
+	const [min, max] = names ? [0, 1] : [least, greatest];
 	const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(max - min))));
-	const format = new Intl.NumberFormat(lang, { maximumFractionDigits: digits });
-	const label = (n: number, dy: number): SVGElement => svg("text", { x: edge.start, y: s.y(n) + dy, class: "level" }, format.format(n));
+	const format = new Intl.NumberFormat(locale(lang), { maximumFractionDigits: digits });
+	const label = (n: number, dy: number): SVGElement => svg("text", { x: edge.start, y: s.y(n) + dy, class: "level" }, names?.[n] ?? format.format(n));
 	return svg("g", { class: "levels" }, label(max, -2), label(min, 14));
 }
 
@@ -152,7 +164,7 @@ const maxRows = 48;
 export function previewTable(t: T, lang: string, p: PreviewResult, window: number): HTMLElement {
 	const step = Math.max(1, Math.ceil(p.seen.length / maxRows));
 	const rows = p.seen.filter((_, i) => (p.seen.length - 1 - i) % step === 0);
-	const time = new Intl.DateTimeFormat(lang, { weekday: "short", hour: "2-digit", minute: "2-digit", second: window > 0 && window < 60 ? "2-digit" : undefined });
+	const time = new Intl.DateTimeFormat(locale(lang), { weekday: "short", hour: "2-digit", minute: "2-digit", second: window > 0 && window < 60 ? "2-digit" : undefined });
 	const unit = p.unit ?? "";
 	let i = 0;
 	const ownAt = (at: number): Point | undefined => {

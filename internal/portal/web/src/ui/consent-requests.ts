@@ -98,9 +98,11 @@ class Decision {
 	content(): Child[] {
 		const { ctx, r } = this;
 		const name = nameOf({ account: r.from, name: r.name });
-		const head = who(ctx, { ...r, account: r.from });
+		const heading = this.view.querySelector("h1");
+		if (heading) fill(heading, ctx.t("consent.request.from", { Name: clean(name, 64) }));
+		const head = who(ctx, { ...r, account: r.from }, null);
 		const compare = r.compared ? null : compareBox(ctx, r.from, name, () => head.querySelector("[data-test=not-compared]")?.remove());
-		return [head, compare, this.parts.map((p) => p.element), this.terms(), this.notice(), this.answer(name)];
+		return [head, compare, this.terms(), this.parts.map((p) => p.element), this.notice(), this.answer(name)];
 	}
 
 	private terms(): HTMLElement {
@@ -123,8 +125,8 @@ class Decision {
 	private answer(name: string): HTMLElement {
 		const { t } = this.ctx;
 		const r = this.r;
-		const yes = h("button", { type: "button", class: "answer", test: "yes" }, t("consent.yes"));
-		const no = h("button", { type: "button", class: "answer", test: "no" }, t("consent.no"));
+		const yes = h("button", { type: "button", class: "decision", test: "yes" }, t("consent.yes"));
+		const no = h("button", { type: "button", class: "decision", test: "no" }, t("consent.no"));
 		yes.addEventListener("click", () => void busy(yes, () => this.give(name)));
 		no.addEventListener("click", () => void busy(no, () => this.refuse(name)));
 		const able = this.parts.every((p) => p.share() !== undefined);

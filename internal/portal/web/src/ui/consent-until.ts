@@ -1,4 +1,5 @@
 // Until when: as people say it, and as a date.
+import { locale } from "../lib/format";
 
 /** One answer to "until when?". */
 export interface Until {
@@ -39,7 +40,7 @@ export function toField(d: Date): string {
 export function dayWords(lang: string, d: Date, now: Date): string {
 	const day = lastDay(d);
 	const year = day.getFullYear() === now.getFullYear() ? undefined : "numeric";
-	return new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long", year }).format(day);
+	return new Intl.DateTimeFormat(locale(lang), { weekday: "long", day: "numeric", month: "long", year }).format(day);
 }
 
 /** A midnight belongs to the day that it ends. */

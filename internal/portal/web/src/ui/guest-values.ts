@@ -46,7 +46,7 @@ export function guestValues(ctx: Ctx, owner: string, signal: AbortSignal): HTMLE
 }
 
 function waiting(ctx: Ctx): Child {
-	return h("p", { class: "waiting card", role: "status", test: "guest-first" }, h("span", { class: "pulse", "aria-hidden": "true" }), ctx.t("link.first"));
+	return h("p", { class: "awaiting card", role: "status", test: "guest-first" }, h("span", { class: "pulse", "aria-hidden": "true" }), ctx.t("link.first"));
 }
 
 class GuestCard {

@@ -1,12 +1,15 @@
 // The guest's page: somebody opened a link, has no account, and has never heard
 // of any of this. Two words, then the values, then an end.
 import type { LinkGuest } from "../engine/api.gen";
-import { EngineError } from "../engine/engine";
+import { EngineError, type Engine } from "../engine/engine";
+import { formats } from "../lib/format";
 import { fill, h, text, type Child } from "../lib/h";
 import { icon } from "../lib/icons";
 import { clean } from "../lib/untrusted";
+import type { T } from "../lib/words";
 import { wordGrid } from "./consent-parts";
 import type { Ctx } from "./ctx";
+import { wrong } from "./errors";
 import { guestValues } from "./guest-values";
 import { state } from "./page";
 
@@ -25,6 +28,21 @@ export function linkIn(at: Pick<Location, "host" | "pathname" | "hash">): LinkAd
 	const secret = at.hash.slice(1);
 	if (room !== "l" || !part.test(id) || !part.test(secret)) return undefined;
 	return { node: at.host.replace(/^link\./, ""), id, secret };
+}
+
+/** What the guest's page needs of a view's surroundings: it is one view, never left. */
+export function guestCtx(engine: Engine, t: T, lang: string): Ctx {
+	const nothing = (): void => undefined;
+	return {
+		engine, t, lang, fmt: formats(lang), status: undefined,
+		signal: new AbortController().signal,
+		go: nothing, toast: nothing, failed: nothing, say: nothing,
+		wrong: (error) => wrong(t, error),
+		on: (listener) => void engine.on(listener),
+		title: (name) => {
+			document.title = `${name} – Primum`;
+		},
+	};
 }
 
 /** Shows the guest's page in root until the page is closed. */
@@ -102,7 +120,7 @@ class Guest {
 		this.stopValues = undefined;
 		fill(this.main, ...content);
 		const heading = this.main.querySelector<HTMLElement>("h1, h2");
-		document.title = `${heading?.textContent ?? this.ctx.t("link.title")} – Primum`;
+		this.ctx.title(heading?.textContent ?? this.ctx.t("link.title"));
 		if (first || !heading) return;
 		heading.tabIndex = -1;
 		heading.focus({ preventScroll: true });
@@ -114,7 +132,7 @@ class Guest {
 			h("h1", null, t("link.would", { Owner: owner })), account(g),
 			h("p", { class: "lead" }, t("link.tell", { Owner: owner })), wordGrid(g.words ?? "", "guest-words"),
 			h("p", null, t("link.then", { Owner: owner })),
-			h("p", { class: "waiting", role: "status" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("link.waiting", { Owner: owner })),
+			h("p", { class: "awaiting", role: "status" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("link.waiting", { Owner: owner })),
 			trust(this.ctx, this.link?.node ?? ""));
 	}
 

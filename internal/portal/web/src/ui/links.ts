@@ -82,7 +82,7 @@ function open(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 	return [
 		h("p", { class: "lead" }, t("consent.link.send")),
 		url === "" ? h("p", { class: "problem" }, t("consent.link.elsewhere")) : [h("div", { class: "qr-frame" }, qrCode(url, t("consent.link.qr"))), address(ctx, url)],
-		h("p", { class: "waiting", role: "status", test: "link-waiting" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("consent.link.waiting")),
+		h("p", { class: "awaiting", role: "status", test: "link-waiting" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("consent.link.waiting")),
 		h("p", { class: "soft" }, t("consent.link.once", { Date: ctx.fmt.dateTime(l.expires) })),
 		cancelButton(ctx, l, body, "consent.link.cancel"),
 	];
@@ -103,7 +103,7 @@ function address(ctx: Ctx, url: string): HTMLElement {
 /** Somebody is there: two words, and whether they agree. */
 function arrived(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 	const { t } = ctx;
-	const yes = h("button", { type: "button", class: "answer", test: "words-same" }, t("consent.link.same"));
+	const yes = h("button", { type: "button", class: "decision", test: "words-same" }, t("consent.link.same"));
 	const problem = h("div", null);
 	yes.addEventListener("click", () => void busy(yes, async () => {
 		try {
@@ -113,16 +113,16 @@ function arrived(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 			fill(problem, errorBox(ctx, err));
 		}
 	}));
-	const no = cancelButton(ctx, l, body, "consent.link.differ", "answer");
+	const no = cancelButton(ctx, l, body, "consent.link.differ", "decision");
 	return [h("p", { class: "lead", role: "status" }, t("consent.link.arrived")), wordGrid(l.words ?? "", "link-words"), h("p", null, t("consent.link.ask")), h("div", { class: "even answers" }, no, yes), problem];
 }
 
 function cancelButton(ctx: Ctx, l: LinkInfo, body: HTMLElement, label: string, kind = "quiet"): HTMLElement {
-	const button = h("button", { type: "button", class: kind, test: kind === "answer" ? "words-differ" : "link-cancel" }, ctx.t(label));
+	const button = h("button", { type: "button", class: kind, test: kind === "decision" ? "words-differ" : "link-cancel" }, ctx.t(label));
 	button.addEventListener("click", () => void busy(button, async () => {
 		try {
 			await ctx.engine.call("link.cancel", { id: l.id });
-			fill(body, kind === "answer" ? over(ctx, "consent.link.refused", "consent.link.refusedMore", "link-refused") : over(ctx, "consent.link.ended", "consent.link.endedMore", "link-ended"));
+			fill(body, kind === "decision" ? over(ctx, "consent.link.refused", "consent.link.refusedMore", "link-refused") : over(ctx, "consent.link.ended", "consent.link.endedMore", "link-ended"));
 		} catch (err) {
 			ctx.failed(err);
 		}

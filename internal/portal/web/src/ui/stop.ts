@@ -1,6 +1,7 @@
 // Stop: one press, then what happens is told as it happens. No question before
 // it: stopping must be as easy as giving, and a grant that was stopped by a slip
 // can be given again.
+import { locale } from "../lib/format";
 import type { GrantInfo, Stop } from "../engine/api.gen";
 import { icon } from "../lib/icons";
 import { fill, h, text, type Child } from "../lib/h";
@@ -136,7 +137,7 @@ function within(reported: number | undefined, passed: number): number {
 }
 
 function secondsWords(ctx: Ctx, s: number): string {
-	return ctx.t("consent.seconds", { Time: new Intl.NumberFormat(ctx.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(s) });
+	return ctx.t("consent.seconds", { Time: new Intl.NumberFormat(locale(ctx.lang), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(s) });
 }
 
 /** What a stop has come to, in sentences, with its receipt. */
