@@ -18,11 +18,17 @@ import (
 // for; the node's own limit is twice that.
 const sessionLife = 6 * time.Hour
 
-// carried is the transport of a page: what is for another authority is carried
-// by the page's own origin, which does that for holders of a session. The
-// client signs for a session when one is needed, and anew when it has ended.
+// carried is a transport of a page: what is for another authority, or for an
+// edge on the local network, is carried by the page's own origin, which does
+// that for holders of a session.
 type carried struct {
 	client.Transport
+	*pageSession
+}
+
+// pageSession is the session of a page at its own origin. The client signs for
+// one when it is needed, and anew when it has ended.
+type pageSession struct {
 	calls client.Calls // of the transport itself
 	own   string       // authority of the account
 	by    client.Key
@@ -31,16 +37,19 @@ type carried struct {
 	since time.Time  // of the session; zero: none
 }
 
-// sessionTransport is the engine's transport for an account.
-func (e *Engine) sessionTransport(k client.Keys) client.Transport {
+// sessionTransports are the engine's transports for an account: to nodes, and
+// to the local network, nil where there is none.
+func (e *Engine) sessionTransports(k client.Keys) (nodes, lan client.Transport) {
 	a, err := identity.ParseAddress(k.Address)
 	if e.o.Origin == "" || err != nil {
-		return e.o.Transport
+		return e.o.Transport, e.o.LAN
 	}
-	return &carried{
-		Transport: e.o.Transport, calls: e.calls(), own: a.Authority,
-		by: client.Key{ID: identity.ClientKeyID(a, k.Client), Signer: k.Signer},
+	s := &pageSession{calls: e.calls(), own: a.Authority, by: client.Key{ID: identity.ClientKeyID(a, k.Client), Signer: k.Signer}}
+	nodes = &carried{e.o.Transport, s}
+	if e.o.LAN != nil {
+		lan = &carried{e.o.LAN, s}
 	}
+	return nodes, lan
 }
 
 // Do implements client.Transport.
@@ -71,7 +80,7 @@ func (c *carried) Open(ctx context.Context, address string, subprotocols []strin
 	return c.Transport.Open(ctx, address, subprotocols)
 }
 
-func (c *carried) foreign(address string) bool {
+func (c *pageSession) foreign(address string) bool {
 	base := link.BaseURL(c.own)
 	return address != base && !strings.HasPrefix(address, base+"/")
 }
@@ -84,7 +93,7 @@ func notSigned(body []byte) bool {
 }
 
 // renew gets a session where there is none or an old one, or in any case.
-func (c *carried) renew(ctx context.Context, anyway bool) error {
+func (c *pageSession) renew(ctx context.Context, anyway bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.calls.Clock.Now()

@@ -57,9 +57,10 @@ func (e *Engine) openSession(a account) (*session, error) {
 	s.ctx, s.stop = context.WithCancel(e.ctx)
 	s.sandbox = newSandbox(e)
 	s.calls = e.calls()
-	s.calls.Transport = e.sessionTransport(a.keys)
+	nodes, lan := e.sessionTransports(a.keys)
+	s.calls.Transport = nodes
 	s.client, err = client.Open(s.ctx, client.Options{
-		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: e.o.LAN, Pace: e.o.Pace,
+		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: lan, Pace: e.o.Pace,
 		Link: s.linked, Heard: s.heard,
 	})
 	if err != nil {
