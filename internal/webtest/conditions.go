@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/security"
+	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
@@ -24,6 +25,19 @@ func (tab *Tab) Offline(off bool) {
 	tab.gate.setOffline(off)
 	tab.do("offline", call(network.OverrideNetworkState,
 		network.OverrideNetworkStateParams{Offline: off, DownloadThroughput: -1, UploadThroughput: -1}))
+}
+
+// Quota bounds what the page's origin may keep, in bytes; below zero it is as
+// before.
+func (tab *Tab) Quota(bytes float64) {
+	tab.t.Helper()
+	var origin string
+	tab.Eval("location.origin", &origin)
+	p := storage.OverrideQuotaForOriginParams{Origin: origin}
+	if bytes >= 0 {
+		p.QuotaSize = &bytes
+	}
+	tab.do("quota", call(storage.OverrideQuotaForOrigin, p))
 }
 
 // Grant gives the pages of the tab permissions, named as in the Permissions API:
