@@ -9,15 +9,6 @@ import { scenes as things } from "./scenes/things";
 import { app } from "./ui/app";
 import { guestCtx, guestPage } from "./ui/guest";
 
-declare global {
-	interface Window {
-		/** The hand of a test. */
-		engine: ScriptedEngine;
-		/** Reads the QR code of a picture (PNG, base64), as a camera would see it. */
-		readQR(png: string): Promise<string | undefined>;
-	}
-}
-
 const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...guest };
 
 async function main(): Promise<void> {

@@ -44,18 +44,24 @@ export function formats(language: string): Formats {
 	const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "narrow" });
 	const list = new Intl.ListFormat(lang, { type: "conjunction" });
 	const digits = (n: number): number => (Math.abs(n) >= 1000 ? 0 : Math.abs(n) >= 100 ? 1 : Math.abs(n) >= 10 ? 2 : 3);
+	// A date of somebody else may be none; that must stop nothing.
+	const by = (format: Intl.DateTimeFormat) => (at: string | Date): string => {
+		const when = new Date(at);
+		return Number.isNaN(when.getTime()) ? "–" : format.format(when);
+	};
 	return {
 		number: (n) => (numbers[digits(n)] ?? exact).format(n),
 		exact: (n) => exact.format(n),
-		date: (at) => date.format(new Date(at)),
-		time: (at) => time.format(new Date(at)),
-		dateTime: (at) => dateTime.format(new Date(at)),
-		dateTimeExact: (at) => dateTimeExact.format(new Date(at)),
+		date: by(date),
+		time: by(time),
+		dateTime: by(dateTime),
+		dateTimeExact: by(dateTimeExact),
 		ago: (at, now = Date.now()) => {
 			const seconds = (new Date(at).getTime() - now) / 1000;
-			const [unit, size] = step(seconds);
-			// A value of just now is zero seconds old, not in the future: clocks differ a little.
+			if (Number.isNaN(seconds)) return "–";
+			// A value of just now is not in the future: clocks differ a little.
 			if (seconds > -1 && seconds < 5) return relative.format(-0, "second");
+			const [unit, size] = step(seconds);
 			return relative.format(Math.trunc(seconds / size), unit);
 		},
 		span: (seconds) => {

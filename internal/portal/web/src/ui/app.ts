@@ -71,6 +71,7 @@ class Shell {
 		window.addEventListener("online", () => this.refresh());
 		window.addEventListener("offline", () => this.refresh());
 		this.show();
+		this.refresh();
 		void this.ask();
 	}
 

@@ -36,7 +36,7 @@ export class Series {
 
 	/** Takes a whole range, oldest first. */
 	reset(points: readonly Point[]): void {
-		this.points = points.slice(-most);
+		this.points = points.filter((point) => Number.isFinite(seconds(point))).slice(-most);
 		this.xs = this.points.map(seconds);
 		this.ys = this.points.map(figure);
 	}
@@ -44,7 +44,7 @@ export class Series {
 	/** Adds a newer point; false if it is not newer. */
 	add(point: Point): boolean {
 		const x = seconds(point);
-		if (x <= (this.xs.at(-1) ?? -Infinity)) return false;
+		if (!(x > (this.xs.at(-1) ?? -Infinity))) return false; // also what is no time
 		this.points.push(point);
 		this.xs.push(x);
 		this.ys.push(figure(point));

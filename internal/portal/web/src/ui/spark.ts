@@ -24,7 +24,7 @@ export class SparkElement extends HTMLElement {
 	/** Shows these points, oldest first. */
 	show(points: readonly Point[]): void {
 		if (!this.firstChild) this.build();
-		this.samples = points.slice(-most).map(sample);
+		this.samples = points.slice(-most).map(sample).filter((s) => Number.isFinite(s.at));
 		this.draw();
 	}
 
@@ -32,7 +32,7 @@ export class SparkElement extends HTMLElement {
 	add(point: Point): void {
 		const next = sample(point);
 		const last = this.samples.at(-1);
-		if (last && next.at <= last.at) return;
+		if (!Number.isFinite(next.at) || (last && next.at <= last.at)) return;
 		this.samples.push(next);
 		if (this.samples.length > most) this.samples.shift();
 		this.draw();

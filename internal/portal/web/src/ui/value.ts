@@ -48,7 +48,7 @@ export class AgeElement extends HTMLElement {
 
 	set(reading: Reading, point: Point | undefined): void {
 		if (!this.firstChild) this.append(this.time);
-		this.at = point ? Date.parse(point.at) : 0;
+		this.at = (point && Date.parse(point.at)) || 0;
 		if (point) this.time.dateTime = point.at;
 		this.time.title = point ? reading.fmt.dateTime(point.at) : "";
 		this.tick(reading, Date.now());
