@@ -37,6 +37,7 @@ type frame struct {
 	Script    string // path of the script, empty for pages without one
 	Icon      string
 	Assets    string // JSON: logical names and paths
+	LAN       bool   // edges on the local network can be reached
 	Languages []choice
 }
 
@@ -46,7 +47,7 @@ type choice struct{ Lang, Name, Href string }
 func (p *Portal) frame(w http.ResponseWriter, r *http.Request) frame {
 	l := p.language(w, r)
 	f := frame{
-		Lang: l, Dir: direction(l), Authority: p.cfg.Authority,
+		Lang: l, Dir: direction(l), Authority: p.cfg.Authority, LAN: p.cfg.LAN && !p.isLink(r),
 		Style: p.assets.paths["page.css"], Icon: p.assets.paths["icon.svg"],
 	}
 	for _, other := range languages() {

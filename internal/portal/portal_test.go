@@ -61,9 +61,16 @@ func open(t *testing.T, change ...func(*portal.Config)) *portal.Portal {
 	return p
 }
 
+// request is one as a server gets it.
+func request(method, host, target string, body io.Reader) *http.Request {
+	r := httptest.NewRequest(method, target, body)
+	r.Host, r.RequestURI = host, target
+	return r
+}
+
 // ask sends a request with headers given as pairs.
 func ask(h http.Handler, method, target string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, "http://h.localhost:8401"+target, nil)
+	r := request(method, "h.localhost:8401", target, nil)
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
