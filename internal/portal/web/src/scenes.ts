@@ -18,15 +18,18 @@ async function main(): Promise<void> {
 	const root = document.getElementById("app");
 	if (!root || !scene) throw new Error(`no scene ${name}`);
 	if (scene.at && location.hash === "") history.replaceState(null, "", "#/" + scene.at);
-	window.readQR = async (png) => {
-		const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
-		const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
-		return (await (await import("./ui/qr-read")).reader()).read(bitmap);
-	};
-	window.engine = new ScriptedEngine(scene);
+	const engine = new ScriptedEngine(scene);
+	Object.assign(window, { engine, readQR }); // the hands of a test
 	const t = await load(lang);
-	if (name.startsWith("guest-")) guestPage(guestCtx(window.engine, t, lang), root, addressOf(name));
-	else app(window.engine, t, lang, root);
+	if (name.startsWith("guest-")) guestPage(guestCtx(engine, t, lang), root, addressOf(name));
+	else app(engine, t, lang, root);
+}
+
+/** Reads the code in a picture (PNG in base64), as the camera's reader does. */
+async function readQR(png: string): Promise<string | undefined> {
+	const bytes = Uint8Array.from(atob(png), (c) => c.charCodeAt(0));
+	const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+	return (await (await import("./ui/qr-read")).reader()).read(bitmap);
 }
 
 void main();
