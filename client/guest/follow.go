@@ -14,8 +14,8 @@ import (
 // Follow takes a link of one's own as far as it goes by itself: until somebody
 // has come (Arrived) and, after that, until it is given or over. It calls
 // changed after every step and returns the link then. Without a network it
-// tries again, with growing pauses, until ctx ends.
-func (b *Book) Follow(ctx context.Context, id string, changed func(Kept)) (Kept, error) {
+// tries again, with growing pauses, until ctx ends, or until changed says no.
+func (b *Book) Follow(ctx context.Context, id string, changed func(Kept) (goOn bool)) (Kept, error) {
 	pauses := link.NewBackoff(b.pace, b.node.Rand, time.Second, time.Minute)
 	for {
 		k, err := b.Get(id)
@@ -23,13 +23,15 @@ func (b *Book) Follow(ctx context.Context, id string, changed func(Kept)) (Kept,
 			return k, err
 		}
 		asked := b.pace.Now()
-		next, err := b.step(ctx, k)
+		next, err := b.step(ctx, k, wire.MaxLinkWait)
 		switch {
 		case ctx.Err() != nil:
 			return k, ctx.Err()
 		case err == nil && next.State != k.State:
 			pauses.Reset()
-			changed(next)
+			if !changed(next) {
+				return next, nil
+			}
 		case err != nil || b.pace.Now().Sub(asked) < time.Second:
 			// A node that answers at once and says nothing new is not asked at once.
 			if err := pauses.Wait(ctx, link.RetryAfter(err), nil); err != nil {
@@ -39,8 +41,17 @@ func (b *Book) Follow(ctx context.Context, id string, changed func(Kept)) (Kept,
 	}
 }
 
+// Look asks the node once, without waiting, and does what is next.
+func (b *Book) Look(ctx context.Context, id string) (Kept, error) {
+	k, err := b.Get(id)
+	if err != nil || !k.State.Waits() {
+		return k, err
+	}
+	return b.step(ctx, k, 0)
+}
+
 // step asks the node once and does what is next.
-func (b *Book) step(ctx context.Context, k Kept) (Kept, error) {
+func (b *Book) step(ctx context.Context, k Kept, wait time.Duration) (Kept, error) {
 	if !b.node.Clock.Now().Before(k.Expires) && k.State != Arrived {
 		return b.end(k.ID, wire.LinkExpired)
 	}
@@ -51,7 +62,7 @@ func (b *Book) step(ctx context.Context, k Kept) (Kept, error) {
 	if k.State == Arrived {
 		after = wire.LinkRevealed
 	}
-	s, err := b.node.Link(ctx, k.ID, after, wire.MaxLinkWait)
+	s, err := b.node.Link(ctx, k.ID, after, wait)
 	if client.IsProblem(err, wire.ProbNotFound) {
 		return b.end(k.ID, wire.LinkCancelled)
 	}

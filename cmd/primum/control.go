@@ -57,7 +57,7 @@ func (f *forwarded) Error() string { return "" }
 // files. A passphrase is asked for here and goes along.
 func canForward(cmd *cobra.Command) bool {
 	return contains([]string{
-		"withdraw", "share", "request", "requests", "give", "refuse", "grants", "things", "thing", "send", "watch",
+		"withdraw", "share", "links", "links cancel", "links resume", "request", "requests", "give", "refuse", "grants", "things", "thing", "send", "watch",
 		"me show", "me compare", "me clients", "me clients drop", "me renew",
 	}, strings.TrimPrefix(cmd.CommandPath(), "primum "))
 }

@@ -20,7 +20,7 @@ func verbs() []func(*app) *cobra.Command {
 		localCommand, serveCommand, edgeCommand, // local.go, serve.go, edge.go
 		meCommand,                                 // me.go
 		claimCommand, thingsCommand, thingCommand, // things.go
-		shareCommand, withdrawCommand, // share.go, withdraw.go
+		shareCommand, linksCommand, withdrawCommand, // share.go, links.go, withdraw.go
 		requestCommand, requestsCommand, // request.go
 		giveCommand, refuseCommand, // give.go
 		grantsCommand,                             // grants.go

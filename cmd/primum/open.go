@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"primum/client"
+	"primum/client/guest"
 	"primum/client/nethttp"
 	"primum/client/vault"
 )
@@ -24,6 +26,7 @@ const syncPatience = 30 * time.Second
 type opened struct {
 	*client.Client
 	vault *vault.Vault
+	links func() (*guest.Book, error) // one book per process
 	done  func() error
 }
 
@@ -122,7 +125,7 @@ func (a *app) open(ctx context.Context, cmd *cobra.Command) (*opened, error) {
 
 // again is the same identity, for one more command.
 func (o *opened) again() *opened {
-	return &opened{Client: o.Client, vault: o.vault, done: func() error { return nil }}
+	return &opened{Client: o.Client, vault: o.vault, links: o.links, done: func() error { return nil }}
 }
 
 // work starts a client with the keys of an open vault, which it then owns.
@@ -138,7 +141,10 @@ func (a *app) work(ctx context.Context, v *vault.Vault) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{Client: c, vault: v, done: func() error { return errors.Join(c.Close(), v.Close()) }}, nil
+	links := sync.OnceValues(func() (*guest.Book, error) {
+		return guest.OpenBook(filepath.Join(c.Dir(), "links.json"), c.Home, nil)
+	})
+	return &opened{Client: c, vault: v, links: links, done: func() error { return errors.Join(c.Close(), v.Close()) }}, nil
 }
 
 // linkSaid says, for commands that stay on, when a node is lost and when it is

@@ -87,4 +87,11 @@ func (p *plot) text() string {
 	return b.String()
 }
 
+// ring leaves a line above the picture, which begins anew below it.
+func (p *plot) ring(r rung) {
+	_, _ = fmt.Fprintln(p.a.out, r.text)
+	p.drawn = 0
+	p.draw()
+}
+
 func (p *plot) close() {}

@@ -54,10 +54,20 @@ func (f *grantFlags) register(a *app, c *cobra.Command) {
 
 func shareCommand(a *app) *cobra.Command {
 	var f grantFlags
-	c := a.command("share THING WHO", "share", cobra.ExactArgs(2), func(cmd *cobra.Command, args []string) error {
+	var link bool
+	c := a.command("share THING WHO|--link", "share", cobra.RangeArgs(1, 2), func(cmd *cobra.Command, args []string) error {
+		switch {
+		case link && len(args) == 1:
+			return a.shareByLink(cmd, args[0], f)
+		case link:
+			return usage(errors.New(a.words.Get("bylink.who")))
+		case len(args) == 1:
+			return usage(errors.New(a.words.Get("share.who")))
+		}
 		return a.share(cmd, args[0], args[1], f)
 	})
 	f.register(a, c)
+	c.Flags().BoolVar(&link, "link", false, a.words.Get("flag.link"))
 	c.ValidArgsFunction = a.completeShare
 	return c
 }

@@ -18,7 +18,7 @@ func TestUsageErrors(t *testing.T) {
 		`unknown command "nonsense"`:   {"nonsense"},
 		"unknown flag":                 {"watch", "--nonsense"},
 		"accepts 1 arg":                {"watch"},
-		"accepts 2 arg":                {"share", "water/flow"},
+		"say with whom":                {"share", "water/flow"},
 		"no identity on this machine":  {"things"},
 		"there are no keys of a@b.com": {"things", "--as", "a@b.com"},
 		"not an address":               {"me", "init", "nobody"},

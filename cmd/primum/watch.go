@@ -13,23 +13,30 @@ import (
 )
 
 type watchFlags struct {
-	since string
-	count int
+	since  string
+	count  int
+	alerts alertFlags
 }
 
 func watchCommand(a *app) *cobra.Command {
 	var f watchFlags
 	c := a.command("watch THING", "watch", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		f.alerts.read(cmd)
 		return a.watch(cmd, args[0], f)
 	})
 	c.Flags().StringVar(&f.since, "since", "", a.words.Get("flag.since"))
 	c.Flags().IntVar(&f.count, "count", 0, a.words.Get("flag.count"))
+	f.alerts.register(a, c)
 	c.ValidArgsFunction = a.completeWatch
 	return c
 }
 
 func (a *app) watch(cmd *cobra.Command, what string, f watchFlags) (err error) {
 	ctx := cmd.Context()
+	bell, err := a.newBell(f.alerts)
+	if err != nil {
+		return usage(err)
+	}
 	a.stays.Store(true)
 	o, err := a.open(ctx, cmd)
 	if err != nil {
@@ -53,6 +60,7 @@ func (a *app) watch(cmd *cobra.Command, what string, f watchFlags) (err error) {
 	n := 0
 	for v := range o.WatchTarget(ctx, t) {
 		show.value(v)
+		bell.value(ctx, show, t, v)
 		if v.Value != nil {
 			n++
 		}
@@ -127,6 +135,7 @@ func (a *app) parseSince(s string) (time.Time, error) {
 // view shows values: a plot for people, JSON lines for programs.
 type view interface {
 	value(client.Value)
+	ring(rung)
 	close()
 }
 
@@ -152,6 +161,8 @@ func (l *lines) value(v client.Value) {
 		client.Value
 	}{l.path, v})
 }
+
+func (l *lines) ring(r rung) { l.a.line(r) }
 
 func (l *lines) close() {}
 

@@ -49,15 +49,25 @@ func (e *Edge) ShowClaim() {
 
 func claimText(url, code, owner string) string {
 	var b strings.Builder
-	if q, err := qr.Encode(url, qr.L); err == nil {
-		halfBlocks(&b, q)
-	}
+	b.WriteString(QR(url))
 	whose := "Nobody owns this edge yet. On the owner's machine"
 	if owner != "" {
 		whose = "This edge belongs to " + owner + ", who alone can claim it again. On their machine"
 	}
 	fmt.Fprintf(&b, "\n%s, in this network, run\n\n  primum claim '%s'\n\n", whose, url)
 	fmt.Fprintf(&b, "and type this code within %d seconds: %s\n(press Enter here for another one)\n", int(codeLife.Seconds()), code)
+	return b.String()
+}
+
+// QR draws a text as a QR code of half blocks, for a dark terminal; empty where
+// the text is too long for one.
+func QR(text string) string {
+	q, err := qr.Encode(text, qr.L)
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	halfBlocks(&b, q)
 	return b.String()
 }
 

@@ -86,7 +86,10 @@ func (e *Engine) followLink(s *session, b *guest.Book, k guest.Kept) {
 	}
 	e.links.follow[k.ID] = true
 	s.work.start(func() {
-		_, err := b.Follow(s.ctx, k.ID, func(guest.Kept) { e.emit(Event{Kind: "links"}) })
+		_, err := b.Follow(s.ctx, k.ID, func(guest.Kept) bool {
+			e.emit(Event{Kind: "links"})
+			return true
+		})
 		if err != nil && s.ctx.Err() == nil {
 			e.o.Log.Warn("link not followed any more", "why", err)
 		}
