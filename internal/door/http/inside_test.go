@@ -235,3 +235,17 @@ func (c *countingConn) Write(b []byte) (int, error) {
 func (c *countingConn) Read(b []byte) (int, error) { return c.Buffer.Read(b) }
 
 func (c *countingConn) SetWriteDeadline(time.Time) error { return nil }
+
+func TestGuestsHaveNoPortal(t *testing.T) {
+	t.Parallel()
+	d := &Door{}
+	called := false
+	handle := d.forPersons(func(context.Context, *call) (any, error) { called = true; return nil, nil })
+	for user, allowed := range map[string]bool{wire.GuestPrefix + "abcdefgh": false, "ada": true} {
+		called = false
+		_, err := handle(t.Context(), &call{who: caller{account: identity.Address{User: user, Authority: "h.example"}}})
+		if called != allowed || (err == nil) != allowed {
+			t.Errorf("%s: called %t, error %v", user, called, err)
+		}
+	}
+}
