@@ -2,7 +2,7 @@
 
 import type { Affordance, GrantInfo, GrantItem, LinkInfo, Person, Point, Precision, PreviewParams, PreviewResult, Ref, RequestInfo, Status, Stop, ThingInfo, WithdrawParams } from "../engine/api.gen";
 import { EngineError } from "../engine/engine";
-import type { Scene } from "../engine/scripted";
+import type { Scene, ScriptedEngine } from "../engine/scripted";
 
 const second = 1000;
 const hour = 3600 * second;
@@ -149,7 +149,7 @@ function stopping(one: number | undefined, two: number | undefined): Scene["answ
 	let list = [...grants];
 	const set = (id: string, stop: Stop): void => {
 		list = list.map((g) => (g.id === id ? { ...g, state: "ended", stop } : g));
-		window.engine.tell({ kind: "grants" });
+		(window as unknown as { engine: ScriptedEngine }).engine.tell({ kind: "grants" });
 	};
 	return {
 		grants: () => list,

@@ -4,7 +4,7 @@ import { locale } from "../lib/format";
 import type { Precision, PreviewResult, Ref } from "../engine/api.gen";
 import { fill, h, text, type Child } from "../lib/h";
 import type { Ctx } from "./ctx";
-import { clocksFor, fineWords, roundsFor, seconds, withClock, withUnit } from "./consent-fine";
+import { clocksFor, fineWords, plain, roundsFor, seconds, withClock, withUnit } from "./consent-fine";
 import { segments } from "./consent-parts";
 import { numberOf, previewPlot, previewTable, range } from "./consent-plot";
 
@@ -93,7 +93,7 @@ class Slider {
 	private say(): void {
 		const words = fineWords(this.ctx.t, this.ctx.lang, this.now, this.unit);
 		text(this.said, words);
-		this.range.setAttribute("aria-valuetext", words);
+		this.range.setAttribute("aria-valuetext", plain(words));
 	}
 
 	private async ask(): Promise<void> {

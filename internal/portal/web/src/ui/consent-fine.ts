@@ -77,3 +77,8 @@ export function withUnit(lang: string, n: number, unit: string): string {
 	const said = new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 6 }).format(n);
 	return unit ? `${said}\u00a0${unit}` : said;
 }
+
+/** A sentence without the marks that isolate directions, for attributes and documents. */
+export function plain(sentence: string): string {
+	return sentence.replace(/[\u2066-\u2069]/g, "");
+}

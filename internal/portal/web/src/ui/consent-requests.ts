@@ -89,7 +89,7 @@ function gone(ctx: Ctx): Child {
 /** One request while the person decides. */
 class Decision {
 	private readonly parts: WantPart[];
-	private readonly problem = h("div", null);
+	private readonly problem = h("div", { test: "decide-problem" });
 
 	constructor(private readonly ctx: Ctx, private readonly r: RequestInfo, things: readonly ThingInfo[], private readonly view: HTMLElement) {
 		this.parts = r.wants.map((w) => new WantPart(ctx, w, things));

@@ -5,7 +5,7 @@ import { fill, h, type Child } from "../lib/h";
 import { parseRef, refKey, refPath } from "../lib/ref";
 import { bdi } from "../lib/untrusted";
 import { precisionChoice, type Choice } from "./consent-choice";
-import { fineWords } from "./consent-fine";
+import { fineWords, plain } from "./consent-fine";
 import { errorBox, finished, nameOf, segments } from "./consent-parts";
 import { valueWords } from "./consent-plot";
 import { dayWords } from "./consent-until";
@@ -159,11 +159,6 @@ class Sharing {
 			fill(this.problem, errorBox(ctx, err));
 		}
 	}
-}
-
-/** Without the marks that isolate directions: it becomes part of a document. */
-function plain(sentence: string): string {
-	return sentence.replace(/[\u2066-\u2069]/g, "");
 }
 
 function usual(a: Affordance): Precision {
