@@ -17,7 +17,7 @@ var version = "dev"
 // verbs is the program: one row per command, one file per group of commands.
 func verbs() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
-		localCommand, serveCommand, edgeCommand, // local.go, serve.go, edge.go
+		localCommand, serveCommand, operatorCommand, edgeCommand, // local.go, serve.go, operator.go, edge.go
 		meCommand,                                 // me.go
 		claimCommand, thingsCommand, thingCommand, // things.go
 		shareCommand, linksCommand, withdrawCommand, // share.go, links.go, withdraw.go

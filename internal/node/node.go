@@ -6,9 +6,6 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +18,7 @@ import (
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
+	"primum/internal/operator"
 	"primum/internal/peer"
 	"primum/internal/portal"
 	"primum/internal/relay"
@@ -51,6 +49,7 @@ type Node struct {
 	peer     *peer.Peer
 	door     *httpdoor.Door
 	portal   *portal.Portal
+	operator *operator.Operator
 	server   *http.Server
 	unused   *unused
 
@@ -162,8 +161,16 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
+	n.operator, err = operator.New(operator.Config{
+		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, DataDir: c.DataDir, Invite: c.Invite, Limits: n.limitsShown(),
+		Since: c.Clock.Now(), Clock: c.Clock, Log: c.Log, Store: n.store, Pages: n.portal, Metrics: registry,
+		Reports: n.portal.Reports, Admit: n.door.Admit, Next: n.portal,
+	})
+	if err != nil {
+		return err
+	}
 	n.server = &http.Server{
-		Handler: n.portal, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
+		Handler: n.operator, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
 		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log), ConnState: n.unused.track,
 	}
 	return nil
@@ -314,11 +321,8 @@ func invite(ctx context.Context, st *store.Store, now time.Time, d time.Duration
 	if d <= 0 || d > maxInvite {
 		return "", errors.New("make invitation: it lasts for 90 days at most")
 	}
-	var b [18]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	text := base64.RawURLEncoding.EncodeToString(b[:])
-	hash := sha256.Sum256([]byte(text))
-	if err := st.Accounts.Invite(ctx, hash[:], now, now.Add(d)); err != nil {
+	text, err := operator.Invite(ctx, st, operator.Console, now, now.Add(d))
+	if err != nil {
 		return "", fmt.Errorf("make invitation: %w", err)
 	}
 	return text, nil

@@ -103,6 +103,9 @@ func New(o Options) *Relay {
 	}
 }
 
+// Limits are the bounds in force, with what is by default.
+func (r *Relay) Limits() Limits { return r.limits }
+
 // Caller is who appends or reads, as the door has authenticated it: a client by
 // its account and key, an anchor by its leaf key in the circle alone.
 type Caller struct {

@@ -73,6 +73,7 @@ func (t tree) assets() ([]bundled, error) {
 	for _, part := range []func() ([]bundled, error){
 		t.words, t.static, t.style, t.pages,
 		func() ([]bundled, error) { return t.alone("worker", nil) },
+		func() ([]bundled, error) { return t.alone("operator", nil) },
 	} {
 		more, err := part()
 		if err != nil {
