@@ -47,7 +47,7 @@ func (e *Engine) changeIdentity(ctx context.Context, secret Secret, change keys.
 	if change != nil {
 		changes = append(changes, change)
 	}
-	next, err := keys.Next(current, i.Signer(), e.o.Clock.Now(), changes...)
+	next, err := keys.Next(current, i.Signer(), e.issueTime(s), changes...)
 	if err != nil {
 		return Status{}, err
 	}
@@ -56,6 +56,16 @@ func (e *Engine) changeIdentity(ctx context.Context, secret Secret, change keys.
 	}
 	e.emitStatus()
 	return e.status(), nil
+}
+
+// issueTime is now, or the first second in which a document lifts a suspension
+// of just before: documents count in seconds.
+func (e *Engine) issueTime(s accountState) time.Time {
+	now := e.o.Clock.Now()
+	if lifts := s.Suspended.Truncate(time.Second).Add(time.Second); !s.Suspended.IsZero() && now.Before(lifts) {
+		return lifts
+	}
+	return now
 }
 
 // newestOwn is the own document as the node has it now: another client may have

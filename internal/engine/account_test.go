@@ -173,7 +173,6 @@ func TestAccountLife(t *testing.T) {
 	if s := call[engine.Status](t, e, "account.suspend", nil); !s.Suspended {
 		t.Errorf("suspended: %+v", s)
 	}
-	a.clock.Advance(time.Hour)
 	refused(t, e, "account.renew", engine.SecretParams{Secret: engine.Secret{PRF: prf("eve")}}, "secret")
 	if s := call[engine.Status](t, e, "account.renew", engine.SecretParams{Secret: engine.Secret{PRF: prf("ada")}}); s.Renew || s.Suspended {
 		t.Errorf("renewed: %+v", s)

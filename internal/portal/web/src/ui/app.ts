@@ -13,7 +13,7 @@ import { routes as consent } from "./consent";
 import type { Ctx, Route, Routes, Tab } from "./ctx";
 import { wrong } from "./errors";
 import { routes as links } from "./links";
-import { statusLine } from "./status";
+import { failureWords, statusLine } from "./status";
 import { routes as things } from "./things";
 import { toasts } from "./toasts";
 import { routes as welcome } from "./welcome";
@@ -97,18 +97,24 @@ class Shell {
 	private event(event: EngineEvent): void {
 		if (event.kind === "status" && event.status) this.take(event.status);
 		else if (event.kind === "requests") void this.count();
-		else if (event.kind === "note" && event.text) this.toasts.show(event.text, event.data);
+		else if (event.kind === "note" && event.text) this.note(event.text, event.data);
 		else if (event.kind === "alert") this.rang(event);
 		else if (event.kind === "state") this.stateChanged();
+	}
+
+	/** What the engine itself says stays on the page; the rest passes. */
+	private note(id: string, data: EngineEvent["data"]): void {
+		if (id.startsWith("engine.")) this.line.pin(this.t(id, data));
+		else this.toasts.show(id, data);
 	}
 
 	/** A view that failed with the engine is made anew when the engine is back. */
 	private stateChanged(): void {
 		this.refresh();
 		const failed = typeof this.engine.state === "object";
-		if (this.failed && this.engine.state === "ready") {
+		if (failed !== this.failed && (failed ? this.status === undefined : this.engine.state === "ready")) {
 			this.show();
-			void this.ask();
+			if (!failed) void this.ask();
 		}
 		this.failed = failed || (this.failed && this.engine.state !== "ready");
 	}
@@ -132,7 +138,7 @@ class Shell {
 	private settle(): void {
 		const route = this.route();
 		if (this.status?.phase === "none" && !route.open) location.replace("#/welcome");
-		else if (this.status?.phase === "gone" || this.shownWithout) this.show();
+		else if (!route.steady && (this.status?.phase === "gone" || this.shownWithout)) this.show();
 	}
 
 	private refresh(): void {
@@ -164,8 +170,15 @@ class Shell {
 			else link.removeAttribute("aria-current");
 		}
 		document.documentElement.classList.toggle("bare", route.tab === undefined);
-		fill(this.main, this.status?.phase === "gone" && !route.open ? gone(ctx) : route.view(ctx, segments().slice(1)));
+		fill(this.main, this.instead(ctx, route) ?? route.view(ctx, segments().slice(1)));
 		this.settleFocus();
+	}
+
+	/** What is shown in place of a view, if the view can't be. */
+	private instead(ctx: Ctx, route: Route): HTMLElement | undefined {
+		const { state } = this.engine;
+		if (typeof state === "object" && this.status === undefined) return failedView(ctx, state.failed);
+		return this.status?.phase === "gone" && !route.open ? gone(ctx) : undefined;
 	}
 
 	private settleFocus(): void {
@@ -218,6 +231,17 @@ const lost: Route = { view: (ctx) => nothing(ctx), title: "web.lost.heading", op
 
 function nothing(ctx: Ctx): HTMLElement {
 	return h("section", { class: "page state empty", test: "lost" }, h("h1", { tabindex: -1 }, ctx.t("web.lost.heading")), h("p", null, ctx.t("web.lost.sentence")), h("a", { class: "button", href: "#/" }, ctx.t("web.nav.things")));
+}
+
+function failedView(ctx: Ctx, code: string): HTMLElement {
+	return h(
+		"section",
+		{ class: "page state error", test: "engine-failed" },
+		h("div", { class: "state-sign" }, icon("warn")),
+		h("h1", { tabindex: -1 }, ctx.t("web.failed.heading")),
+		h("p", null, failureWords(ctx.t, code)),
+		h("button", { type: "button", class: "primary", test: "retry", on: { click: () => ctx.engine.retry() } }, ctx.t("web.again")),
+	);
 }
 
 function gone(ctx: Ctx): HTMLElement {

@@ -44,6 +44,8 @@ export interface Route {
 	readonly tab?: Tab;
 	/** It can be shown without an account here. */
 	readonly open?: boolean;
+	/** It is not made anew when the engine is ready: somebody may have begun to type. */
+	readonly steady?: boolean;
 }
 
 /** Routes by their first segment ("" is the start page). */

@@ -14,7 +14,7 @@ import { qrCode } from "./qr";
 import { qrScan } from "./qr-scan";
 
 export const routes: Routes = {
-	pairing: { view: pairing, title: "account.pair.new", open: true },
+	pairing: { view: pairing, title: "account.pair.new", open: true, steady: true },
 	pair: { view: pair, title: "account.pair.old", tab: "account" },
 };
 

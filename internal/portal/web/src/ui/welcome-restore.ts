@@ -10,7 +10,7 @@ import type { Ctx, Routes } from "./ctx";
 import { page } from "./page";
 import { passkeys, usePasskey } from "./passkey";
 
-export const routes: Routes = { restore: { view: restore, title: "account.restore.title", open: true } };
+export const routes: Routes = { restore: { view: restore, title: "account.restore.title", open: true, steady: true } };
 
 /** `#/restore`, or `#/restore/ACCOUNT/word-word-…` as `primum local` prints it. */
 function restore(ctx: Ctx, args: string[]): HTMLElement {

@@ -15,7 +15,7 @@ import { routes as pairing } from "./welcome-pair";
 import { routes as restore } from "./welcome-restore";
 
 export const routes: Routes = {
-	welcome: { view: welcome, title: "account.welcome.title", open: true },
+	welcome: { view: welcome, title: "account.welcome.title", open: true, steady: true },
 	...restore,
 	...pairing,
 };
@@ -25,6 +25,12 @@ function welcome(ctx: Ctx, args: string[]): HTMLElement {
 	const steps = new Steps(ctx);
 	if (ctx.status?.phase === "open") steps.already();
 	else steps.name();
+	ctx.on((event) => {
+		if (event.kind === "status" && event.status?.phase === "open") steps.already();
+	});
+	void ctx.engine.call("status").then((status) => {
+		if (status.phase === "open") steps.already();
+	}, () => undefined); // the status line says what is wrong
 	return steps.element;
 }
 
@@ -32,10 +38,14 @@ function welcome(ctx: Ctx, args: string[]): HTMLElement {
 class Steps {
 	readonly element = h("div", { class: "first-run", test: "welcome" });
 
+	/** Somebody asked for an account here; what the engine tells of it is theirs. */
+	private begun = false;
+
 	constructor(private readonly ctx: Ctx) {}
 
 	/** Someone with an account came here by hand. */
 	already(): void {
+		if (this.begun) return;
 		const { t, status } = this.ctx;
 		this.show(page(this.ctx, { heading: t("account.already.heading"), class: "narrow" },
 			h("p", null, t("account.already.sentence", { Account: status?.account ?? "" })),
@@ -61,6 +71,7 @@ class Steps {
 			void busy(go, async () => {
 				text(fault, "");
 				name.removeAttribute("aria-invalid");
+				this.begun = true;
 				try {
 					const account = accountFrom(name.value);
 					const made = await ctx.engine.call("account.create", { account, name: shown.value.trim(), client: device.value(), invite: invite.value.trim() });
