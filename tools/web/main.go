@@ -32,6 +32,7 @@ func main() {
 	axe := flag.Bool("axe", false, "only fetch axe-core for the tests and print its path")
 	modules := flag.Bool("modules", false, "only fetch npm packages and write the types")
 	scenes := flag.Bool("scenes", false, "only build the portal on a scripted engine, for tests, into .local/web/scenes")
+	trial := flag.Bool("trial", false, "only bundle what tests of the disk and of tabs need, into .local/web/trial")
 	flag.Parse()
 	root, err := findRoot()
 	if err != nil {
@@ -48,6 +49,8 @@ func main() {
 		err = t.printAxe()
 	case *scenes:
 		err = t.scenes()
+	case *trial:
+		err = t.trial()
 	case *modules:
 		err = t.prepare()
 	default:

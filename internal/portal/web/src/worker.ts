@@ -87,8 +87,16 @@ async function call(c: Call): Promise<void> {
 	}
 }
 
-function ask(c: Call): Promise<string> {
-	return globalThis.primumEngine.call(c.method, c.params);
+// The engine refuses with a string. Anything else that is thrown is its end:
+// then nothing is answered, and the tab starts it again.
+async function ask(c: Call): Promise<string> {
+	try {
+		return await globalThis.primumEngine.call(c.method, c.params);
+	} catch (error) {
+		if (typeof error === "string") throw error;
+		fail(new Error(`the engine broke off ${c.method}: ${String(error)}`));
+		return new Promise(() => undefined);
+	}
 }
 
 // What changes something is done at most once per id. A refusal is noted, too.

@@ -1,6 +1,7 @@
 // The tab that runs the worker. It starts it, starts it again when it dies, and
 // hands it the calls of all tabs.
 
+import type { EngineEvent } from "./api.gen";
 import type { Answer, Call, FromWorker, Taken, Told, ToWorker } from "./protocol";
 import { scriptURL } from "./trusted";
 
@@ -86,6 +87,7 @@ export class Leader {
 				this.#died(m.detail);
 				break;
 			case "event":
+				note(m.json);
 				this.heard.event(m.json);
 				break;
 			case "answer":
@@ -99,8 +101,10 @@ export class Leader {
 		performance.mark("primum.ready");
 		this.#tell("ready");
 		for (const call of this.#running.values()) this.#post(call);
-		if (fresh && remembered()) this.heard.event(JSON.stringify({ kind: "note", text: "engine.storage-evicted" }));
-		remember();
+		if (fresh && remembered()) {
+			remember(false); // it is said once
+			this.heard.event(JSON.stringify({ kind: "note", text: "engine.storage-evicted" } satisfies EngineEvent));
+		}
 	}
 
 	#died(detail: string): void {
@@ -131,9 +135,14 @@ function onThisMachine(): boolean {
 	return location.hostname === "127.0.0.1" || location.hostname === "localhost" || location.hostname.endsWith(".localhost");
 }
 
-// What browsers evict is IndexedDB; this mark stays and tells that there was
-// something. account.forget and account.delete take it away.
+// What browsers evict is IndexedDB; this mark stays, and tells that there was an
+// account. It goes when the account does.
 const mark = "primum.was-here";
+
+function note(json: string): void {
+	const { kind, status } = JSON.parse(json) as EngineEvent;
+	if (kind === "status" && status) remember(status.phase === "open");
+}
 
 function remembered(): boolean {
 	try {
@@ -143,9 +152,10 @@ function remembered(): boolean {
 	}
 }
 
-function remember(): void {
+function remember(yes: boolean): void {
 	try {
-		localStorage.setItem(mark, "1");
+		if (yes) localStorage.setItem(mark, "1");
+		else localStorage.removeItem(mark);
 	} catch {
 		// denied: an eviction can't be told from a first visit
 	}

@@ -26,6 +26,8 @@ class Tab implements Engine {
 	readonly #pending = new Pending();
 	readonly #channel = new BroadcastChannel("primum");
 	#leader: Leader | undefined; // of this tab
+	#waiting: AbortController | undefined; // for the lock
+	#release: (() => void) | undefined; // gives the lock back
 	#following = ""; // the leader that was last heard
 	#silence = 0; // the timer that ends patience with another tab
 
@@ -39,10 +41,15 @@ class Tab implements Engine {
 			return;
 		}
 		this.#channel.onmessage = (e: MessageEvent<Between>) => this.#hear(e.data);
-		void this.#queue({});
+		void this.#queue(false);
 		this.#ask();
 		document.addEventListener("visibilitychange", () => {
 			if (document.visibilityState === "visible") this.#ask();
+		});
+		// A page that is left may stay alive for "back", with the lock: give it up.
+		addEventListener("pagehide", () => this.#retire());
+		addEventListener("pageshow", (e) => {
+			if (e.persisted) this.#again();
 		});
 	}
 
@@ -57,7 +64,7 @@ class Tab implements Engine {
 	}
 
 	takeOver(): void {
-		if (!this.#leader) void this.#queue({ steal: true });
+		if (!this.#leader) void this.#queue(true);
 	}
 
 	retry(): void {
@@ -66,24 +73,37 @@ class Tab implements Engine {
 	}
 
 	// Waits for the lock and leads as long as it is held.
-	async #queue(options: LockOptions): Promise<void> {
+	async #queue(steal: boolean): Promise<void> {
+		this.#waiting?.abort();
+		const waiting = new AbortController();
+		this.#waiting = waiting;
 		try {
-			await navigator.locks.request(lockName, options, () => this.#lead());
+			await navigator.locks.request(lockName, steal ? { steal } : { signal: waiting.signal }, () => this.#lead());
 		} catch (error) {
-			if (!(error instanceof DOMException) || error.name !== "AbortError") {
-				this.#failed("storage-denied", String(error));
-				return;
-			}
-			// Another tab took the lock: follow it, and wait for the next turn.
-			this.#leader?.stop();
-			this.#leader = undefined;
-			void this.#queue({});
-			this.#ask();
-			for (const call of this.#pending.all()) this.#send(call);
+			if (waiting.signal.aborted) return; // this tab asked otherwise
+			if (error instanceof DOMException && error.name === "AbortError") {
+				// Another tab took the lock: follow it, and wait for the next turn.
+				this.#retire();
+				this.#again();
+			} else this.#failed("storage-denied", String(error));
 		}
 	}
 
-	#lead(): Promise<never> {
+	#retire(): void {
+		this.#waiting?.abort();
+		this.#leader?.stop();
+		this.#leader = undefined;
+		this.#release?.();
+		this.#release = undefined;
+	}
+
+	#again(): void {
+		void this.#queue(false);
+		this.#ask();
+		for (const call of this.#pending.all()) this.#send(call);
+	}
+
+	#lead(): Promise<void> {
 		clearTimeout(this.#silence);
 		if (!this.place) throw new Error("no assets");
 		this.#leader = new Leader(this.place, {
@@ -95,7 +115,9 @@ class Tab implements Engine {
 			answer: (answer) => this.#answer(answer),
 		});
 		for (const call of this.#pending.all()) this.#leader.call(call);
-		return new Promise(() => undefined); // until the tab goes
+		return new Promise((resolve) => {
+			this.#release = resolve;
+		});
 	}
 
 	#led(state: Told): void {
