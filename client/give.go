@@ -13,6 +13,7 @@ import (
 // may be offline: then it opens the circle when it returns. Right after a
 // claim it waits for the anchor's stock of circles.
 func (c *Client) Give(ctx context.Context, p circle.GiveParams) (grantID string, err error) {
+	p = c.withInputs(p)
 	err = c.until(ctx, func() (bool, error) {
 		grantID, err = c.Owner.Give(p)
 		if errors.Is(err, circle.ErrNotYet) {

@@ -62,6 +62,7 @@ type Share struct {
 	Actions     []string
 	Affordances []string
 	Precision   Precision
+	Input       *Input // what the one affordance takes; may be nil
 }
 
 // Signed is a grant ready to be sent: Envelope to the node, all four through
@@ -184,7 +185,7 @@ func (m *maker) details() []Detail {
 	for _, s := range m.Shares {
 		all = append(all, Detail{
 			Type: DetailType, Identifier: ThingPseudonym(m.kGrant, s.Thing), Title: s.Title,
-			Actions: slices.Clone(s.Actions), Datatypes: slices.Clone(s.Affordances), Precision: s.Precision,
+			Actions: slices.Clone(s.Actions), Datatypes: slices.Clone(s.Affordances), Precision: s.Precision, Input: s.Input,
 		})
 	}
 	return all

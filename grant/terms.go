@@ -164,6 +164,8 @@ type Detail struct {
 	Datatypes  []string `json:"datatypes"`       // affordances
 	// Precision must stand where values are read, and only there.
 	Precision Precision `json:"precision,omitzero"`
+	// Input is what the one affordance takes, where it can be written or invoked.
+	Input *Input `json:"input,omitempty"`
 }
 
 // Conditionality is what hangs on the yes.
@@ -256,6 +258,7 @@ func (d Detail) rules(r *rules, at string) {
 	for i, a := range d.Datatypes {
 		r.needText(a, fmt.Sprintf("%s/datatypes/%d", at, i), 128)
 	}
+	d.ruleInput(r, at)
 	if d.Reads() {
 		d.Precision.rules(r, at+"/precision")
 		return

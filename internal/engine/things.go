@@ -151,6 +151,9 @@ func (s *session) givenAffordance(g circle.GrantInfo, shared circle.SharedName) 
 		p := precisionOf(shared.Precision)
 		a.Precision = &p
 	}
+	if in := shared.Input; in != nil {
+		a.schema(&thing.Schema{Type: in.Type, Unit: in.Unit, Minimum: in.Minimum, Maximum: in.Maximum, Enum: anyOf(in.Enum)})
+	}
 	s.values(&a, client.Stream{Grant: g.ID}, shared.Precision.Every.D()+shared.Precision.Delay.D())
 	if a.Type == "" {
 		a.Type = typeOf(a.Latest)
@@ -159,6 +162,13 @@ func (s *session) givenAffordance(g circle.GrantInfo, shared circle.SharedName) 
 		a.Stale = false // it has ended, which says more
 	}
 	return a
+}
+
+func anyOf(choices []string) (all []any) {
+	for _, c := range choices {
+		all = append(all, c)
+	}
+	return all
 }
 
 // values puts what is known of an affordance's values; every is the clock of

@@ -312,14 +312,15 @@ type SharedName struct {
 	Name      string // affordance
 	Ops       []string
 	Precision core.Precision
-	Source    core.Source // owner only
+	Input     *grant.Input // what it takes, where something may be put in and the owner said so
+	Source    core.Source  // owner only
 }
 
 // SharedNames lists what terms share.
 func SharedNames(t grant.Terms) (out []SharedName) {
 	for _, d := range t.Details {
 		for _, name := range d.Datatypes {
-			out = append(out, SharedName{Thing: d.Identifier, Title: d.Title, Name: name, Ops: d.Actions, Precision: d.Precision})
+			out = append(out, SharedName{Thing: d.Identifier, Title: d.Title, Name: name, Ops: d.Actions, Precision: d.Precision, Input: d.Input})
 		}
 	}
 	return out

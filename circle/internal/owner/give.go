@@ -21,6 +21,7 @@ type SharedAffordance struct {
 	Title     string // what the grantee shall call the thing
 	Ops       []string
 	Precision core.Precision
+	Input     *grant.Input // what it takes, for the grantee to see; nil where that is not known
 }
 
 // GiveParams is a yes. All affordances are of one home.
@@ -136,14 +137,14 @@ func (o *Owner) shares(p GiveParams) ([]grant.Share, error) {
 			return nil, fmt.Errorf("thing %q: %w", core.Clip(s.Source.Thing), core.ErrUnknown)
 		}
 		like := func(g grant.Share) bool {
-			return g.Thing == s.Source.Thing && g.Title == s.Title && slices.Equal(g.Actions, s.Ops) && samePrecision(g.Precision, s.Precision)
+			return s.Input == nil && g.Input == nil && g.Thing == s.Source.Thing && g.Title == s.Title && slices.Equal(g.Actions, s.Ops) && samePrecision(g.Precision, s.Precision)
 		}
 		if i := slices.IndexFunc(out, like); i >= 0 {
 			out[i].Affordances = append(out[i].Affordances, s.Source.Name)
 			continue
 		}
 		out = append(out, grant.Share{
-			Thing: s.Source.Thing, Title: s.Title, Actions: s.Ops, Affordances: []string{s.Source.Name}, Precision: s.Precision,
+			Thing: s.Source.Thing, Title: s.Title, Actions: s.Ops, Affordances: []string{s.Source.Name}, Precision: s.Precision, Input: s.Input,
 		})
 	}
 	return out, nil
@@ -327,7 +328,7 @@ func (o *Owner) giveAnew(g *ownerGrant) {
 				continue
 			}
 			for _, name := range d.Datatypes {
-				p.Share = append(p.Share, SharedAffordance{Source: core.Source{Thing: id, Name: name}, Title: d.Title, Ops: d.Actions, Precision: d.Precision})
+				p.Share = append(p.Share, SharedAffordance{Source: core.Source{Thing: id, Name: name}, Title: d.Title, Ops: d.Actions, Precision: d.Precision, Input: d.Input})
 			}
 		}
 	}
