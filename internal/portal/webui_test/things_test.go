@@ -212,10 +212,14 @@ func TestAThingIsAddedHere(t *testing.T) {
 }
 
 func TestTheEngineComesBack(t *testing.T) {
-	tab := open(t, stage(t), "storage-full", "@status-failed")
-	tab.WaitVisible("@state-error")
+	tab := open(t, stage(t), "storage-full", "@engine-failed")
 	tab.Eval(`engine.become("ready")`, nil)
 	tab.WaitVisible("@card")
+	// Later, what is there stays, and a line says what is wrong.
+	tab.Eval(`engine.become({failed: "engine-crashed"})`, nil)
+	tab.WaitVisible("@status-failed")
+	tab.WaitVisible("@card")
+	tab.Eval(`engine.become("ready")`, nil)
 	tab.WaitGone("@status-failed")
 }
 

@@ -9,6 +9,13 @@ import { scenes as things } from "./scenes/things";
 import { app } from "./ui/app";
 import { guestCtx, guestPage } from "./ui/guest";
 
+declare global {
+	interface Window {
+		/** The hand of a test. */
+		engine: ScriptedEngine;
+	}
+}
+
 const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...guest };
 
 async function main(): Promise<void> {

@@ -10,8 +10,8 @@ export interface Formats {
 	dateTime(at: string | Date): string;
 	/** With seconds. */
 	dateTimeExact(at: string | Date): string;
-	/** "12s ago", "3h ago"; dates that come read "in 5 days". */
-	ago(at: string | Date, now?: number): string;
+	/** "now", "12s ago", "3h ago"; dates that come read "in 5 days". */
+	ago(at: string | Date, present?: number): string;
 	/** A span in its largest fitting unit: "4 minutes". */
 	span(seconds: number): string;
 	list(items: readonly string[]): string;
@@ -42,6 +42,7 @@ export function formats(language: string): Formats {
 	const dateTime = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
 	const dateTimeExact = new Intl.DateTimeFormat(lang, { dateStyle: "short", timeStyle: "medium" });
 	const relative = new Intl.RelativeTimeFormat(lang, { numeric: "always", style: "narrow" });
+	const now = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "narrow" }).format(0, "second");
 	const list = new Intl.ListFormat(lang, { type: "conjunction" });
 	const digits = (n: number): number => (Math.abs(n) >= 1000 ? 0 : Math.abs(n) >= 100 ? 1 : Math.abs(n) >= 10 ? 2 : 3);
 	// A date of somebody else may be none; that must stop nothing.
@@ -56,11 +57,11 @@ export function formats(language: string): Formats {
 		time: by(time),
 		dateTime: by(dateTime),
 		dateTimeExact: by(dateTimeExact),
-		ago: (at, now = Date.now()) => {
-			const seconds = (new Date(at).getTime() - now) / 1000;
+		ago: (at, present = Date.now()) => {
+			const seconds = (new Date(at).getTime() - present) / 1000;
 			if (Number.isNaN(seconds)) return "–";
 			// A value of just now is not in the future: clocks differ a little.
-			if (seconds > -1 && seconds < 5) return relative.format(-0, "second");
+			if (seconds > -1 && seconds < 5) return now;
 			const [unit, size] = step(seconds);
 			return relative.format(Math.trunc(seconds / size), unit);
 		},

@@ -11,6 +11,8 @@ import type { T } from "../lib/words";
 export interface StatusLine {
 	readonly element: HTMLElement;
 	show(engine: Engine, status: Status | undefined): void;
+	/** Puts up a sentence that stays. */
+	pin(sentence: string): void;
 }
 
 interface Note {
@@ -24,9 +26,12 @@ interface Note {
 /** Makes the status line; it is said once per change, not with every event. */
 export function statusLine(t: T, fmt: Formats): StatusLine {
 	const element = h("div", { class: "status", role: "status", test: "status" });
+	const pinned = h("div", { class: "status", role: "status" });
+	const place = h("div", null, pinned, element);
 	let shown = "";
 	return {
-		element,
+		element: place,
+		pin: (sentence) => pinned.append(banner({ key: "pinned", kind: "warn", sign: "warn", sentence })),
 		show: (engine, status) => {
 			const notes = notesOf(t, fmt, engine, status);
 			const now = notes.map((note) => note.sentence).join("\n");
@@ -44,7 +49,7 @@ function banner(note: Note): HTMLElement {
 function notesOf(t: T, fmt: Formats, engine: Engine, status: Status | undefined): Note[] {
 	const notes: Note[] = [];
 	const { state } = engine;
-	if (typeof state === "object") notes.push(failure(t, engine, state.failed));
+	if (typeof state === "object" && status) notes.push(failure(t, engine, state.failed)); // without one, it is the page
 	else if (state === "other-tab") notes.push(otherTab(t, engine));
 	if (!navigator.onLine) notes.push({ key: "offline", kind: "quiet", sign: "away", sentence: t("web.status.offline") });
 	else if (status?.phase === "open" && !status.online) notes.push({ key: "node", kind: "quiet", sign: "away", sentence: t("web.status.node", { Node: status.node ?? "" }) });
@@ -60,9 +65,14 @@ function clock(t: T, fmt: Formats, off: number): Note {
 	return { key: "clock", kind: "warn", sign: "warn", sentence };
 }
 
-function failure(t: T, engine: Engine, code: string): Note {
+/** Why the engine does not run, as a sentence. */
+export function failureWords(t: T, code: string): string {
 	const id = "engine." + code;
-	const sentence = t.has(id) ? t(id) : t("web.failed", { Code: code });
+	return t.has(id) ? t(id) : t("web.failed", { Code: code });
+}
+
+function failure(t: T, engine: Engine, code: string): Note {
+	const sentence = failureWords(t, code);
 	const again = h("button", { type: "button", class: "small", test: "retry", on: { click: () => engine.retry() } }, t("web.again"));
 	return { key: "failed", kind: "fault", sign: "warn", sentence, way: again };
 }

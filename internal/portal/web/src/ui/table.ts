@@ -1,7 +1,7 @@
 // The same values as a table: for screen readers, for keeping, for who likes
 // numbers better than lines.
 
-import { fill, h, type Child } from "../lib/h";
+import { fill, h } from "../lib/h";
 import { icon } from "../lib/icons";
 import { clean } from "../lib/untrusted";
 import type { Ctx } from "./ctx";
@@ -22,13 +22,18 @@ export function makeTable(ctx: Ctx, series: Series, name: string): Table {
 	const body = h("tbody");
 	const count = h("p", { class: "soft small-text", test: "table-count" });
 	const next = h("button", { type: "button", class: "small", hidden: true, test: "table-more" }, ctx.t("web.table.more"));
+	const buttons = tools(ctx, series, name);
 	let rows = few;
 	let newest: number | undefined;
-	const draw = (): void => {
-		fill(body, indices(series.size, rows).map((i) => row(ctx, series, i)));
+	const settle = (): void => {
 		newest = series.xs.at(-1);
 		next.hidden = series.size <= rows;
+		buttons.hidden = series.size === 0;
 		count.textContent = ctx.t("web.table.count", { N: series.size });
+	};
+	const draw = (): void => {
+		fill(body, indices(series.size, rows).map((i) => row(ctx, series, i)));
+		settle();
 	};
 	next.addEventListener("click", () => {
 		rows += more;
@@ -38,14 +43,12 @@ export function makeTable(ctx: Ctx, series: Series, name: string): Table {
 		const fresh = indices(series.size, rows).filter((i) => (series.xs[i] ?? 0) > (newest ?? -Infinity));
 		body.prepend(...fresh.map((i) => row(ctx, series, i)));
 		while (body.childElementCount > rows) body.lastElementChild?.remove();
-		newest = series.xs.at(-1);
-		next.hidden = series.size <= rows;
-		count.textContent = ctx.t("web.table.count", { N: series.size });
+		settle();
 	};
 	const unit = clean(series.affordance.unit ?? "", 16);
 	const head = h("thead", null, h("tr", null, h("th", { scope: "col" }, ctx.t("web.table.time")), h("th", { scope: "col", class: "end" }, ctx.t("web.table.value"), unit ? [" ", h("bdi", null, unit)] : null)));
 	const scroll = h("div", { class: "table-scroll", tabindex: 0, role: "region", "aria-label": ctx.t("web.table.name") }, h("table", { test: "table" }, head, body), next);
-	const element = h("section", { class: "card stack table-card" }, h("div", { class: "section-head" }, h("h2", null, ctx.t("web.table.name")), count), scroll, tools(ctx, series, name));
+	const element = h("section", { class: "card stack table-card" }, h("div", { class: "section-head" }, h("h2", null, ctx.t("web.table.name")), count), scroll, buttons);
 	return { element, update: (whole) => (whole || newest === undefined ? draw() : grow()) };
 }
 
@@ -59,7 +62,7 @@ function row(ctx: Ctx, series: Series, i: number): HTMLElement {
 	return h("tr", null, h("td", null, h("time", { datetime: point.at }, ctx.fmt.dateTimeExact(point.at))), h("td", { class: "end" }, h("bdi", null, valueText(ctx, point, true))));
 }
 
-function tools(ctx: Ctx, series: Series, name: string): Child {
+function tools(ctx: Ctx, series: Series, name: string): HTMLElement {
 	const copy = async (): Promise<void> => {
 		try {
 			await navigator.clipboard.writeText(series.csv());

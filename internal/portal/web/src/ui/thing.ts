@@ -91,7 +91,7 @@ class Sheet {
 	parts(): Child {
 		const { found } = this;
 		this.live();
-		const now = h("section", { class: "card now" }, h("div", { class: "now-value" }, this.value, this.age), this.about());
+		const now = h("section", { class: "card now" }, found.affordance.kind === "property" ? h("div", { class: "now-value" }, this.value, this.age) : null, this.about());
 		const others = this.others();
 		if (found.affordance.kind !== "property") return [now, this.control?.element ?? null, others];
 		void this.load("day");
