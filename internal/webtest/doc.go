@@ -18,7 +18,7 @@
 //	}                                       // Clean runs at the end by itself
 //
 // Every wait ends after 30 s and fails the test with what was seen; a picture
-// of the page that failed lies in .local/shots/failed-TEST.png. Without a
+// of the page that failed lies in .local/shots/failed-TEST-TAB.png. Without a
 // browser tests skip, and fail with PRIMUM_NEED_ALL=1.
 //
 // A tab reaches the authorities that Open named and those of MayReach; the rest

@@ -288,7 +288,8 @@ func (tab *Tab) keepFailed() {
 	if err != nil {
 		return
 	}
-	name := filepath.Join(dir, "failed-"+strings.ReplaceAll(tab.t.Name(), "/", "-")+".png")
+	_, port, _ := strings.Cut(tab.gate.addr, ":") // tells the tabs of a test apart
+	name := filepath.Join(dir, "failed-"+strings.ReplaceAll(tab.t.Name(), "/", "-")+"-"+port+".png")
 	if png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot()); err == nil && os.WriteFile(name, png, 0o644) == nil {
 		tab.t.Log("the page as it was: " + name)
 	}
