@@ -68,3 +68,5 @@ function main(): void {
 }
 
 main();
+
+export {};
