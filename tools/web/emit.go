@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -104,7 +105,11 @@ func (t tree) shell(all []bundled) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"ASSETS": string(list), "SENTENCES": string(sentences)}, nil
+	name := sha256.Sum256(list)
+	return map[string]string{
+		"ASSETS": string(list), "SENTENCES": string(sentences),
+		"VERSION": strconv.Quote(hex.EncodeToString(name[:4])),
+	}, nil
 }
 
 func (t tree) words() ([]bundled, error) {

@@ -60,31 +60,28 @@ func addPart(all map[string]json.RawMessage, b []byte) error {
 	return nil
 }
 
-// pushSentences are the few that the service worker shows without a page.
+// push are the sentences that the service worker shows without a page.
+type push struct {
+	Title string `json:"title"`
+	Body  string `json:"body"`
+}
+
+// pushSentences takes them from the merged catalogues, by language.
 func (t tree) pushSentences() ([]byte, error) {
-	all := map[string]map[string]string{}
-	paths, err := filepath.Glob(filepath.Join(t.root, "internal", "words", "*", "web.json"))
+	catalogues, err := t.catalogues()
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range paths {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
+	all := map[string]push{}
+	for name, b := range catalogues {
+		var c struct {
+			Title string `json:"web.push.title"`
+			Body  string `json:"web.push.body"`
 		}
-		part := map[string]json.RawMessage{}
-		if err := json.Unmarshal(b, &part); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if err := json.Unmarshal(b, &c); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		some := map[string]string{}
-		for _, id := range []string{"web.push.title", "web.push.body"} {
-			if err := json.Unmarshal(part[id], new(string)); err == nil {
-				var s string
-				_ = json.Unmarshal(part[id], &s) // it just did
-				some[id] = s
-			}
-		}
-		all[filepath.Base(filepath.Dir(path))] = some
+		all[strings.Split(name, ".")[1]] = push{c.Title, c.Body}
 	}
 	return json.Marshal(all)
 }

@@ -72,7 +72,7 @@ export class Leader {
 			this.#died(e.message || "the worker's script could not be loaded");
 		};
 		this.#worker = worker;
-		this.#post({ t: "start", origin: location.origin, wasm: this.place.wasm, lan: onThisMachine() });
+		this.#post({ t: "start", origin: location.origin, wasm: this.place.wasm, lan: document.documentElement.dataset["lan"] === "1" });
 	}
 
 	#hear(m: FromWorker): void {
@@ -128,11 +128,6 @@ export class Leader {
 	#post(m: ToWorker): void {
 		this.#worker?.postMessage(m);
 	}
-}
-
-// primum app and nodes under .localhost carry requests to edges of the LAN.
-function onThisMachine(): boolean {
-	return location.hostname === "127.0.0.1" || location.hostname === "localhost" || location.hostname.endsWith(".localhost");
 }
 
 // What browsers evict is IndexedDB; this mark stays, and tells that there was an
