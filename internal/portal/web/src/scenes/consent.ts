@@ -251,5 +251,6 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"link-given": sharing("links/given"),
 	"link-expired": sharing("links/expired"),
 	"link-ended": sharing("links/ended"),
+	"link-forged": sharing("links/ended", { "link.list": () => [link("ended", { reason: "forged" })] }),
 	"link-unknown": sharing("links/none"),
 };

@@ -42,6 +42,7 @@ function failing(code: string): Scene {
 
 export const scenes: Readonly<Record<string, Scene>> = {
 	"guest-opening": { answers: {} },
+	"guest-waiting": guest("waiting", "words"),
 	"guest-words": guest("words", "given"),
 	"guest-turned-away": guest("words", "refused"),
 	"guest-given": guest("given", "ended"),

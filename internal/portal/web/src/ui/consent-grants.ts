@@ -1,7 +1,7 @@
 // Grants: what runs, from when to when, and Stop. Given ones first, then what
 // others share with this person, then what has ended.
 import type { GrantInfo, GrantItem, Ref, ThingInfo } from "../engine/api.gen";
-import { h, type Child } from "../lib/h";
+import { fill, h, type Child } from "../lib/h";
 import { icon } from "../lib/icons";
 import { parseRef, refKey } from "../lib/ref";
 import { bdi } from "../lib/untrusted";
@@ -70,9 +70,7 @@ class Cards {
 
 	private card(g: GrantInfo): HTMLElement {
 		const panel = this.panel(g);
-		const person = { account: g.other, name: g.otherName, compared: g.compared, guest: g.guest };
-		const named = g.other ? who(this.ctx, person, "h3") : h("h3", null, this.ctx.t("consent.grant.nobody"));
-		return h("article", { class: `card grant ${g.state}`, test: "grant" }, h("div", { class: "grant-head" }, named, stateMark(this.ctx, g)),
+		return h("article", { class: `card grant ${g.state}`, test: "grant" }, other(this.ctx, g, "h3"),
 			whatList(this.ctx, g.shared), spanBar(this.ctx, g),
 			h("div", { class: "grant-foot" }, h("a", { class: "more", href: `#/grant/${encodeURIComponent(g.id)}`, test: "grant-more" }, this.ctx.t("consent.grant.more")), panel.element));
 	}
@@ -85,11 +83,18 @@ class Cards {
 	}
 }
 
-function stateMark(ctx: Ctx, g: GrantInfo): Child {
+/** The other side of a grant; a name that stands above is not said again. */
+function other(ctx: Ctx, g: GrantInfo, level: "h3" | null): Child {
+	const marks = stateMarks(ctx, g);
+	if (g.other) return who(ctx, { account: g.other, name: g.otherName, compared: g.compared, guest: g.guest }, level, marks);
+	return h("div", { class: "who" }, level ? h(level, null, ctx.t("consent.grant.nobody")) : null, marks.length > 0 ? h("p", { class: "chips" }, marks) : null);
+}
+
+function stateMarks(ctx: Ctx, g: GrantInfo): Child[] {
 	const marks: Child[] = [];
 	if (g.browser) marks.push(h("span", { class: "chip", test: "browser" }, ctx.t("consent.mark.browser")));
 	if (g.state !== "running" && !(g.stop && !g.stop.lockTwo)) marks.push(h("span", { class: `chip ${g.state}`, test: "grant-state" }, ctx.t("consent.state." + g.state)));
-	return marks.length > 0 ? h("p", { class: "chips" }, marks) : null;
+	return marks;
 }
 
 function whatList(ctx: Ctx, shared: readonly GrantItem[]): HTMLElement {
@@ -115,6 +120,8 @@ export function grantView(ctx: Ctx, args: string[]): HTMLElement {
 		const [g, things] = await Promise.all([find(), ctx.engine.call("things").catch(() => ({ things: [] }))]);
 		if (!g) return h("div", { test: "grant-unknown" }, state("ended", "hand", ctx.t("consent.grant.unknown"), ctx.t("consent.grant.unknownMore")));
 		panel = stopPanel(ctx, g);
+		const heading = view.querySelector("h1");
+		if (heading) fill(heading, ctx.t(g.own ? "consent.grant.with" : "consent.grant.by", { Name: g.other ? nameOf({ account: g.other, name: g.otherName }) : ctx.t("consent.grant.nobody") }));
 		return grantContent(ctx, g, panel, things.things, load);
 	});
 	ctx.on((e) => {
@@ -129,14 +136,12 @@ export function grantView(ctx: Ctx, args: string[]): HTMLElement {
 function grantContent(ctx: Ctx, g: GrantInfo, panel: StopPanel, things: readonly ThingInfo[], again: () => void): Child {
 	const { t } = ctx;
 	const name = nameOf({ account: g.other, name: g.otherName });
-	const person = { account: g.other, name: g.otherName, compared: g.compared, guest: g.guest };
-	const marks = stateMark(ctx, g);
 	return [
-		h("section", { class: "card grant" }, h("p", { class: "soft" }, t(g.own ? "consent.grant.sees" : "consent.grant.shares")), g.other ? who(ctx, person) : h("h2", null, t("consent.grant.nobody")), marks,
+		h("section", { class: "card grant" }, other(ctx, g, null),
 			g.reason ? h("p", { class: "problem" }, bdi(g.reason, 400)) : null, whatList(ctx, g.shared), spanBar(ctx, g), panel.element),
 		g.compared || g.guest || !g.other ? null : compareBox(ctx, g.other, name, again),
 		details(ctx, g),
-		g.lines?.length ? h("section", null, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", dir: "auto", test: "terms" }, g.lines.map((l) => h("li", null, bdi(l, 600))))) : null,
+		g.lines?.length ? h("section", { class: "stack" }, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", dir: "auto", test: "terms" }, g.lines.map((l) => h("li", null, bdi(l, 600))))) : null,
 		g.own ? null : h("p", { class: "soft" }, t("consent.grant.gotStop")),
 		valueLinks(ctx, g, things),
 	];

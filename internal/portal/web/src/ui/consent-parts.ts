@@ -24,14 +24,14 @@ export function nameOf(p: { readonly account: string; readonly name?: string | u
 	return p.name || p.account;
 }
 
-/** Who it is: name (unless level is null: it stands above), account, and a mark
- * when the words were never compared. */
-export function who(ctx: Ctx, p: Named, level: "h2" | "h3" | null = "h2"): HTMLElement {
+/** Who it is: name (unless level is null: it stands above), account, and marks:
+ * that the words were never compared, and what else is given. */
+export function who(ctx: Ctx, p: Named, level: "h2" | "h3" | null = "h2", more: readonly Child[] = []): HTMLElement {
 	const mark = p.guest ? h("span", { class: "chip" }, ctx.t("consent.mark.guest"))
 		: p.compared ? null : h("span", { class: "chip warn", test: "not-compared" }, ctx.t("consent.mark.notCompared"));
 	return h("div", { class: "who" }, level ? h(level, { class: "who-name" }, bdi(nameOf(p), 64)) : null,
 		p.name && !p.guest ? h("p", { class: "who-account" }, bdi(p.account, 96)) : null,
-		p.organisation || mark ? h("p", { class: "chips" }, p.organisation ? h("span", { class: "chip" }, ctx.t("consent.mark.organisation")) : null, mark) : null);
+		p.organisation || mark || more.length > 0 ? h("p", { class: "chips" }, p.organisation ? h("span", { class: "chip" }, ctx.t("consent.mark.organisation")) : null, mark, more) : null);
 }
 
 /** The way to compare the six words with somebody; done is called when they agree. */

@@ -119,7 +119,7 @@ class Decision {
 		const r = this.r;
 		if (!r.notice) return null;
 		return h("section", { class: "notice-text" }, h("h2", null, this.ctx.t("consent.notice.title")),
-			h("blockquote", { lang: r.language || null, dir: "auto", test: "notice" }, clean(r.notice, 4000)));
+			h("blockquote", { lang: r.language || null, dir: "auto", tabindex: 0, test: "notice" }, clean(r.notice, 4000)));
 	}
 
 	private answer(name: string): HTMLElement {
@@ -131,7 +131,7 @@ class Decision {
 		no.addEventListener("click", () => void busy(no, () => this.refuse(name)));
 		const able = this.parts.every((p) => p.share() !== undefined);
 		yes.hidden = !able;
-		const tied = [r.benefit ? t("consent.tied.benefit", { Text: r.benefit }) : "", r.price ? t("consent.tied.price", { Text: r.price }) : "", r.needed ? t("consent.tied.needed") : ""].filter((s) => s !== "");
+		const tied = [r.benefit ? t("consent.tied.benefit", { Text: clean(r.benefit) }) : "", r.price ? t("consent.tied.price", { Text: clean(r.price) }) : "", r.needed ? t("consent.tied.needed") : ""].filter((s) => s !== "");
 		return h("footer", { class: "decide" },
 			able ? null : h("p", { class: "problem", test: "nothing-fits" }, t("consent.request.nothing")),
 			h("div", { class: "even answers" },

@@ -11,7 +11,6 @@ import { wordGrid } from "./consent-parts";
 import type { Ctx } from "./ctx";
 import { wrong } from "./errors";
 import { guestValues } from "./guest-values";
-import { state } from "./page";
 
 /** What the address of a link page says. */
 export interface LinkAddress {
@@ -98,13 +97,14 @@ class Guest {
 		const known = /(?:^|-)(used|expired|ended|refused)$/.exec(code)?.[1];
 		if (known) return this.show({ state: known });
 		const again = h("button", { type: "button", class: "primary", test: "again", on: { click: () => location.reload() } }, this.ctx.t("link.again"));
-		this.put("failed", h("div", { test: "guest-failed" }, state("error", "warn", this.ctx.t("link.failed"), this.ctx.wrong(err), again)));
+		this.put("failed", h("div", { class: "state error", test: "guest-failed" }, h("div", { class: "state-sign" }, icon("warn")), h("h1", null, this.ctx.t("link.failed")), h("p", null, this.ctx.wrong(err)), h("div", { class: "ways" }, again)));
 	}
 
 	private show(g: LinkGuest): void {
 		const owner = clean(g.ownerName || g.owner || "", 64) || this.ctx.t("link.somebody");
 		switch (g.state) {
 			case "words": return this.put(`words ${g.words}`, this.words(g, owner));
+			case "waiting": return this.put("waiting", h("div", { class: "state waiting", test: "guest-waiting" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("h1", null, this.ctx.t("link.wait")), h("p", null, this.ctx.t("link.waitMore"))));
 			case "given": return this.given(owner);
 			case "refused": case "expired": case "used": case "ended": return this.put(g.state, over(this.ctx, g.state, owner));
 			default: return;
@@ -130,7 +130,7 @@ class Guest {
 		const { t } = this.ctx;
 		return h("section", { class: "page guest-words", test: "guest-compare" },
 			h("h1", null, t("link.would", { Owner: owner })), account(g),
-			h("p", { class: "lead" }, t("link.tell", { Owner: owner })), wordGrid(g.words ?? "", "guest-words"),
+			h("p", { class: "say" }, t("link.tell", { Owner: owner })), wordGrid(g.words ?? "", "guest-words"),
 			h("p", null, t("link.then", { Owner: owner })),
 			h("p", { class: "awaiting", role: "status" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("link.waiting", { Owner: owner })),
 			trust(this.ctx, this.link?.node ?? ""));

@@ -64,10 +64,10 @@ function linkState(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 	switch (l.state) {
 		case "open": return open(ctx, l, body);
 		case "arrived": return arrived(ctx, l, body);
-		case "given": return h("div", { class: "state done", test: "link-given" }, h("div", { class: "state-sign" }, icon("check")), h("h2", { tabindex: -1, role: "status" }, t("consent.link.given")), h("p", null, t("consent.link.givenMore")),
+		case "given": return h("div", { class: "state done", test: "link-given" }, h("div", { class: "state-sign" }, icon("check")), h("h2", { tabindex: -1 }, t("consent.link.given")), h("p", null, t("consent.link.givenMore")),
 			h("div", { class: "ways" }, l.grant ? h("a", { class: "button primary", href: `#/grant/${encodeURIComponent(l.grant)}`, test: "to-grant" }, t("consent.given.look")) : null));
 		case "expired": return over(ctx, "consent.link.expired", "consent.link.expiredMore", "link-expired");
-		default: return over(ctx, "consent.link.ended", "consent.link.endedMore", "link-ended");
+		default: return over(ctx, l.reason === "forged" ? "consent.link.forged" : "consent.link.ended", l.reason === "forged" ? "consent.link.forgedMore" : "consent.link.endedMore", "link-ended");
 	}
 }
 
@@ -80,7 +80,7 @@ function open(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 	const { t } = ctx;
 	const url = l.url ?? "";
 	return [
-		h("p", { class: "lead" }, t("consent.link.send")),
+		h("p", { class: "say" }, t("consent.link.send")),
 		url === "" ? h("p", { class: "problem" }, t("consent.link.elsewhere")) : [h("div", { class: "qr-frame" }, qrCode(url, t("consent.link.qr"))), address(ctx, url)],
 		h("p", { class: "awaiting", role: "status", test: "link-waiting" }, h("span", { class: "pulse", "aria-hidden": "true" }), t("consent.link.waiting")),
 		h("p", { class: "soft" }, t("consent.link.once", { Date: ctx.fmt.dateTime(l.expires) })),
@@ -114,7 +114,7 @@ function arrived(ctx: Ctx, l: LinkInfo, body: HTMLElement): Child {
 		}
 	}));
 	const no = cancelButton(ctx, l, body, "consent.link.differ", "decision");
-	return [h("p", { class: "lead", role: "status" }, t("consent.link.arrived")), wordGrid(l.words ?? "", "link-words"), h("p", null, t("consent.link.ask")), h("div", { class: "even answers" }, no, yes), problem];
+	return [h("p", { class: "say", role: "status" }, t("consent.link.arrived")), wordGrid(l.words ?? "", "link-words"), h("p", null, t("consent.link.ask")), h("div", { class: "even answers" }, no, yes), problem];
 }
 
 function cancelButton(ctx: Ctx, l: LinkInfo, body: HTMLElement, label: string, kind = "quiet"): HTMLElement {
