@@ -26,6 +26,7 @@ func verbs() []func(*app) *cobra.Command {
 		grantsCommand,                             // grants.go
 		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
 		backupCommand, restoreCommand, // backup.go
+		appCommand, checkCommand, // webapp.go, check.go
 		benchCommand, versionCommand, // bench.go, version.go
 	}
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"primum/client"
+	"primum/identity"
+	"primum/internal/peer"
+	"primum/internal/portal"
+)
+
+const checkWait = 30 * time.Second
+
+func checkCommand(a *app) *cobra.Command {
+	var web bool
+	c := a.command("check DOMAIN", "check", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+		if !web {
+			return a.said(exitUsage, "check.what")
+		}
+		return a.checkWeb(cmd, args[0])
+	})
+	c.Flags().BoolVar(&web, "web", false, a.words.Get("flag.web"))
+	return c
+}
+
+// checkWeb looks at a node's portal from outside, line by line.
+func (a *app) checkWeb(cmd *cobra.Command, domain string) error {
+	authority, err := identity.ParseAuthority(domain)
+	if err != nil {
+		return usage(fmt.Errorf("%s: %w", domain, err))
+	}
+	found, err := portal.CheckWeb(cmd.Context(), stranger(ownHosts(a.env)), authority, a.version)
+	if errors.Is(err, portal.ErrNoManifest) {
+		return a.said(exitFailed, "check.web.none", "Domain", authority)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+	}
+	for _, f := range found.Findings {
+		a.finding(f)
+	}
+	if a.json {
+		a.line(map[string]any{"domain": authority, "good": found.Good(), "compared": found.Compared})
+	}
+	a.say("check.web.trust", "Domain", authority)
+	if !found.Good() {
+		return a.said(exitFailed, "check.web.red", "Domain", authority)
+	}
+	a.say("check.web.green", "Domain", authority)
+	return nil
+}
+
+// finding prints one line, in colour on a terminal.
+func (a *app) finding(f portal.Finding) {
+	text := a.words.Get(f.ID, f.Pairs...)
+	if a.json {
+		a.line(map[string]any{"good": f.Good, "id": f.ID, "text": text})
+		return
+	}
+	mark, colour := "✗", "\x1b[31m"
+	if f.Good {
+		mark, colour = "✓", "\x1b[32m"
+	}
+	if a.outTTY && a.env("NO_COLOR") == "" {
+		mark = colour + mark + "\x1b[0m"
+	}
+	_, _ = fmt.Fprintln(a.out, mark, text)
+}
+
+// stranger is a client that knows nobody, keeps nothing and goes nowhere else.
+func stranger(own []string) *http.Client {
+	return &http.Client{
+		Timeout:       checkWait,
+		Transport:     &http.Transport{DialContext: peer.Dialer{Local: true, Own: own}.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
