@@ -33,6 +33,7 @@ func main() {
 	modules := flag.Bool("modules", false, "only fetch npm packages and write the types")
 	scenes := flag.Bool("scenes", false, "only build the portal on a scripted engine, for tests, into .local/web/scenes")
 	trial := flag.Bool("trial", false, "only bundle what tests of the disk and of tabs need, into .local/web/trial")
+	size := flag.Bool("size", false, "only build the engine and print how large it is, in bytes and compressed as small as it gets")
 	flag.Parse()
 	root, err := findRoot()
 	if err != nil {
@@ -45,6 +46,8 @@ func main() {
 		npm:   filepath.Join(root, ".local", "npm"),
 	}
 	switch {
+	case *size:
+		err = t.printSize()
 	case *axe:
 		err = t.printAxe()
 	case *scenes:

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/andybalholm/brotli"
 )
@@ -21,13 +24,66 @@ var engineFlags = []string{
 // engine compiles cmd/engine.
 func (t tree) engine() ([]byte, error) {
 	out := filepath.Join(t.cache, "engine.wasm")
-	c := exec.Command("go", append(append([]string{"build"}, engineFlags...), "-o", out, "./cmd/engine")...)
+	overlay, err := t.overlay()
+	if err != nil {
+		return nil, fmt.Errorf("build the engine: %w", err)
+	}
+	c := exec.Command("go", append(append([]string{"build"}, engineFlags...), "-overlay", overlay, "-o", out, "./cmd/engine")...)
 	c.Dir = t.root
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if msg, err := c.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the engine: %w\n%s", err, msg)
 	}
-	return os.ReadFile(out)
+	b, err := os.ReadFile(out)
+	if err != nil {
+		return nil, err
+	}
+	return strip(b)
+}
+
+// overlay writes which files of the standard library are others in the engine:
+// those below cmd/engine/overlay, which say why.
+func (t tree) overlay() (string, error) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
+	from := filepath.Join(t.root, "cmd", "engine", "overlay")
+	replace := map[string]string{}
+	err = filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
+		if name, ok := strings.CutSuffix(file, ".txt"); ok && err == nil && !d.IsDir() {
+			replace[filepath.Join(strings.TrimSpace(string(root)), "src", strings.TrimPrefix(name, from))] = file
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(t.cache, "overlay.json")
+	return out, writeChanged(out, b)
+}
+
+// printSize prints where the engine is, its bytes, and its compressed bytes.
+func (t *tree) printSize() error {
+	t.best = true
+	b, err := t.engine()
+	if err != nil {
+		return err
+	}
+	stripped := filepath.Join(t.cache, "engine.stripped.wasm")
+	if err := writeChanged(stripped, b); err != nil {
+		return err
+	}
+	small, err := t.squeeze(b)
+	if err != nil {
+		return err
+	}
+	fmt.Println(stripped, len(b), len(small))
+	return nil
 }
 
 // squeeze compresses with brotli. Results of big files are kept by content.
