@@ -41,6 +41,10 @@ func Main(m *testing.M) int {
 // Available says whether there is a browser for tests on this machine.
 func Available() bool { return chromium() != "" }
 
+// Path is the browser's, for tests that start and kill one of their own; empty
+// without one.
+func Path() string { return chromium() }
+
 // chromium is the path of the browser; empty without one.
 func chromium() string {
 	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
