@@ -33,6 +33,7 @@ var states = []struct{ scene, ready string }{
 	{"dimmer", "@readout"},
 	{"effect", "@state-empty"},
 	{"blink", "@send"},
+	{"unknown", "@send"},
 	{"no-history", "@state-empty"},
 	{"history-failed", "@state-error"},
 	{"paused", "@thing-state"},

@@ -148,11 +148,25 @@ func TestASliderSendsWhenAsked(t *testing.T) {
 	is(t, tab, "what was sent", `engine.asked.find(a => a.method === "send").params.input`, 30)
 }
 
+func TestAnUnknownTypeTakesAnything(t *testing.T) {
+	tab := open(t, stage(t), "unknown", "@control")
+	tab.Click("@send")
+	tab.WaitText("@answer", "Enter something")
+	tab.Type("@input", "ON")
+	tab.Click("@send")
+	tab.WaitText("@answer", "Done at")
+	tab.Eval(`document.querySelector("[data-test=input]").value = "[1, true]"`, nil)
+	tab.Click("@send")
+	tab.WaitFor(`engine.asked.filter(a => a.method === "send").length === 2`)
+	is(t, tab, "what was sent", `JSON.stringify(engine.asked.filter(a => a.method === "send").map(a => a.params.input))`, `["ON",[1,true]]`)
+}
+
 func TestABellIsSetAndAsksOnlyThen(t *testing.T) {
 	tab := open(t, stage(t), "thing", "@bell")
 	tab.Eval(`window.asked = 0; Notification.requestPermission = async () => { asked++; return "denied" }`, nil)
 	tab.Click("@bell")
 	tab.WaitVisible("@alert-save")
+	tab.Shot("things-bell", looks...)
 	tab.Click("@alert-save")
 	tab.WaitText("@toasts", "Enter the limit")
 	is(t, tab, "asked for permission", `asked`, 0)

@@ -144,6 +144,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	lamp: withThings(mine, { at: "thing/h/home-1/lamp/on" }),
 	dimmer: withThings(mine, { at: "thing/h/home-1/lamp/brightness" }),
 	effect: withThings(mine, { at: "thing/h/home-1/lamp/effect" }, { history: () => ({ points: [{ at: ago(hour), value: "none" }, { at: ago(minute), value: "candle" }] }) }),
+	unknown: withThings([{ id: "g5", title: "Lamp", grant: "g5", owner: "bob@s.example", own: false, state: "live", affordances: [{ ref: { grant: "g5", thing: "lamp", name: "state" }, path: "lamp/state", title: "State", kind: "property", ops: ["writeproperty"], people: 0 }] }], { at: "thing/g/g5/lamp/state" }, { history: () => ({ points: [] }) }),
 	blink: withThings(mine, { at: "thing/h/home-1/lamp/identify" }),
 	"no-history": withThings(mine, { at: "thing/g/g3/rain/rate" }, { history: () => ({ points: [] }) }),
 	"history-failed": withThings(mine, { at: flow }, { history: () => { throw new EngineError("unreachable"); } }),

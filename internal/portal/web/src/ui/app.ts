@@ -67,6 +67,7 @@ class Shell {
 
 	start(): void {
 		this.engine.on((event) => this.event(event));
+		this.failed = typeof this.engine.state === "object";
 		window.addEventListener("hashchange", () => this.show());
 		window.addEventListener("online", () => this.refresh());
 		window.addEventListener("offline", () => this.refresh());
@@ -112,11 +113,11 @@ class Shell {
 	private stateChanged(): void {
 		this.refresh();
 		const failed = typeof this.engine.state === "object";
-		if (failed !== this.failed && (failed ? this.status === undefined : this.engine.state === "ready")) {
-			this.show();
-			if (!failed) void this.ask();
-		}
-		this.failed = failed || (this.failed && this.engine.state !== "ready");
+		if (failed === this.failed) return;
+		this.failed = failed;
+		// What is already shown stays: it may be a half-filled form.
+		if (!failed || this.status === undefined) this.show();
+		if (!failed) void this.ask();
 	}
 
 	private rang({ alert }: EngineEvent): void {

@@ -19,6 +19,8 @@ interface Input {
 	readonly element: Child;
 	readonly read: () => unknown;
 	readonly show: (value: unknown) => void;
+	/** Nothing may be sent, too. */
+	readonly optional?: boolean;
 	/** Whether a change sends at once; else there is a button. */
 	readonly direct?: (send: () => void) => void;
 }
@@ -42,7 +44,7 @@ export function makeControl(ctx: Ctx, affordance: Affordance): Control | undefin
 
 async function sendNow(ctx: Ctx, affordance: Affordance, input: Input | undefined, answer: HTMLElement): Promise<void> {
 	const value = input?.read();
-	if (input && value === undefined) return say(answer, "fault", ctx.t("web.control.nothing"));
+	if (input && !input.optional && value === undefined) return say(answer, "fault", ctx.t("web.control.nothing"));
 	say(answer, "pending", ctx.t("web.control.pending"));
 	try {
 		const result = await ctx.engine.call("send", { ref: affordance.ref, input: value });
@@ -66,11 +68,13 @@ function done(ctx: Ctx, result: SendResult): string {
 }
 
 function inputOf(ctx: Ctx, a: Affordance, acts: boolean): Input | undefined {
+	const type = a.type || typeof a.latest?.value; // a grantee may not know the type
 	if (a.enum && a.enum.length > 0) return choice(ctx, a, a.enum, !acts);
-	if (a.type === "boolean") return toggle(ctx, a, !acts);
-	if (a.type === "number" || a.type === "integer") return typeof a.min === "number" && typeof a.max === "number" ? slider(ctx, a, a.min, a.max) : number(ctx, a);
-	if (a.type === "string") return line(ctx, a);
-	return undefined; // an action without input
+	if (type === "boolean") return toggle(ctx, a, !acts);
+	if (type === "number" || type === "integer") return typeof a.min === "number" && typeof a.max === "number" ? slider(ctx, a, a.min, a.max) : number(ctx, a);
+	if (type === "string") return line(ctx, a);
+	if (acts && !a.ref.grant && !a.type) return undefined; // an own action without input
+	return anything(ctx, a, acts);
 }
 
 function label(ctx: Ctx, a: Affordance): string {
@@ -132,6 +136,20 @@ function slider(ctx: Ctx, a: Affordance, min: number, max: number): Input {
 function number(ctx: Ctx, a: Affordance): Input {
 	const input = h("input", { type: "number", inputmode: "decimal", step: "any", min: a.min, max: a.max, "aria-label": label(ctx, a), test: "input" });
 	return { element: input, read: () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : undefined), show: () => undefined };
+}
+
+/** Whatever the thing may take: JSON if it reads so, else a text. */
+function anything(ctx: Ctx, a: Affordance, optional: boolean): Input {
+	const input = h("input", { type: "text", maxlength: 4000, dir: "auto", placeholder: ctx.t("web.control.any"), "aria-label": label(ctx, a), test: "input" });
+	const read = (): unknown => {
+		if (input.value.trim() === "") return undefined;
+		try {
+			return JSON.parse(input.value);
+		} catch {
+			return input.value;
+		}
+	};
+	return { element: input, read, show: () => undefined, optional };
 }
 
 function line(ctx: Ctx, a: Affordance): Input {
