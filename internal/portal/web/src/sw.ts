@@ -96,6 +96,7 @@ async function show(): Promise<void> {
 	await self.clients.openWindow(page + "#/requests");
 }
 
+/** "web.push.title" and "web.push.body" in the language of the browser. */
 function sentences(): { readonly title: string; readonly body: string } {
 	for (const tag of [...navigator.languages, "en"]) {
 		const found = SENTENCES[tag.split("-")[0] ?? ""];

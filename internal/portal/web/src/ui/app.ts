@@ -26,14 +26,20 @@ const places: readonly (readonly [Tab, string, Icon])[] = [
 	["account", "account", "person"],
 ];
 
+export interface App {
+	/** Tells that a newer page waits; apply changes over to it. */
+	update(apply: () => void): void;
+}
+
 /** Shows the portal in root until the page is closed. */
-export function app(engine: Engine, t: T, lang: string, root: HTMLElement): void {
+export function app(engine: Engine, t: T, lang: string, root: HTMLElement): App {
 	const shell = new Shell(engine, t, lang);
 	root.replaceWith(...shell.elements());
 	shell.start();
+	return shell;
 }
 
-class Shell {
+class Shell implements App {
 	private status: Status | undefined;
 	private view = new AbortController();
 	private first = true;
@@ -74,6 +80,10 @@ class Shell {
 		this.show();
 		this.refresh();
 		void this.ask();
+	}
+
+	update(apply: () => void): void {
+		this.line.pin(this.t("web.update"), h("button", { type: "button", class: "small", test: "update", on: { click: apply } }, this.t("web.update.now")));
 	}
 
 	private link(tab: Tab, route: string, sign: Icon): HTMLAnchorElement {

@@ -11,8 +11,8 @@ import type { T } from "../lib/words";
 export interface StatusLine {
 	readonly element: HTMLElement;
 	show(engine: Engine, status: Status | undefined): void;
-	/** Puts up a sentence that stays. */
-	pin(sentence: string): void;
+	/** Puts up a sentence that stays, with its way on. */
+	pin(sentence: string, way?: Child): void;
 }
 
 interface Note {
@@ -31,7 +31,7 @@ export function statusLine(t: T, fmt: Formats): StatusLine {
 	let shown = "";
 	return {
 		element: place,
-		pin: (sentence) => pinned.append(banner({ key: "pinned", kind: "warn", sign: "warn", sentence })),
+		pin: (sentence, way) => pinned.append(banner({ key: "pinned", kind: "warn", sign: "warn", sentence, way })),
 		show: (engine, status) => {
 			const notes = notesOf(t, fmt, engine, status);
 			const now = notes.map((note) => note.sentence).join("\n");
