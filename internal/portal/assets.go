@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -23,7 +24,10 @@ import (
 var dist embed.FS
 
 //go:embed page.css
-var pageCSS []byte
+var ownFiles embed.FS
+
+// pageStyle is the style of the pages without script.
+const pageStyle = "page.css"
 
 const (
 	assetsPath = "/assets/"
@@ -57,16 +61,22 @@ type assets struct {
 	manifest Manifest
 	json     []byte
 	built    bool
+	broken   error // why the build is not used
 }
 
-// file is one asset. Its gzip is made on first need.
+// file is one asset. It stays where it is until somebody asks for it: the
+// engine alone has ten megabytes. Its gzip is made on first need.
 type file struct {
 	kind         string
-	bytes        []byte
-	brotli       []byte // nil: there is none
-	gzipOnce     sync.Once
-	gzip         []byte
+	from         fs.FS
+	name         string
+	size         int64
+	sha256       string
+	brotli       int64 // size of name+".br", 0: there is none
 	compressible bool
+
+	gzipOnce sync.Once
+	gzip     []byte
 }
 
 // Dist is what was built into this program: manifest.json and assets/.
@@ -99,17 +109,21 @@ func loadAssets(from fs.FS, version string) (*assets, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read assets: %w", err)
 	default:
-		if err := a.load(from, b); err != nil {
-			return nil, fmt.Errorf("read assets: %w", err)
+		// A build that is not whole is none: the node works without pages.
+		if a.broken = a.load(from, b); a.broken != nil {
+			*a = assets{files: map[string]*file{}, paths: map[string]string{}, broken: a.broken}
 		}
 	}
 	a.manifest.Version = version
-	a.addPageStyle()
+	if err := a.addPageStyle(); err != nil {
+		return nil, fmt.Errorf("read assets: %w", err)
+	}
 	a.json, err = json.Marshal(a.manifest)
 	return a, err
 }
 
-// load takes what the manifest lists, whole and with the hashes it names.
+// load takes what the manifest lists, each with the size it names. That the
+// hashes are right, too, is for a test of the build, and for whoever checks.
 func (a *assets) load(from fs.FS, manifest []byte) error {
 	if err := json.Unmarshal(manifest, &a.manifest); err != nil {
 		return err
@@ -119,34 +133,40 @@ func (a *assets) load(from fs.FS, manifest []byte) error {
 		if !ok || !strings.HasPrefix(listed.Path, assetsPath) {
 			return fmt.Errorf("%q is not below %s", listed.Path, assetsPath)
 		}
-		b, err := fs.ReadFile(from, name)
+		info, err := fs.Stat(from, name)
 		if err != nil {
 			return err
 		}
-		if got := hexHash(b); got != listed.SHA256 {
-			return fmt.Errorf("%s has another hash than the manifest says: build again (make web)", name)
+		if info.Size() != listed.Bytes {
+			return fmt.Errorf("%s has another size than the manifest says: build again (make web)", name)
 		}
-		br, err := fs.ReadFile(from, name+".br")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		f := &file{from: from, name: name, size: info.Size(), sha256: listed.SHA256}
+		if br, err := fs.Stat(from, name+".br"); err == nil {
+			f.brotli = br.Size()
 		}
-		a.add(listed.Path, b, br)
+		a.add(listed.Path, f)
 	}
 	a.built = true
 	return nil
 }
 
 // addPageStyle adds the style of the pages without script.
-func (a *assets) addPageStyle() {
-	sum := hexHash(pageCSS)
+func (a *assets) addPageStyle() error {
+	b, err := ownFiles.ReadFile(pageStyle)
+	if err != nil {
+		return err
+	}
+	sum := hexHash(b)
 	where := assetsPath + "page." + sum[:10] + ".css"
-	a.add(where, pageCSS, nil)
-	a.manifest.Assets = append(a.manifest.Assets, Asset{Path: where, SHA256: sum, Bytes: int64(len(pageCSS))})
+	a.add(where, &file{from: ownFiles, name: pageStyle, size: int64(len(b)), sha256: sum})
+	a.manifest.Assets = append(a.manifest.Assets, Asset{Path: where, SHA256: sum, Bytes: int64(len(b))})
+	return nil
 }
 
-func (a *assets) add(where string, b, br []byte) {
-	kind := typeOf(where)
-	a.files[where] = &file{kind: kind, bytes: b, brotli: br, compressible: !strings.HasPrefix(kind, "image/png") && !strings.HasPrefix(kind, "font/")}
+func (a *assets) add(where string, f *file) {
+	f.kind = typeOf(where)
+	f.compressible = !strings.HasPrefix(f.kind, "image/png") && !strings.HasPrefix(f.kind, "font/")
+	a.files[where] = f
 	a.paths[logical(where)] = where
 }
 
@@ -221,18 +241,31 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
 	h.Set("Vary", "Accept-Encoding")
-	b := f.bytes
 	accepted := r.Header.Get("Accept-Encoding")
 	switch {
-	case f.brotli != nil && accepts(accepted, "br"):
-		b = f.brotli
+	case f.brotli > 0 && accepts(accepted, "br"):
 		h.Set("Content-Encoding", "br")
+		f.copy(w, f.name+".br", f.brotli)
 	case f.compressible && accepts(accepted, "gzip"):
-		b = f.zipped()
+		b := f.zipped()
 		h.Set("Content-Encoding", "gzip")
+		h.Set("Content-Length", strconv.Itoa(len(b)))
+		_, _ = w.Write(b)
+	default:
+		f.copy(w, f.name, f.size)
 	}
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	_, _ = w.Write(b)
+}
+
+func (f *file) copy(w http.ResponseWriter, name string, size int64) {
+	in, err := f.from.Open(name)
+	if err != nil {
+		w.Header().Del("Content-Encoding")
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	defer func() { _ = in.Close() }()
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	_, _ = io.Copy(w, in)
 }
 
 // accepts reads an Accept-Encoding header (RFC 9110 §12.5.3) as far as the
@@ -253,7 +286,10 @@ func (f *file) zipped() []byte {
 	f.gzipOnce.Do(func() {
 		var b bytes.Buffer
 		z := gzip.NewWriter(&b)
-		_, _ = z.Write(f.bytes) // a buffer takes everything
+		if in, err := f.from.Open(f.name); err == nil {
+			_, _ = io.Copy(z, in) // a buffer takes everything
+			_ = in.Close()
+		}
 		_ = z.Close()
 		f.gzip = b.Bytes()
 	})

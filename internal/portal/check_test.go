@@ -3,8 +3,11 @@ package portal_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -180,4 +183,26 @@ func FuzzManifest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBuiltAssetsAreWhatTheListSays reads what was built into this program.
+func TestBuiltAssetsAreWhatTheListSays(t *testing.T) {
+	t.Parallel()
+	m, err := portal.OwnManifest("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dist, err := portal.Dist()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range m.Assets[:len(m.Assets)-1] { // the last one is not of the build
+		b, err := fs.ReadFile(dist, strings.TrimPrefix(a.Path, "/"))
+		if err != nil {
+			t.Error(err)
+		}
+		if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != a.SHA256 {
+			t.Errorf("%s has another hash", a.Path)
+		}
+	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"primum/internal/store"
 	"primum/internal/wire"
-	"primum/internal/words"
 )
 
 // thingPage is a thing's public page: what it collects, and what one may do
@@ -69,7 +68,7 @@ func (p *Portal) thing(f frame, n wire.Notice) thingPage {
 	d.OperatorText = shown(d.Operator)
 	for _, item := range n.Items {
 		d.Items = append(d.Items, thingItem{
-			What: clean(item.What), Every: every(item.Every, p.said[f.Lang]), Fine: clean(item.Fine), Kept: clean(item.Kept), Purpose: clean(item.Purpose),
+			What: clean(item.What), Every: every(item.Every, p.words(f.Lang)), Fine: clean(item.Fine), Kept: clean(item.Kept), Purpose: clean(item.Purpose),
 			Inner: cleanAll(item.Inner), Outer: cleanAll(item.Outer), Rings: ringsOf(len(item.Inner), len(item.Outer)),
 		})
 	}
@@ -93,9 +92,9 @@ func (p *Portal) postmaster() string {
 var everyForm = regexp.MustCompile(`^([1-9][0-9]{0,3})([smhdw])$`)
 
 // every says how often in the visitor's language.
-func every(s string, say *words.Words) string {
+func every(s string, say func(string, ...any) string) string {
 	if s == "change" {
-		return say.Get("portal.every.change")
+		return say("portal.every.change")
 	}
 	m := everyForm.FindStringSubmatch(s)
 	if m == nil {
@@ -105,7 +104,7 @@ func every(s string, say *words.Words) string {
 	if err != nil {
 		return clean(s)
 	}
-	return say.Get("portal.every."+m[2], "N", n)
+	return say("portal.every."+m[2], "N", n)
 }
 
 // clean takes out of foreign words what has no look of its own, or would change

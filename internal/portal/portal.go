@@ -75,7 +75,7 @@ type Portal struct {
 	pages   *template.Template
 	reports reports
 	carrier *carrier
-	said    map[string]*words.Words // by language
+	said    said
 	sockets sync.WaitGroup
 	ctx     context.Context // ends at Stop
 	cancel  context.CancelFunc
@@ -102,12 +102,13 @@ func New(cfg Config) (*Portal, error) {
 	if p.assets, err = loadAssets(cfg.Assets, cfg.Version); err != nil {
 		return nil, fmt.Errorf("open portal: %w", err)
 	}
+	if p.assets.broken != nil {
+		cfg.Log.Error("the pages are not whole; build them again (make web)", "error", p.assets.broken)
+	}
 	if p.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("open portal: %w", err)
 	}
-	if p.said, err = allWords(); err != nil {
-		return nil, fmt.Errorf("open portal: %w", err)
-	}
+	p.said.all = map[string]*words.Words{}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mount()
 	p.mountLink()

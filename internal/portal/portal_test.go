@@ -245,8 +245,12 @@ func TestChangedOrMissingAssetsAreNotServed(t *testing.T) {
 	} {
 		f := built()
 		change(f)
-		if _, err := portal.New(portal.Config{Authority: "h.localhost", Assets: f, Next: http.NotFoundHandler()}); err == nil {
-			t.Errorf("%s: opened", name)
+		p := open(t, func(c *portal.Config) { c.Assets = f })
+		if w := ask(p, "GET", "/my"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "make web") {
+			t.Errorf("%s: status %d", name, w.Code)
+		}
+		if w := ask(p, "GET", "/assets/my.0123abcd.js"); w.Code != http.StatusNotFound {
+			t.Errorf("%s: served with status %d", name, w.Code)
 		}
 	}
 }

@@ -249,3 +249,11 @@ func TestGuestsHaveNoPortal(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionCookieUnderTLSIsOfOneHost(t *testing.T) {
+	t.Parallel()
+	d := &Door{cfg: Config{TLS: true}}
+	if c := d.cookie("x", 1); c.Name != "__Host-"+wire.SessionCookie || !c.Secure || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteStrictMode {
+		t.Errorf("cookie: %+v", c)
+	}
+}
