@@ -93,9 +93,9 @@ func (o *Operator) frame(w http.ResponseWriter, r *http.Request, title string) p
 	if p.Style == "" {
 		p.Style = o.cfg.Pages.Asset("page.css")
 	}
-	for l, s := range o.speaks {
+	for _, l := range words.Available() {
 		if l != lang {
-			p.Languages = append(p.Languages, choice{l, s.Get("operator.language")})
+			p.Languages = append(p.Languages, choice{l, o.speaks[l].Get("operator.language")})
 		}
 	}
 	return p

@@ -2,6 +2,7 @@ package webtest
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
@@ -141,4 +142,26 @@ func (a *Authenticator) Forget() {
 func (a *Authenticator) Remove() {
 	a.tab.t.Helper()
 	a.tab.do("remove", call(webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id}))
+}
+
+// Cookies are the tab's cookies of all sites, those that scripts can't read too.
+func (tab *Tab) Cookies() []*http.Cookie {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, wait)
+	defer cancel()
+	res, err := chromedp.CallBrowser(ctx, storage.GetCookies, storage.GetCookiesParams{BrowserContextID: chromedp.FromContext(tab.ctx).BrowserContextID})
+	if err != nil {
+		tab.t.Fatalf("cookies: %v", err)
+	}
+	var all []*http.Cookie
+	for _, c := range res.Cookies {
+		all = append(all, &http.Cookie{
+			Name: c.Name, Value: c.Value, Path: c.Path, Domain: c.Domain, HttpOnly: c.HTTPOnly, Secure: c.Secure, SameSite: sameSite(string(c.SameSite)),
+		})
+	}
+	return all
+}
+
+func sameSite(s string) http.SameSite {
+	return map[string]http.SameSite{"Strict": http.SameSiteStrictMode, "Lax": http.SameSiteLaxMode, "None": http.SameSiteNoneMode}[s]
 }

@@ -122,7 +122,7 @@ func (w *Words) Get(id string, pairs ...any) string {
 	c := &i18n.LocalizeConfig{MessageID: id, TemplateData: data}
 	s, err := "", error(nil)
 	if n, ok := data["N"]; ok {
-		c.PluralCount = n
+		c.PluralCount = fmt.Sprint(n)
 		s, err = w.localizer.Localize(c)
 	}
 	if c.PluralCount == nil || err != nil {

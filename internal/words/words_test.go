@@ -59,7 +59,7 @@ func TestArabicHasSixForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var forms []string
-	for _, n := range []int{0, 1, 2, 3, 11, 100} {
+	for _, n := range []any{0, uint64(1), int64(2), 3, 11, 100} {
 		s := strings.NewReplacer("0", "", "1", "", "2", "", "3", "").Replace(w.Get("claim.done", "N", n))
 		forms = append(forms, strings.TrimSpace(s))
 	}

@@ -6,9 +6,6 @@ interface Answer {
 	readonly go?: string;
 }
 
-type Creation = PublicKeyCredentialCreationOptionsJSON;
-type Request = PublicKeyCredentialRequestOptionsJSON;
-
 async function post<T>(path: string, body: unknown): Promise<T> {
 	const r = await fetch(path, {
 		method: "POST",
@@ -25,7 +22,7 @@ function passkey(c: Credential | null): PublicKeyCredential {
 }
 
 async function login(): Promise<Answer> {
-	const options = await post<Request>("/operator/login/begin", {});
+	const options = await post<PublicKeyCredentialRequestOptionsJSON>("/operator/login/begin", {});
 	const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
 	return post<Answer>("/operator/login", passkey(await navigator.credentials.get({ publicKey })).toJSON());
 }
@@ -33,7 +30,7 @@ async function login(): Promise<Answer> {
 /** register uses the one-time part of the address, which no server log sees. */
 async function register(): Promise<Answer> {
 	const ticket = location.hash.slice(1);
-	const options = await post<Creation>("/operator/new/begin", { ticket });
+	const options = await post<PublicKeyCredentialCreationOptionsJSON>("/operator/new/begin", { ticket });
 	const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options);
 	return post<Answer>("/operator/new", passkey(await navigator.credentials.create({ publicKey })).toJSON());
 }
@@ -70,3 +67,5 @@ function main(): void {
 main();
 
 export {};
+
+export {}; // a module: its names are its own
