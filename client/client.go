@@ -43,6 +43,9 @@ type Options struct {
 	LAN Transport
 	// Pace is the clock of pauses between attempts; real when nil.
 	Pace clock.Clock
+	// Only, where it is not empty, is the one account whose documents are taken
+	// from the inbox; others are dropped unread. For guests by link.
+	Only string
 	// Link hears nil when a node is connected, and why when it is not; may be
 	// nil. It is called often while a node is away.
 	Link func(authority string, err error)
@@ -132,7 +135,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 
 func (c *Client) start() error {
 	box := &inbox{
-		account: c.o.Keys.Address, client: c.o.Keys.Client, key: c.o.Keys.Inbox,
+		account: c.o.Keys.Address, client: c.o.Keys.Client, key: c.o.Keys.Inbox, only: c.o.Only,
 		file: filepath.Join(c.o.Dir, "inbox.json"), node: c.Home, directory: c.Directory,
 		deliver: c.Owner.Inbox, clock: c.o.Calls.Clock, pace: c.o.Pace, log: c.o.Calls.Log,
 	}

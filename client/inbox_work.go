@@ -30,6 +30,7 @@ const (
 // that a crash loses nothing.
 type inbox struct {
 	account, client string
+	only            string // the one sender that is heard; empty: everybody
 	key             *identity.InboxKey
 	file            string // the cursor
 	node            Node
@@ -373,6 +374,10 @@ func (b *inbox) process(ctx context.Context, item wire.InboxItem) outcome {
 		return itemDone
 	}
 	if !s.Expires.IsZero() && b.clock.Now().After(s.Expires) {
+		return itemDone
+	}
+	if b.only != "" && s.From != b.only {
+		b.log.Warn("inbox item dropped: this client hears of one account only", "from", s.From)
 		return itemDone
 	}
 	document, err := OpenInbox(s, b.account, b.client, b.key)

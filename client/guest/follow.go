@@ -94,7 +94,7 @@ func (b *Book) seen(ctx context.Context, k Kept, s wire.LinkStatus) (Kept, error
 		return b.meet(ctx, k, s)
 	case s.Answer.Identity != k.Document || !bytes.Equal(s.Answer.Nonce, k.GuestNonce):
 		return b.forged(ctx, k.ID)
-	case s.Step == wire.LinkAnswered:
+	case s.Step == wire.LinkAnswered, s.Step == wire.LinkRevealed && k.State == Open: // its answer was lost
 		return b.reveal(ctx, k)
 	case s.Step == wire.LinkGiven:
 		return b.change(k.ID, func(k *Kept) { k.State = Given })

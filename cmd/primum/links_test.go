@@ -181,8 +181,10 @@ func TestStoryAlerts(t *testing.T) {
 	w := newWorld(t)
 	flow := w.path(t, "flow")
 	w.owner.want(exitUsage, "--notify needs a limit", "watch", flow, "--notify")
-	watch := w.owner.start("watch", flow, "--above", "-1000", "--notify", "--json", "--count", "1")
+	w.owner.ok("share", flow, w.friendName, "--every", "1s", "--for", "7d", "--yes")
+	watch := w.friend.start("watch", flow, "--above", "-1000", "--notify", "--json", "--count", "3")
 	watch.out.find(t, `("alert":"above","limit":"-1000")`)
+	watch.out.find(t, `(?s)("value".*"value".*"value".*"value")`) // three values and a ring
 	watch.stop()
 	if n := strings.Count(watch.out.String(), `"alert"`); n != 1 || !strings.Contains(watch.err.String(), "\a") {
 		t.Errorf("%d rings, and said %q", n, watch.err)
@@ -193,8 +195,8 @@ func TestStoryAlerts(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "notify-send"), []byte(script), 0o700); err != nil { //nolint:gosec // it must run
 		t.Fatal(err)
 	}
-	w.owner.env["PATH"] = dir
-	w.owner.ok("watch", flow, "--below", "1e9", "--notify", "--json", "--count", "1")
+	w.friend.env["PATH"] = dir
+	w.friend.ok("watch", flow, "--below", "1e9", "--notify", "--json", "--count", "1")
 	b, err := os.ReadFile(shown)
 	if err != nil || !strings.HasPrefix(string(b), "--app-name=Primum|--|Primum|"+flow+" is below 1e+09: ") || strings.Count(string(b), "Primum|") != 2 {
 		t.Errorf("notified %q, %v", b, err)

@@ -125,16 +125,13 @@ func (e *Engine) linkCreate(ctx context.Context, p LinkParams) (LinkInfo, error)
 		return LinkInfo{}, err
 	}
 	k, err := b.Make(ctx, self, p.Name, terms)
-	if err != nil && k.State != guest.Made {
-		return LinkInfo{}, err
-	}
-	if err != nil && !isErr(err, client.ErrUnreachable) {
-		_, _ = b.Cancel(ctx, k.ID)
+	if err != nil {
+		_, _ = b.Cancel(ctx, k.ID) // nobody has seen it
 		return LinkInfo{}, err
 	}
 	e.followLink(s, b, k)
 	e.emit(Event{Kind: "links"})
-	return s.linkInfo(k), err
+	return s.linkInfo(k), nil
 }
 
 // linkInfo is a link as pages see it.

@@ -103,7 +103,7 @@ func (e *Engine) loadGuest() (*guest.Visit, *account, error) {
 		return v, nil, nil
 	}
 	k, err := v.Keys()
-	return v, &account{keys: k, guest: true}, err
+	return v, &account{keys: k, guest: true, only: p.Owner}, err
 }
 
 // visitWork follows a guest's link until it ends, and its grant with it.
@@ -133,7 +133,7 @@ func (e *Engine) enterGuest(v *guest.Visit) error {
 	if err != nil {
 		return err
 	}
-	return e.enter(account{keys: k, guest: true})
+	return e.enter(account{keys: k, guest: true, only: v.Now().Owner})
 }
 
 // endGuest leaves and erases: the grant has ended, or there will be none.

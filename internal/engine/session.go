@@ -12,7 +12,8 @@ import (
 // account is who an engine acts for. Keys.Save keeps newer identity documents.
 type account struct {
 	keys  client.Keys
-	guest bool // of a link: it ends with its grant
+	guest bool   // of a link: it ends with its grant
+	only  string // of a guest: the one account whose offers it takes
 }
 
 // recentValues is the file of last values.
@@ -60,7 +61,7 @@ func (e *Engine) openSession(a account) (*session, error) {
 	nodes, lan := e.sessionTransports(a.keys)
 	s.calls.Transport = nodes
 	s.client, err = client.Open(s.ctx, client.Options{
-		Calls: s.calls, Keys: a.keys, Dir: e.clientDir(), LAN: lan, Pace: e.o.Pace,
+		Calls: s.calls, Keys: a.keys, Only: a.only, Dir: e.clientDir(), LAN: lan, Pace: e.o.Pace,
 		Link: s.linked, Heard: s.heard,
 	})
 	if err != nil {

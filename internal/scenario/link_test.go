@@ -81,7 +81,13 @@ func refusedAs(t *testing.T, err error, code string) {
 // linkOwner is a browser with an account and a thermometer of its own.
 func linkOwner(t *testing.T, authority string) (*browser, engine.Ref) {
 	t.Helper()
-	b := newBrowser(t, t.TempDir(), nil)
+	return linkOwnerBy(t, authority, nil)
+}
+
+// linkOwnerBy is linkOwner by a transport.
+func linkOwnerBy(t *testing.T, authority string, transport client.Transport) (*browser, engine.Ref) {
+	t.Helper()
+	b := newBrowser(t, t.TempDir(), transport)
 	ask[engine.Created](b, "account.create", engine.CreateParams{Account: "ada@" + authority, Name: "Ada", Client: "phone"})
 	ask[engine.HomeResult](b, "sandbox.start", nil)
 	var ref engine.Ref
@@ -101,9 +107,13 @@ func linkOwner(t *testing.T, authority string) (*browser, engine.Ref) {
 
 func (b *browser) makeLink(ref engine.Ref) engine.LinkInfo {
 	b.t.Helper()
-	return ask[engine.LinkInfo](b, "link.create", engine.LinkParams{
+	return ask[engine.LinkInfo](b, "link.create", b.linkParams(ref))
+}
+
+func (b *browser) linkParams(ref engine.Ref) engine.LinkParams {
+	return engine.LinkParams{
 		Share: []engine.Share{{Ref: ref, Precision: engine.Precision{Change: true}}}, Name: "the plumber", Until: time.Now().Add(48 * time.Hour),
-	})
+	}
 }
 
 func (b *browser) visit(url string) engine.LinkGuest {
@@ -173,6 +183,7 @@ func TestShareByLink(t *testing.T) {
 	bea.visit(k.URL)
 	words := bea.guestState("words")
 	arrived := ada.linkState(k.ID, "arrived")
+	t.Logf("link to words: %v", time.Since(start).Round(time.Millisecond))
 	if words.Words == "" || words.Words != arrived.Words || words.OwnerName != "Ada" {
 		t.Fatalf("guest sees %+v, owner %+v", words, arrived)
 	}
@@ -180,6 +191,7 @@ func TestShareByLink(t *testing.T) {
 		t.Errorf("status of the guest: %+v", s)
 	}
 	given := ask[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	t.Logf("link to yes: %v", time.Since(start).Round(time.Millisecond))
 	if given.State != "given" || given.Grant == "" || given.URL != "" {
 		t.Errorf("after the yes: %+v", given)
 	}
