@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -45,6 +46,11 @@ func main() {
 		cache: filepath.Join(root, ".local", "web"),
 		npm:   filepath.Join(root, ".local", "npm"),
 	}
+	unlock, err := t.lock()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer unlock()
 	switch {
 	case *size:
 		err = t.printSize()
@@ -78,6 +84,21 @@ func findRoot() (string, error) {
 			return "", fmt.Errorf("run it inside the repository: no cmd/engine above the working directory")
 		}
 	}
+}
+
+// lock lets one build run at a time: tests of several packages begin with one.
+func (t tree) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(t.cache, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.Create(filepath.Join(t.cache, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("wait for another build: %w", err)
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 // prepare fetches packages and writes what is generated in the sources.
