@@ -31,7 +31,7 @@ export function devices(ctx: Ctx): HTMLElement {
 function row(ctx: Ctx, client: ClientInfo, count: number, again: () => void): HTMLElement {
 	const { t } = ctx;
 	const facts = [t("account.device.added", { Date: ctx.fmt.date(client.added) }), client.heard ? t("account.device.heard", { Ago: ctx.fmt.ago(client.heard) }) : null, t(client.browser ? "account.device.browser" : "account.device.program")];
-	const drop = h("button", { type: "button", class: "small quiet", test: "drop", "aria-label": t("account.device.dropNamed", { Client: client.name }) }, t("account.device.drop"));
+	const drop = h("button", { type: "button", class: "small quiet", test: "drop" }, t("account.device.drop"), h("span", { class: "only-read" }, " ", bdi(client.name, 40)));
 	drop.addEventListener("click", () => void dropDevice(ctx, client, again));
 	return h("li", { class: "row device", test: "device" }, h("div", { class: "row-text" },
 		h("strong", null, bdi(client.name, 40), client.own ? [" ", h("span", { class: "chip good", test: "own-device" }, t("account.device.own"))] : null),

@@ -31,7 +31,7 @@ export function ends(ctx: Ctx): HTMLElement {
 
 /** Everything starts anew: nothing of the account shall be left in this page. */
 function leave(): void {
-	location.hash = "#/welcome";
+	history.replaceState(null, "", "/my#/welcome");
 	location.reload();
 }
 

@@ -64,16 +64,19 @@ export function deviceField(ctx: Ctx, value: string): { element: HTMLElement; va
  * nowhere. Resolves to whether it was done. */
 export async function withSecret(ctx: Ctx, title: string, why: Child, work: (secret: Secret) => Promise<void>, danger = false): Promise<boolean> {
 	let done = false;
+	let running = false;
 	const fault = faultLine("secret-fault");
 	const attempt = (button: HTMLButtonElement, secret: () => Promise<Secret>): Promise<void> => busy(button, async () => {
 		text(fault, "");
+		running = true;
 		try {
 			await work(await secret());
 			done = true;
-			dialog.close();
 		} catch (error) {
 			text(fault, accountWrong(ctx, error));
 		}
+		running = false;
+		if (done || ctx.signal.aborted) dialog.close();
 	});
 	const area = phraseField(ctx);
 	const go = h("button", { type: "submit", class: danger ? "danger" : passkeys() ? "" : "primary", test: "secret-go" }, ctx.t("account.secret.go"));
@@ -86,7 +89,8 @@ export async function withSecret(ctx: Ctx, title: string, why: Child, work: (sec
 	key.addEventListener("click", () => void attempt(key, async () => ({ prf: (await usePasskey()).prf })));
 	const dialog = openDialog(title, ctx.t("web.close"), typeof why === "string" ? h("p", null, why) : why,
 		passkeys() ? [key, h("p", { class: "or soft" }, ctx.t("account.or"))] : null, form, fault);
-	ctx.signal.addEventListener("abort", () => dialog.close(), { once: true });
+	// What runs may itself change the page (the account ends): it is waited for.
+	ctx.signal.addEventListener("abort", () => running || dialog.close(), { once: true });
 	await dialog.closed;
 	area.value = "";
 	return done;

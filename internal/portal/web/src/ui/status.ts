@@ -29,31 +29,49 @@ export function statusLine(t: T, fmt: Formats): StatusLine {
 	const pinned = h("div", { class: "status", role: "status" });
 	const place = h("div", null, pinned, element);
 	let shown = "";
+	let latest: Status | undefined;
+	let awaySince = 0;
+	const draw = (engine: Engine, status: Status | undefined): void => {
+		const notes = notesOf(t, fmt, engine, status, awaySince > 0 && Date.now() - awaySince >= patience);
+		const now = notes.map((note) => note.sentence).join("\n");
+		if (now === shown) return;
+		shown = now;
+		fill(element, notes.map((note) => banner(note)));
+	};
 	return {
 		element: place,
 		pin: (sentence, way) => pinned.append(banner({ key: "pinned", kind: "warn", sign: "warn", sentence, way })),
 		show: (engine, status) => {
-			const notes = notesOf(t, fmt, engine, status);
-			const now = notes.map((note) => note.sentence).join("\n");
-			if (now === shown) return;
-			shown = now;
-			fill(element, notes.map((note) => banner(note)));
+			latest = status;
+			if (!isAway(status)) awaySince = 0;
+			else if (awaySince === 0) {
+				awaySince = Date.now();
+				window.setTimeout(() => draw(engine, latest), patience);
+			}
+			draw(engine, status);
 		},
 	};
+}
+
+/** A node that answers within this is not worth a word, nor a page that jumps. */
+const patience = 1500; // milliseconds
+
+function isAway(status: Status | undefined): boolean {
+	return status?.phase === "open" && (!status.online || (status.away?.length ?? 0) > 0);
 }
 
 function banner(note: Note): HTMLElement {
 	return h("div", { class: `banner ${note.kind}`, test: "status-" + note.key }, icon(note.sign), h("p", null, note.sentence), note.way ?? null);
 }
 
-function notesOf(t: T, fmt: Formats, engine: Engine, status: Status | undefined): Note[] {
+function notesOf(t: T, fmt: Formats, engine: Engine, status: Status | undefined, away: boolean): Note[] {
 	const notes: Note[] = [];
 	const { state } = engine;
 	if (typeof state === "object" && status) notes.push(failure(t, engine, state.failed)); // without one, it is the page
 	else if (state === "other-tab") notes.push(otherTab(t, engine));
 	if (!navigator.onLine) notes.push({ key: "offline", kind: "quiet", sign: "away", sentence: t("web.status.offline") });
-	else if (status?.phase === "open" && !status.online) notes.push({ key: "node", kind: "quiet", sign: "away", sentence: t("web.status.node", { Node: status.node ?? "" }) });
-	if (status?.away?.length) notes.push({ key: "away", kind: "quiet", sign: "away", sentence: t("web.status.away", { Nodes: fmt.list(status.away.slice(0, 5)) }) });
+	else if (away && status?.phase === "open" && !status.online) notes.push({ key: "node", kind: "quiet", sign: "away", sentence: t("web.status.node", { Node: status.node ?? "" }) });
+	if (away && status?.away?.length) notes.push({ key: "away", kind: "quiet", sign: "away", sentence: t("web.status.away", { Nodes: fmt.list(status.away.slice(0, 5)) }) });
 	if (status?.clockOff) notes.push(clock(t, fmt, status.clockOff));
 	if (status?.suspended) notes.push({ key: "suspended", kind: "warn", sign: "warn", sentence: t("web.status.suspended"), way: h("a", { href: "#/account" }, t("web.nav.account")) });
 	else if (status?.renew) notes.push({ key: "renew", kind: "warn", sign: "warn", sentence: t("web.status.renew", { Date: fmt.date(status.expires ?? new Date()) }), way: h("a", { href: "#/account" }, t("web.nav.account")) });

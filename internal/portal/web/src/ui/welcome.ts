@@ -64,7 +64,7 @@ class Steps {
 		const fault = faultLine("welcome-fault");
 		const go = h("button", { type: "submit", class: "primary wide", test: "create" }, t("account.create"));
 		const form = h("form", { class: "form card", novalidate: true, test: "name-form" },
-			field(t("account.name.label"), name, node ? t("account.name.hint", { Node: node }) : t("account.name.hintWhole")),
+			field(t("account.name.label"), name, node ? t("account.name.hint", { Account: `name@${node}` }) : t("account.name.hintWhole")),
 			field(t("account.shown.label"), shown, t("account.shown.hint")), inviteField, device.element, fault, go);
 		form.addEventListener("submit", (event) => {
 			event.preventDefault();
