@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help run build dist test check bench soak model constant clean
+.PHONY: help run build web dist test check bench soak model constant clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,11 +16,15 @@ help: ## this list
 run: build ## build and start `primum local`: a house, two nodes, an adviser
 	@exec ./primum local $(ARGS)
 
-build: ## build ./primum
+build: web ## build ./primum
 	@[ -x primum ] || echo "compiling primum (a minute or two the first time; later seconds) …"
 	@go build -trimpath -ldflags '$(LDFLAGS)' -o primum ./cmd/primum
 
-dist: ## binaries for linux amd64 and arm64 in dist/
+web: ## build the portal's pages and their engine (nothing when nothing changed)
+	@go run -C tools ./web $(WEBARGS)
+
+dist: WEBARGS := -best
+dist: web ## binaries for linux amd64 and arm64 in dist/, the engine as small as it gets
 	@mkdir -p dist
 	@for arch in amd64 arm64; do \
 	  echo "dist/primum-linux-$$arch"; \
@@ -49,4 +53,5 @@ constant: ## mls over 10,000 epochs and 1,000,000 messages in each suite
 	@PRIMUM_SOAK=1 go test -timeout 2h -run 'TestConstantState' -v ./mls
 
 clean: ## remove what was built
-	@rm -rf primum dist
+	@rm -rf primum dist .local/web internal/portal/web/node_modules
+	@find internal/portal/web/dist -mindepth 1 ! -name .keep -delete
