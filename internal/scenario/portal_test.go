@@ -183,9 +183,10 @@ func (p *pages) switchLamp(t *testing.T, ben *webtest.Tab) {
 	ben.Eval(`location.hash = "#/"`, nil)
 	ben.Click(`@card a[href*="state"]`)
 	ben.WaitVisible("@control")
+	ben.Shot("story-lamp", webtest.Light)
 	began := time.Now()
-	ben.Click("@control input, @control @send")
-	ben.WaitVisible("@answer.done, .answer.done")
+	ben.Click("@control label:has(input[value=ON])")
+	ben.WaitVisible(".answer.done")
 	t.Logf("lamp switched and answered: %v", time.Since(began).Round(time.Millisecond))
 }
 
@@ -231,7 +232,7 @@ func (p *pages) organisation(t *testing.T) *client.Client {
 func (p *pages) shareByLink(t *testing.T, ada *webtest.Tab) *webtest.Tab {
 	t.Helper()
 	p.openShare(t, ada, "water/flow")
-	ada.Click(`@share-kind input[value=link] + span`)
+	ada.Click(`@share-kind input[value=link]`)
 	ada.Type("@link-name", "Cleo")
 	ada.Click("@share-go")
 	url := ada.Text("@link-url")
@@ -246,6 +247,12 @@ func (p *pages) shareByLink(t *testing.T, ada *webtest.Tab) *webtest.Tab {
 	cleo.Shot("story-guest-words", webtest.Light, webtest.Phone390)
 	ada.Click("@words-same")
 	ada.WaitVisible("@link-given")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(strings.Join(cleo.Requests(), "\n"))
+			t.Log(strings.Join(cleo.Problems(), "\n"))
+		}
+	})
 	cleo.WaitFor(`/\d/.test(document.querySelector('primum-value')?.textContent ?? "")`)
 	t.Logf("link opened to first value: %v", time.Since(began).Round(time.Millisecond))
 	cleo.Shot("story-guest", webtest.Light, webtest.Dark, webtest.Phone390)
@@ -258,14 +265,18 @@ func (p *pages) stopAll(t *testing.T, ada *webtest.Tab) {
 	ada.Eval(`location.hash = "#/grants"`, nil)
 	ada.WaitVisible("@stop-button")
 	ada.Shot("story-grants", webtest.Light, webtest.Dark, webtest.Phone390)
-	for i := 1; ada.Count("@stop-button") > 0; i++ {
+	for i, left := 1, ada.Count("@stop-button"); left > 0; i, left = i+1, left-1 {
 		began := time.Now()
 		ada.Click("@stop-button")
-		ada.WaitFor(fmt.Sprintf(`document.querySelectorAll('[data-test=stop-done]').length >= %d`, 1))
-		t.Logf("stop %d to both locks shown: %v (%s)", i, time.Since(began).Round(time.Millisecond), ada.Text("@stop-done"))
+		ada.WaitVisible("@stop-done")
+		t.Logf("stop %d to both locks shown: %v", i, time.Since(began).Round(time.Millisecond))
+		if i == 1 {
+			ada.Shot("story-stopped", webtest.Light, webtest.Phone390)
+		}
 		ada.Eval(`location.hash = "#/"`, nil)
-		ada.WaitVisible("@things")
+		ada.WaitVisible("@things @card")
 		ada.Eval(`location.hash = "#/grants"`, nil)
-		ada.WaitVisible("@grants .card")
+		ada.WaitVisible("@grants-given")
+		ada.WaitFor(fmt.Sprintf(`document.querySelectorAll("[data-test=stop-button]").length === %d`, left-1))
 	}
 }
