@@ -187,6 +187,9 @@ func (e *Engine) linkConfirm(ctx context.Context, p LinkIDParams) (LinkInfo, err
 		return LinkInfo{}, err
 	}
 	k, who, err := b.Met(p.ID)
+	if k.State == guest.Given {
+		return s.linkInfo(k), nil // before: its answer was lost
+	}
 	if err != nil {
 		return LinkInfo{}, linkError(err)
 	}
