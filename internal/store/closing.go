@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"primum/internal/wire"
@@ -30,7 +31,7 @@ func (a *Accounts) Close(ctx context.Context, address string, now time.Time, liv
 				return nil, ErrConflict
 			}
 		}
-		if err := t.forget(address); err != nil {
+		if err := errors.Join(t.forget(address), t.endLinks(address)); err != nil {
 			return nil, err
 		}
 		return t.closeHomes(address, now)

@@ -227,12 +227,26 @@ func (t *tx) endLink(k Link, reason string) error {
 		nonce = x'', reveal_nonce = x'', reveal_key = x'', reveal_mac = x'', grant_id = '' WHERE id = ?`, wire.LinkEnded, reason, k.ID[:]); err != nil {
 		return err
 	}
-	for _, of := range []string{
-		`DELETE FROM accounts WHERE address = ?`, `DELETE FROM identities WHERE account = ?`, `DELETE FROM suspensions WHERE account = ?`,
-		`DELETE FROM key_packages WHERE account = ?`, `DELETE FROM inbox WHERE account = ?`, `DELETE FROM inbox_heads WHERE account = ?`,
-		`DELETE FROM refusals WHERE sender = ?`,
-	} {
+	for _, of := range []string{`DELETE FROM accounts WHERE address = ?`, `DELETE FROM refusals WHERE sender = ?`} {
 		if _, err := t.exec(of, k.Guest); err != nil {
+			return err
+		}
+	}
+	return t.forget(k.Guest)
+}
+
+// endLinks ends the links of an account that is closed.
+func (t *tx) endLinks(owner string) error {
+	guests, err := t.strings(`SELECT guest FROM links WHERE owner = ?`, owner)
+	if err != nil {
+		return err
+	}
+	for _, g := range guests {
+		k, err := scanLink(t.row(`SELECT `+linkColumns+` FROM links WHERE guest = ?`, g))
+		if err == nil {
+			err = t.endLink(k, wire.LinkCancelled)
+		}
+		if err != nil {
 			return err
 		}
 	}

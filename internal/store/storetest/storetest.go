@@ -23,6 +23,7 @@ type Engine struct {
 	Homes       Homes
 	Grants      Grants
 	Refusals    Refusals
+	Links       Links
 	Peers       Peers
 	Keeps       Keeps
 	Sessions    Sessions
@@ -114,6 +115,23 @@ type Refusals interface {
 	Trim(ctx context.Context, now time.Time) error
 }
 
+// Links keeps links to share by, and their guests.
+type Links interface {
+	Make(ctx context.Context, k store.Link, most int) error
+	Get(ctx context.Context, id [16]byte) (store.Link, error)
+	OfGuest(ctx context.Context, account string) (store.Link, error)
+	Answer(ctx context.Context, id [16]byte, first store.Identity, nonce []byte) error
+	Reveal(ctx context.Context, id [16]byte, owner string, nonce, key, mac []byte) error
+	LinkEnds
+}
+
+// LinkEnds is how links end.
+type LinkEnds interface {
+	End(ctx context.Context, id [16]byte, owner, reason string) error
+	Over(ctx context.Context, now time.Time, limit int) ([]store.Link, error)
+	NextOver(ctx context.Context) (time.Time, error)
+}
+
 // Peers keeps pinned keys.
 type Peers interface {
 	PinNode(ctx context.Context, k store.NodeKey) error
@@ -166,6 +184,7 @@ func Run(t *testing.T, o Opener) {
 		"fence": fence, "expiry": expiry, "trim": trim, "read pages": readPages, "appends in order": appendsInOrder,
 		"a failed job leaves no trace in its batch": failedJobs,
 		"keeps": keeps, "page sessions": sessions, "notices": notices, "pushes": pushes, "push key": pushKey, "closed accounts": closing,
+		"links": links, "links and grants": linkGrants, "links expire": linksExpire,
 		"follow": follow, "reopen": reopen, "backup and restore": backup, "closed": closed,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, o) })
