@@ -45,7 +45,6 @@ type accountState struct {
 	Unshown   *seeds    `json:"unshown,omitempty"`
 	Suspended time.Time `json:"suspended,omitzero"`
 	Country   string    `json:"country,omitempty"`
-	Guest     bool      `json:"guest,omitempty"` // of a link
 	Until     time.Time `json:"until,omitzero"`  // of pairing
 }
 
@@ -154,7 +153,7 @@ func (e *Engine) accountOf(s accountState) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &account{guest: s.Guest, keys: client.Keys{
+	return &account{keys: client.Keys{
 		Address: s.Account, Client: s.Client.Name, Signer: s.Client.Signer(), Inbox: inbox,
 		Document: s.Document, Save: e.saveDocument,
 	}}, nil
@@ -193,6 +192,7 @@ func (e *Engine) accountStatus(out *Status) {
 		return
 	}
 	out.Account, out.Client = s.Account, s.Client.Name
+	out.Unshown = s.Unshown != nil
 	if s.Keep != nil {
 		out.HasPhrase = s.Keep.Has(keys.KindPhrase) && s.Unshown == nil
 		out.HasPasskey = s.Keep.Has(keys.KindPasskey)
@@ -202,7 +202,7 @@ func (e *Engine) accountStatus(out *Status) {
 		return
 	}
 	out.Name, out.Expires = v.Name(), v.Expires()
-	out.Renew = !s.Guest && v.RemindAt(e.o.Clock.Now())
+	out.Renew = v.RemindAt(e.o.Clock.Now())
 	out.Suspended = !s.Suspended.IsZero() && (identity.Suspension{At: s.Suspended}).Holds(v)
 }
 

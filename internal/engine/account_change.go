@@ -174,7 +174,7 @@ func (e *Engine) accountWork(ctx context.Context, wake <-chan struct{}) {
 // and only the public document tells why.
 func (e *Engine) lookAtOwn(ctx context.Context) {
 	s, ok := e.book.get()
-	if !ok || s.Stage != stageOpen || s.Guest {
+	if !ok || s.Stage != stageOpen {
 		return
 	}
 	v, err := e.newestOwn(ctx, s)

@@ -44,15 +44,16 @@ func (e *Engine) putKeep(ctx context.Context, s accountState, k keys.Keep) error
 
 // openState is the account at work, of a person.
 func (e *Engine) openState() (accountState, error) {
-	if _, err := e.current(); err != nil {
+	at, err := e.current()
+	if err != nil {
 		return accountState{}, err
 	}
 	s, ok := e.book.get()
 	switch {
+	case at.guest:
+		return s, &Error{Code: "guest"}
 	case !ok || s.Stage != stageOpen:
 		return s, &Error{Code: "no-account"}
-	case s.Guest:
-		return s, &Error{Code: "guest"}
 	}
 	return s, nil
 }

@@ -146,7 +146,7 @@ func TestAccountLife(t *testing.T) {
 	made := call[engine.Created](t, e, "account.create", engine.CreateParams{
 		Account: a.address("ada"), Name: "Ada", Client: "laptop", PRF: prf("ada"),
 	})
-	if s := made.Status; s.Phase != engine.PhaseOpen || s.Account != a.address("ada") || s.Name != "Ada" || !s.HasPasskey || s.HasPhrase {
+	if s := made.Status; s.Phase != engine.PhaseOpen || s.Account != a.address("ada") || s.Name != "Ada" || !s.HasPasskey || s.HasPhrase || !s.Unshown {
 		t.Errorf("created %+v", s)
 	}
 	if len(strings.Fields(made.Phrase)) != keys.PhraseWords {
@@ -155,7 +155,7 @@ func TestAccountLife(t *testing.T) {
 	refused(t, e, "account.create", engine.CreateParams{Account: a.address("eve"), Client: "x"}, "account-here")
 	call[engine.Empty](t, e, "account.check", engine.SecretParams{Secret: byPhrase(made.Phrase)})
 	call[engine.Empty](t, e, "account.check", engine.SecretParams{Secret: engine.Secret{PRF: prf("ada")}})
-	if s := call[engine.Status](t, e, "status", nil); !s.HasPhrase {
+	if s := call[engine.Status](t, e, "status", nil); !s.HasPhrase || s.Unshown {
 		t.Errorf("the phrase was seen: %+v", s)
 	}
 	if err := e.Close(); err != nil {
@@ -548,4 +548,47 @@ func TestDeleteAccount(t *testing.T) {
 	}
 	refused(t, e, "account.restore", engine.RestoreParams{Account: a.address("ada"), Client: "tv", Secret: byPhrase(made.Phrase)}, "secret")
 	refused(t, e, "account.create", engine.CreateParams{Account: a.address("ada"), Client: "tv"}, "account-taken")
+}
+
+// Deleting ends every grant first, and tells of each lock; the grantee hears of
+// it, and what it saw stays.
+func TestDeleteEndsGrants(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	ada, bob := a.start(t.TempDir()), a.start(t.TempDir())
+	made := call[engine.Created](t, ada, "account.create", engine.CreateParams{Account: a.address("ada"), Client: "laptop"})
+	call[engine.Created](t, bob, "account.create", engine.CreateParams{Account: a.address("bob"), Client: "desk"})
+	call[engine.HomeResult](t, ada, "sandbox.start", nil)
+	var ref engine.Ref
+	eventually(t, "the thermometer is there", func() bool {
+		for _, thing := range call[engine.ThingsResult](t, ada, "things", nil).Things {
+			for _, f := range thing.Affordances {
+				if f.Kind == "property" && f.Type == "number" {
+					ref = f.Ref
+				}
+			}
+		}
+		return ref.Home != ""
+	})
+	given := call[engine.Given](t, ada, "give", engine.GiveParams{
+		Account: a.address("bob"), Until: a.clock.Now().Add(24 * time.Hour),
+		Share: []engine.Share{{Ref: ref, Ops: []string{"observeproperty"}, Precision: engine.Precision{Change: true}}},
+	})
+	eventually(t, "the grant runs", func() bool { return stateOf(t, bob, given.Grant) == "running" })
+	out := call[engine.Deleted](t, ada, "account.delete", engine.SecretParams{Secret: byPhrase(made.Phrase)})
+	if len(out.Stops) != 1 || out.Stops[0].Grant != given.Grant || out.Stops[0].Other != a.address("bob") ||
+		out.Stops[0].Stop.LockOne.IsZero() || out.Stops[0].Stop.LockTwo.IsZero() {
+		t.Errorf("stops: %+v", out.Stops)
+	}
+	eventually(t, "Bob hears that it ended", func() bool { return stateOf(t, bob, given.Grant) == "ended" })
+}
+
+func stateOf(t *testing.T, e *engine.Engine, grant string) string {
+	t.Helper()
+	for _, g := range call[[]engine.GrantInfo](t, e, "grants", nil) {
+		if g.ID == grant {
+			return g.State
+		}
+	}
+	return ""
 }

@@ -30,6 +30,7 @@ type Status struct {
 	ClockOff   float64   `json:"clockOff,omitempty"` // seconds this clock is ahead of the node's, when more than 60
 	HasPhrase  bool      `json:"hasPhrase,omitempty"`
 	HasPasskey bool      `json:"hasPasskey,omitempty"`
+	Unshown    bool      `json:"unshown,omitempty"` // nobody has confirmed that they saw the recovery phrase
 	Suspended  bool      `json:"suspended,omitempty"`
 }
 

@@ -176,6 +176,9 @@ func TestCrashBeforeTheWords(t *testing.T) {
 	tab := webtest.NewTab(t)
 	begin(tab, n, "ada")
 	tab.WaitVisible("@make-passkey")
+	tab.Reload()
+	tab.Open(n.BaseURL() + "/my#/")
+	tab.WaitVisible("@status-unshown")
 	tab.Open(n.BaseURL() + "/my#/account")
 	tab.WaitVisible("@note-phrase")
 	tab.Shot("account-unshown", webtest.Phone390)
@@ -184,6 +187,9 @@ func TestCrashBeforeTheWords(t *testing.T) {
 	checkWords(tab, phrase(tab))
 	tab.WaitVisible("@devices")
 	tab.WaitGone("@note-phrase")
+	tab.Open(n.BaseURL() + "/my#/")
+	tab.WaitVisible("@things")
+	tab.WaitGone("@status-unshown")
 }
 
 // TestSecondDevice: a new browser shows a code, the old one takes it, both show
@@ -298,6 +304,10 @@ func TestAccountPage(t *testing.T) {
 
 	tab.Click("@export")
 	tab.WaitVisible("@toast")
+
+	tab.Deny("notifications")
+	tab.Click("@push")
+	tab.WaitText("@push-fault", "does not allow")
 
 	tab.Open(n.BaseURL() + "/my?lang=ar#/account")
 	tab.WaitVisible("@devices")

@@ -45,7 +45,7 @@ function notes(ctx: Ctx, status: Status): Child {
 	if (status.phase !== "open" || status.guest) return list;
 	if (status.suspended) list.push(note("note-suspended", t("account.suspended"), renewButton(ctx)));
 	else if (status.renew) list.push(note("note-renew", t("account.renew.soon", { Date: ctx.fmt.date(status.expires ?? new Date()) }), renewButton(ctx)));
-	if (!status.hasPhrase) list.push(note("note-phrase", t("account.phrase.unshown"), h("button", { type: "button", class: "small", test: "note-words", on: { click: () => newWords(ctx, true) } }, t("account.phrase.show"))));
+	if (status.unshown) list.push(note("note-phrase", t("account.phrase.unshown"), h("button", { type: "button", class: "small", test: "note-words", on: { click: () => newWords(ctx, true) } }, t("account.phrase.show"))));
 	return list;
 }
 
@@ -69,7 +69,7 @@ function secretsCard(ctx: Ctx, status: Status): HTMLElement {
 	const row = (test: string, good: boolean, title: string, hint: string, way: HTMLElement | null): HTMLElement =>
 		h("div", { class: "row", test }, icon(good ? "check" : "warn"), h("div", { class: "row-text" }, h("strong", null, title), h("small", null, hint)), way);
 	const key = h("button", { type: "button", class: "small", test: "add-passkey", on: { click: () => addPasskey(ctx, status) } }, t("account.passkey.add"));
-	const words = h("button", { type: "button", class: "small", test: "new-phrase", on: { click: () => newWords(ctx, !status.hasPhrase) } }, t("account.phrase.new"));
+	const words = h("button", { type: "button", class: "small", test: "new-phrase", on: { click: () => newWords(ctx, status.unshown === true) } }, t("account.phrase.new"));
 	return h("section", { class: "stack" }, h("h2", null, t("account.in.heading")), h("div", { class: "rows" },
 		row("row-passkey", status.hasPasskey === true, t("account.passkey"), t(status.hasPasskey ? "account.passkey.have" : passkeys() ? "account.passkey.missing" : "account.passkey.none"), passkeys() ? key : null),
 		row("row-phrase", status.hasPhrase === true, t("account.phrase.label"), t(status.hasPhrase ? "account.phrase.have" : "account.phrase.missing"), words),

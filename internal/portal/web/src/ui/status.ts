@@ -75,6 +75,7 @@ function notesOf(t: T, fmt: Formats, engine: Engine, status: Status | undefined,
 	if (status?.clockOff) notes.push(clock(t, fmt, status.clockOff));
 	if (status?.suspended) notes.push({ key: "suspended", kind: "warn", sign: "warn", sentence: t("web.status.suspended"), way: h("a", { href: "#/account" }, t("web.nav.account")) });
 	else if (status?.renew) notes.push({ key: "renew", kind: "warn", sign: "warn", sentence: t("web.status.renew", { Date: fmt.date(status.expires ?? new Date()) }), way: h("a", { href: "#/account" }, t("web.nav.account")) });
+	else if (status?.unshown) notes.push({ key: "unshown", kind: "warn", sign: "warn", sentence: t("account.phrase.unshown"), way: h("a", { href: "#/new-words/first" }, t("account.phrase.show")) });
 	return notes;
 }
 
