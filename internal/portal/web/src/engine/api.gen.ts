@@ -30,6 +30,8 @@ export interface Status {
 	readonly clockOff?: number;
 	readonly hasPhrase?: boolean;
 	readonly hasPasskey?: boolean;
+	/** nobody has confirmed that they saw the recovery phrase */
+	readonly unshown?: boolean;
 	readonly suspended?: boolean;
 }
 
