@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -27,15 +26,15 @@ func (t tree) options() api.BuildOptions {
 		Tsconfig:      filepath.Join(t.web, "tsconfig.json"),
 		Outdir:        filepath.Join(t.dist(), "assets"),
 		EntryNames:    "[name].[hash]", ChunkNames: "[name].[hash]",
-		Plugins: []api.Plugin{wasmExec()}, Metafile: true, LogLevel: api.LogLevelWarning,
+		Plugins: []api.Plugin{t.wasmExec()}, Metafile: true, LogLevel: api.LogLevelWarning,
 	}
 }
 
 // wasmExec lets "go:wasm_exec" stand for the file that comes with Go.
-func wasmExec() api.Plugin {
+func (t tree) wasmExec() api.Plugin {
 	return api.Plugin{Name: "wasm_exec", Setup: func(b api.PluginBuild) {
 		b.OnResolve(api.OnResolveOptions{Filter: `^go:wasm_exec$`}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
-			return api.OnResolveResult{Path: filepath.Join(runtime.GOROOT(), "lib", "wasm", "wasm_exec.js"), SideEffects: api.SideEffectsTrue}, nil //nolint:staticcheck // run by the same go
+			return api.OnResolveResult{Path: filepath.Join(t.goroot, "lib", "wasm", "wasm_exec.js"), SideEffects: api.SideEffectsTrue}, nil
 		})
 	}}
 }
@@ -55,7 +54,7 @@ func (t tree) pages() ([]bundled, error) {
 	o := t.options()
 	o.EntryPoints = in
 	o.Splitting = true
-	return run(o)
+	return t.run(o)
 }
 
 // alone bundles a script that imports nothing at run time, with constants.
@@ -68,7 +67,7 @@ func (t tree) alone(name string, constants map[string]string) ([]bundled, error)
 	o.EntryPoints = []string{path}
 	o.Format = api.FormatIIFE
 	o.Define = constants
-	return run(o)
+	return t.run(o)
 }
 
 // style bundles css/*.css into one: base.css first, the others by name.
@@ -96,10 +95,10 @@ func (t tree) style() ([]bundled, error) {
 	o.EntryNames = "style.[hash]"
 	// Browsers of the last years know light-dark() and nesting.
 	o.Target = api.ESNext
-	return run(o)
+	return t.run(o)
 }
 
-func run(o api.BuildOptions) ([]bundled, error) {
+func (t tree) run(o api.BuildOptions) ([]bundled, error) {
 	r := api.Build(o)
 	if len(r.Errors) > 0 {
 		return nil, fmt.Errorf("bundle %s: %d errors", strings.Join(append(o.EntryPoints, o.EntryNames), " "), len(r.Errors))
@@ -112,5 +111,5 @@ func run(o api.BuildOptions) ([]bundled, error) {
 			name: parts[0] + "." + parts[len(parts)-1], path: "/assets/" + file, body: f.Contents,
 		})
 	}
-	return all, nil
+	return all, t.licences(all, r.Metafile)
 }

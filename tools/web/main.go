@@ -11,18 +11,21 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // tree is where things are; all paths are absolute.
 type tree struct {
-	root  string // of the repository
-	web   string // internal/portal/web
-	cache string // .local/web
-	npm   string // .local/npm
-	best  bool   // compress the engine as well as brotli can
+	root   string // of the repository
+	web    string // internal/portal/web
+	cache  string // .local/web
+	npm    string // .local/npm
+	goroot string // of the go that builds
+	best   bool   // compress the engine as well as brotli can
 }
 
 func main() {
@@ -40,8 +43,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		log.Fatal(err)
+	}
 	t := tree{
-		root: root, best: *best,
+		root: root, best: *best, goroot: strings.TrimSpace(string(goroot)),
 		web:   filepath.Join(root, "internal", "portal", "web"),
 		cache: filepath.Join(root, ".local", "web"),
 		npm:   filepath.Join(root, ".local", "npm"),

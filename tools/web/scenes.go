@@ -17,7 +17,7 @@ func (t tree) scenes() error {
 	o := t.options()
 	o.EntryPoints = []string{filepath.Join(t.web, "src", "scenes.ts")}
 	o.Splitting = true
-	files, err := run(o)
+	files, err := t.run(o)
 	if err != nil {
 		return err
 	}

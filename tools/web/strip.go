@@ -167,7 +167,7 @@ const (
 func (m *memory) pclntab() (*table, error) {
 	magic := []byte{0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8} // Go 1.20; quantum 1, pointers of 8 bytes
 	base := bytes.Index(m.b, magic)
-	if base < 0 || base+72 > len(m.b) || bytes.Index(m.b[base+1:], magic) >= 0 {
+	if base < 0 || base+72 > len(m.b) || bytes.Contains(m.b[base+1:], magic) {
 		return nil, errors.New("the table of functions was not found: a newer Go?")
 	}
 	word := func(i int) int { return int(binary.LittleEndian.Uint64(m.b[base+8+8*i:])) }

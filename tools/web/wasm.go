@@ -17,8 +17,12 @@ import (
 
 // engineFlags make the engine small: code is not copied into its callers, but
 // in the packages where that would cost most of their speed.
-var engineFlags = []string{
-	"-trimpath", "-ldflags=-s -w", "-gcflags=all=-l", "-gcflags=crypto/...=", "-buildvcs=false",
+func engineFlags() []string {
+	flags := []string{"-trimpath", "-ldflags=-s -w", "-buildvcs=false", "-gcflags=all=-l"}
+	for _, fast := range []string{"edwards25519/...", "sha256", "sha512", "sha3", "aes/...", "mlkem", "subtle"} {
+		flags = append(flags, "-gcflags=crypto/internal/fips140/"+fast+"=")
+	}
+	return flags
 }
 
 // engine compiles cmd/engine.
@@ -28,7 +32,7 @@ func (t tree) engine() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build the engine: %w", err)
 	}
-	c := exec.Command("go", append(append([]string{"build"}, engineFlags...), "-overlay", overlay, "-o", out, "./cmd/engine")...)
+	c := exec.Command("go", append(append([]string{"build"}, engineFlags()...), "-overlay", overlay, "-o", out, "./cmd/engine")...)
 	c.Dir = t.root
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	if msg, err := c.CombinedOutput(); err != nil {
@@ -42,18 +46,20 @@ func (t tree) engine() ([]byte, error) {
 }
 
 // overlay writes which files of the standard library are others in the engine:
-// those below cmd/engine/overlay, which say why.
+// those below cmd/engine/overlay, which say why; an empty one is left out.
 func (t tree) overlay() (string, error) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", err
-	}
 	from := filepath.Join(t.root, "cmd", "engine", "overlay")
 	replace := map[string]string{}
-	err = filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
-		if name, ok := strings.CutSuffix(file, ".txt"); ok && err == nil && !d.IsDir() {
-			replace[filepath.Join(strings.TrimSpace(string(root)), "src", strings.TrimPrefix(name, from))] = file
+	err := filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
+		name, ok := strings.CutSuffix(file, ".txt")
+		if err != nil || !ok || d.IsDir() {
+			return err
 		}
+		info, err := d.Info()
+		if err == nil && info.Size() == 0 {
+			file = "" // it is not there
+		}
+		replace[filepath.Join(t.goroot, "src", strings.TrimPrefix(name, from))] = file
 		return err
 	})
 	if err != nil {
