@@ -3,7 +3,7 @@
 export interface Formats {
 	/** A measured number: as fine as is readable at a glance. */
 	number(n: number): string;
-	/** The same number, unabridged. */
+	/** The same number as fine as a table needs it; files have all of it. */
 	exact(n: number): string;
 	date(at: string | Date): string;
 	time(at: string | Date): string;
@@ -36,7 +36,7 @@ export function locale(lang: string): string {
 export function formats(language: string): Formats {
 	const lang = locale(language);
 	const numbers = [0, 1, 2, 3].map((n) => new Intl.NumberFormat(lang, { maximumFractionDigits: n }));
-	const exact = new Intl.NumberFormat(lang, { maximumSignificantDigits: 15 });
+	const exact = new Intl.NumberFormat(lang, { maximumSignificantDigits: 7 });
 	const date = new Intl.DateTimeFormat(lang, { dateStyle: "medium" });
 	const time = new Intl.DateTimeFormat(lang, { timeStyle: "medium" });
 	const dateTime = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });

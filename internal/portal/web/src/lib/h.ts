@@ -57,7 +57,7 @@ function listen(element: Element, handlers: Handlers): void {
 
 function safe(name: string, value: string): string {
 	if (/^(on|srcdoc$|style$)/i.test(name)) throw new Error(`attribute ${name} is not set by h()`);
-	if (/^(href|src|action|formaction|xlink:href)$/i.test(name) && !/^(#|\/(?!\/)|https:|mailto:|blob:|data:image\/)/i.test(value)) return "#";
+	if (/^(href|src|action|formaction|xlink:href)$/i.test(name) && !/^(#|\/(?!\/)|https?:|mailto:|blob:|data:image\/)/i.test(value)) return "#";
 	return value;
 }
 
