@@ -19,6 +19,7 @@ func (c *Client) Ask(ctx context.Context, account string, q grant.Request) (requ
 		return "", err
 	}
 	p := circle.AskParams{Recipient: v.Compact(), Request: q}
+	c.driver.forget(circle.EffectSendInbox, v.Address().String()) // what was sent before has its own outcome
 	request, err = c.Owner.Ask(p)
 	if err != nil {
 		return "", fmt.Errorf("ask %s: %w", account, err)

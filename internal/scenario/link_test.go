@@ -90,8 +90,13 @@ func linkOwnerBy(t *testing.T, authority string, transport client.Transport) (*b
 	b := newBrowser(t, t.TempDir(), transport)
 	ask[engine.Created](b, "account.create", engine.CreateParams{Account: "ada@" + authority, Name: "Ada", Client: "phone"})
 	ask[engine.HomeResult](b, "sandbox.start", nil)
-	var ref engine.Ref
-	eventually(t, "the thermometer is there", func() bool {
+	return b, b.thermometer()
+}
+
+// thermometer waits for the sandbox's.
+func (b *browser) thermometer() (ref engine.Ref) {
+	b.t.Helper()
+	eventually(b.t, "the thermometer is there", func() bool {
 		for _, th := range ask[engine.ThingsResult](b, "things", nil).Things {
 			for _, a := range th.Affordances {
 				if th.Own && a.Kind == "property" && a.Type == "number" {
@@ -102,7 +107,7 @@ func linkOwnerBy(t *testing.T, authority string, transport client.Transport) (*b
 		}
 		return false
 	})
-	return b, ref
+	return ref
 }
 
 func (b *browser) makeLink(ref engine.Ref) engine.LinkInfo {
@@ -256,4 +261,56 @@ func guestCanNothingElse(t *testing.T, bea *browser, ref engine.Ref) {
 func (b *browser) owner() string {
 	b.t.Helper()
 	return ask[engine.LinkGuest](b, "link.state", nil).Owner
+}
+
+// TestGuestHasOneGrant: nobody else's, no second one, no request, and a renewal
+// in its place.
+func TestGuestHasOneGrant(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	ada, ref := linkOwner(t, n.Authority())
+	k := ada.makeLink(ref)
+	bea := newBrowser(t, t.TempDir(), nil)
+	bea.visit(k.URL)
+	bea.guestState("words")
+	guestName := ada.linkState(k.ID, "arrived").Guest
+	eve := newBrowser(t, t.TempDir(), nil)
+	ask[engine.Created](eve, "account.create", engine.CreateParams{Account: "eve@" + n.Authority(), Client: "phone"})
+	ask[engine.HomeResult](eve, "sandbox.start", nil)
+	evil := eve.thermometer()
+	give := func(b *browser, ref engine.Ref, replaces string) (engine.Given, error) {
+		return tryAsk[engine.Given](b, "give", engine.GiveParams{
+			Account: guestName, Share: []engine.Share{{Ref: ref, Precision: engine.Precision{Change: true}}}, Until: time.Now().Add(time.Hour), Replaces: replaces,
+		})
+	}
+	_, err := give(eve, evil, "")
+	refusedAs(t, err, "node.forbidden")
+	first := ask[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	again := ask[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	if again.Grant != first.Grant || first.Grant == "" {
+		t.Errorf("confirmed twice: %+v, then %+v", first, again)
+	}
+	bea.firstValue()
+	_, err = give(ada, ref, "")
+	refusedAs(t, err, "node.conflict")
+	_, err = tryAsk[engine.Empty](ada, "link.cancel", engine.LinkIDParams{ID: k.ID})
+	refusedAs(t, err, "link-given")
+	_, err = tryAsk[engine.AskResult](ada, "ask", engine.AskParams{
+		Account: guestName, Wants: []string{"power"}, Precision: engine.Precision{Every: "1h"}, Purpose: "home automation", Until: time.Now().Add(time.Hour),
+	})
+	refusedAs(t, err, "node.forbidden")
+	renewed, err := give(ada, ref, first.Grant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the guest has the new grant", func() bool {
+		for _, g := range ask[[]engine.GrantInfo](bea, "grants", nil) {
+			if g.ID == renewed.Grant && g.State == "running" {
+				return true
+			}
+		}
+		return false
+	})
+	ask[engine.Stop](ada, "withdraw", engine.WithdrawParams{Grant: renewed.Grant, Patience: "10s"})
+	bea.guestState("ended")
 }
