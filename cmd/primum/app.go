@@ -136,5 +136,5 @@ func (a *app) when(t time.Time) string {
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04:05")
 	}
-	return t.Format("Mon 2 Jan 2006 15:04")
+	return t.Format(a.words.Get("when.layout") + " 15:04")
 }

@@ -32,7 +32,7 @@ func (a *app) showRequest(o *opened, r circle.RequestInfo) {
 		a.say("requests.compared", "Compared", a.compared(o, v))
 	}
 	for _, w := range q.Wants {
-		a.say("requests.want", "What", wantText(w), "May", a.may(w.Actions), "Fine", w.Precision.Words())
+		a.say("requests.want", "What", wantText(w), "May", a.may(w.Actions), "Fine", a.fine(w.Precision))
 	}
 	a.say("requests.why", "Why", purposeText(q.Purpose), "Notice", q.Notice.Text)
 	a.say("requests.until", "Until", a.when(untilOf(q, a.clock.Now())))

@@ -47,7 +47,7 @@ func (a *app) showGrants(id string, grants []circle.GrantInfo, all bool, who fun
 			a.line(grantLine(id, g))
 			continue
 		}
-		a.say(id, "Grant", g.ID, "Who", who(g), "Things", sharedText(g), "Fine", fineText(g), "State", a.stateOf(g), "Until", a.when(g.ValidUntil))
+		a.say(id, "Grant", g.ID, "Who", who(g), "Things", sharedText(g), "Fine", a.fineText(g), "State", a.stateOf(g), "Until", a.when(g.ValidUntil))
 		switch {
 		case w == nil:
 		case w.Confirmed():
@@ -73,7 +73,7 @@ func (a *app) showTerms(grants []circle.GrantInfo, id string) error {
 			a.line(terms)
 			return nil
 		}
-		for _, line := range grant.Lines(terms, a.zone) {
+		for _, line := range a.terms(terms) {
 			_, _ = fmt.Fprintln(a.out, line)
 		}
 		return nil
@@ -99,9 +99,9 @@ func grantLine(id string, g circle.GrantInfo) map[string]any {
 	return line
 }
 
-func fineText(g circle.GrantInfo) string {
+func (a *app) fineText(g circle.GrantInfo) string {
 	for _, s := range g.Shared {
-		if w := s.Precision.Words(); w != "" {
+		if w := a.fine(s.Precision); w != "" {
 			return w
 		}
 	}

@@ -59,7 +59,7 @@ func (a *app) shareByLink(cmd *cobra.Command, what string, f grantFlags) (err er
 	a.say("yes.what", "Thing", t.Path, "May", a.may(ops))
 	a.say("yes.why", "Why", purposeText(p.Purpose))
 	if slices.Contains(ops, thing.ObserveProperty) || slices.Contains(ops, thing.SubscribeEvent) {
-		a.say("yes.fine", "Fine", precision.Words())
+		a.say("yes.fine", "Fine", a.fine(precision))
 	}
 	a.say("yes.until", "Until", a.when(p.Until))
 	k, err := a.makeLink(cmd.Context(), o, linkTerms{Thing: t.Path, Give: p})

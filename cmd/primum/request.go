@@ -113,7 +113,7 @@ func (f requestFlags) build(a *app, what string) (q grant.Request, err error) {
 	q.Retention, q.DeletesWithin = 30*grant.Day, 30*grant.Day
 	text := f.notice
 	if text == "" {
-		text = a.words.Get("request.notice", "What", what, "Fine", w.Precision.Words(), "Purpose", f.purpose)
+		text = a.words.Get("request.notice", "What", what, "Fine", a.fine(w.Precision), "Purpose", f.purpose)
 	}
 	q.Notice = grant.NewNotice("en", text)
 	return q, nil

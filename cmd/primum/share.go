@@ -203,7 +203,7 @@ func (a *app) showYes(o *opened, p circle.GiveParams, t client.Target, grantee *
 	a.say("yes.what", "Thing", t.Path, "May", a.may(ops))
 	a.say("yes.why", "Why", purposeText(p.Purpose))
 	if slices.Contains(ops, thing.ObserveProperty) || slices.Contains(ops, thing.SubscribeEvent) {
-		a.say("yes.fine", "Fine", precision.Words())
+		a.say("yes.fine", "Fine", a.fine(precision))
 	}
 	a.say("yes.until", "Until", a.when(p.Until))
 	if precision.Change {
