@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -75,4 +76,17 @@ func direction(language string) string {
 		return "rtl"
 	}
 	return "ltr"
+}
+
+// grouped writes a whole number in groups of three digits.
+func grouped(n int64, language string) string {
+	digits := []byte(strconv.FormatInt(n, 10))
+	separator := byte(',')
+	if language == "de" {
+		separator = '.'
+	}
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = slices.Insert(digits, i, separator)
+	}
+	return string(digits)
 }

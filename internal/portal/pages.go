@@ -24,7 +24,9 @@ const countsLife = 10 * time.Second
 
 func parsePages() (*template.Template, error) {
 	// t is replaced for each page by the words of its language.
-	t := template.New("").Funcs(template.FuncMap{"t": func(string, ...any) string { return "" }})
+	t := template.New("").Funcs(template.FuncMap{
+		"t": func(string, ...any) string { return "" }, "number": func(int64) string { return "" },
+	})
 	return t.ParseFS(templateFiles, "templates/*.html")
 }
 
@@ -67,7 +69,7 @@ func ownName(language string) string {
 func (p *Portal) show(w http.ResponseWriter, status int, name, language string, data any) {
 	t, err := p.pages.Clone()
 	if err == nil {
-		t.Funcs(template.FuncMap{"t": p.words(language)})
+		t.Funcs(template.FuncMap{"t": p.words(language), "number": func(n int64) string { return grouped(n, language) }})
 		var b bytes.Buffer
 		if err = t.ExecuteTemplate(&b, name, data); err == nil {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -96,7 +98,8 @@ func (p *Portal) getStart(w http.ResponseWriter, r *http.Request) {
 	d := startPage{frame: p.frame(w, r), Version: p.cfg.Version, Built: p.assets.built}
 	d.Title = p.cfg.Authority
 	if !p.cfg.Since.IsZero() {
-		d.Since, d.SinceISO = p.cfg.Since.UTC().Format("2006-01-02 15:04 UTC"), p.cfg.Since.UTC().Format(time.RFC3339)
+		// The isolates keep the order of the parts in a text from right to left.
+		d.Since, d.SinceISO = p.cfg.Since.UTC().Format("\u20662006-01-02 15:04 UTC\u2069"), p.cfg.Since.UTC().Format(time.RFC3339)
 	}
 	if p.cfg.Counts != nil {
 		n, err := p.counts(r.Context())

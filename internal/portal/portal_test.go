@@ -49,7 +49,9 @@ func open(t *testing.T, change ...func(*portal.Config)) *portal.Portal {
 			w.Header().Set("X-Door", r.Header.Get("Cookie"))
 			_, _ = io.WriteString(w, "the door: "+r.Method+" "+r.URL.RequestURI())
 		}),
-		Counts: func(context.Context) (portal.Counts, error) { return portal.Counts{Accounts: 7}, nil },
+		Counts: func(context.Context) (portal.Counts, error) {
+			return portal.Counts{Accounts: 7, Messages: 1048211}, nil
+		},
 	}
 	for _, f := range change {
 		f(&cfg)
@@ -85,7 +87,7 @@ func TestStartPageSaysWhatThisIs(t *testing.T) {
 	page := w.Body.String()
 	for _, want := range []string{
 		"This node sees: who, when, how often. Never: values.", "Not audited yet.", "h.localhost:8401", "version test", "2026-11-22 14:00",
-		"<dt>Accounts</dt><dd>7</dd>", `href="/my"`, `href="/my#/welcome"`, `href="/openapi.json"`, "primum app", "primum check h.localhost:8401 --web",
+		"<dt>Accounts</dt><dd>7</dd>", "<dd>1,048,211</dd>", `href="/my"`, `href="/my#/welcome"`, `href="/openapi.json"`, "primum app", "primum check h.localhost:8401 --web",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the start page lacks %q", want)

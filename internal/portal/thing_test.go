@@ -43,7 +43,7 @@ func TestThingPageSaysItAll(t *testing.T) {
 	w := ask(p, "GET", "/thing/room-4-air")
 	page := w.Body.String()
 	for _, want := range []string{
-		`<h1 lang="de" dir="auto">Luft in Raum 4</h1>`, "Kohlendioxid", "every 15 minutes", "auf 50 ppm", "13 Monate", "Lüften", "Haustechnik", "Alle im Haus",
+		`<h1><bdi lang="de">Luft in Raum 4</bdi></h1>`, "Kohlendioxid", "every 15 minutes", "auf 50 ppm", "13 Monate", "Lüften", "Haustechnik", "Alle im Haus",
 		"whenever it changes", "not stated", "The operator of this node: ciphertext only", `href="mailto:luft@h.example?subject=Raum%204"`, "<bdi>luft@h.example</bdi>",
 		`href="https://h.example/abuse"`, `href="/my#/notices/room-4-air"`, "http://h.localhost:8401/thing/room-4-air", "<svg", "You need no account",
 	} {
