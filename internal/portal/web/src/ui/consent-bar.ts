@@ -3,7 +3,7 @@ import type { GrantInfo } from "../engine/api.gen";
 import { locale } from "../lib/format";
 import { h } from "../lib/h";
 import type { Ctx } from "./ctx";
-import { dayWords } from "./consent-until";
+import { dayWords, lastDay } from "./consent-until";
 
 /** How much of a span is over, 0 to 1. */
 export function share(from: number, until: number, now: number): number {
@@ -26,11 +26,18 @@ export function spanBar(ctx: Ctx, g: Pick<GrantInfo, "from" | "until" | "state">
 	return h("div", { class: "span", test: "span" }, h("div", { class: over ? "span-bar over" : "span-bar", "aria-hidden": "true" }, fill, over ? null : mark), ends);
 }
 
+/** Nights between two moments; summer time makes some days 23 or 25 hours long. */
+function calendarDays(from: Date, to: Date): number {
+	const noon = (d: Date): number => new Date(d.getFullYear(), d.getMonth(), d.getDate(), 12).getTime();
+	return Math.round((noon(to) - noon(from)) / 86_400_000);
+}
+
 /** "in 6 days": how long it still runs. */
 export function leftWords(ctx: Ctx, until: Date, now: Date): string {
 	const seconds = (until.getTime() - now.getTime()) / 1000;
 	const format = new Intl.RelativeTimeFormat(locale(ctx.lang), { numeric: "auto" });
+	const days = calendarDays(now, lastDay(until));
+	if (days !== 0) return format.format(days, "day");
 	if (Math.abs(seconds) < 90 * 60) return format.format(Math.round(seconds / 60), "minute");
-	if (Math.abs(seconds) < 36 * 3600) return format.format(Math.round(seconds / 3600), "hour");
-	return format.format(Math.round(seconds / 86400), "day");
+	return format.format(Math.round(seconds / 3600), "hour");
 }

@@ -8,7 +8,7 @@ import { bdi } from "../lib/untrusted";
 import type { Ctx } from "./ctx";
 import { spanBar } from "./consent-bar";
 import { fineWords } from "./consent-fine";
-import { compareBox, consentTabs, facts, nameOf, who } from "./consent-parts";
+import { compareBox, consentTabs, facts, otherName, who } from "./consent-parts";
 import { dayWords } from "./consent-until";
 import { fillWith, page, skeleton, state } from "./page";
 import { stopPanel, type StopPanel } from "./stop";
@@ -86,7 +86,7 @@ class Cards {
 /** The other side of a grant; a name that stands above is not said again. */
 function other(ctx: Ctx, g: GrantInfo, level: "h3" | null): Child {
 	const marks = stateMarks(ctx, g);
-	if (g.other) return who(ctx, { account: g.other, name: g.otherName, compared: g.compared, guest: g.guest }, level, marks);
+	if (g.other) return who(ctx, { account: g.other, name: otherName(ctx, g), compared: g.compared, guest: g.guest }, level, marks);
 	return h("div", { class: "who" }, level ? h(level, null, ctx.t("consent.grant.nobody")) : null, marks.length > 0 ? h("p", { class: "chips" }, marks) : null);
 }
 
@@ -121,7 +121,7 @@ export function grantView(ctx: Ctx, args: string[]): HTMLElement {
 		if (!g) return h("div", { test: "grant-unknown" }, state("ended", "hand", ctx.t("consent.grant.unknown"), ctx.t("consent.grant.unknownMore")));
 		panel = stopPanel(ctx, g);
 		const heading = view.querySelector("h1");
-		if (heading) fill(heading, ctx.t(g.own ? "consent.grant.with" : "consent.grant.by", { Name: g.other ? nameOf({ account: g.other, name: g.otherName }) : ctx.t("consent.grant.nobody") }));
+		if (heading) fill(heading, ctx.t(g.own ? "consent.grant.with" : "consent.grant.by", { Name: otherName(ctx, g) }));
 		return grantContent(ctx, g, panel, things.things, load);
 	});
 	ctx.on((e) => {
@@ -135,7 +135,7 @@ export function grantView(ctx: Ctx, args: string[]): HTMLElement {
 
 function grantContent(ctx: Ctx, g: GrantInfo, panel: StopPanel, things: readonly ThingInfo[], again: () => void): Child {
 	const { t } = ctx;
-	const name = nameOf({ account: g.other, name: g.otherName });
+	const name = otherName(ctx, g);
 	return [
 		h("section", { class: "card grant" }, other(ctx, g, null),
 			g.reason ? h("p", { class: "problem" }, bdi(g.reason, 400)) : null, whatList(ctx, g.shared), spanBar(ctx, g), panel.element),

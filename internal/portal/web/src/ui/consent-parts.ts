@@ -1,5 +1,5 @@
 // Small pieces that requests, grants, sharing and links have in common.
-import type { Person } from "../engine/api.gen";
+import type { GrantInfo, Person } from "../engine/api.gen";
 import { busy, uniqueId } from "../lib/form";
 import { fill, h, type Child } from "../lib/h";
 import { icon } from "../lib/icons";
@@ -22,6 +22,13 @@ export interface Named {
 /** What a person is called: the name, else the account. */
 export function nameOf(p: { readonly account: string; readonly name?: string | undefined }): string {
 	return p.name || p.account;
+}
+
+/** What the other side is called; a guest's account says nothing to anybody. */
+export function otherName(ctx: Ctx, g: GrantInfo): string {
+	if (g.otherName) return g.otherName;
+	if (g.guest) return ctx.t("consent.grant.guest");
+	return g.other || ctx.t("consent.grant.nobody");
 }
 
 /** Who it is: name (unless level is null: it stands above), account, and marks:

@@ -44,7 +44,7 @@ export function dayWords(lang: string, d: Date, now: Date): string {
 }
 
 /** A midnight belongs to the day that it ends. */
-function lastDay(d: Date): Date {
+export function lastDay(d: Date): Date {
 	const midnight = d.getHours() === 0 && d.getMinutes() === 0 && d.getSeconds() === 0;
 	return midnight ? new Date(d.getTime() - 1000) : d;
 }

@@ -70,7 +70,7 @@ class GuestCard {
 		this.value.show(ctx, a, a.latest);
 		this.age.set(ctx, a.latest);
 		this.spark.show(a.recent ?? []);
-		this.spark.hidden = a.type !== "number" && a.type !== "integer";
+		this.spark.hidden = a.type !== undefined && a.type !== "" && a.type !== "number" && a.type !== "integer";
 		for (const p of a.recent ?? []) this.note(p);
 		this.waits(a.latest === undefined || a.latest === null);
 	}

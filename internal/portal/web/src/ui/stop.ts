@@ -7,7 +7,7 @@ import { icon } from "../lib/icons";
 import { fill, h, text, type Child } from "../lib/h";
 import { refPath } from "../lib/ref";
 import type { Ctx } from "./ctx";
-import { nameOf, saveFile } from "./consent-parts";
+import { otherName, saveFile } from "./consent-parts";
 
 const patience = "5s";
 
@@ -50,8 +50,7 @@ class Panel implements StopPanel {
 	}
 
 	private button(): HTMLElement {
-		const name = nameOf({ account: this.grant.other, name: this.grant.otherName });
-		return h("button", { type: "button", class: "stop-button", test: "stop-button", "aria-label": this.ctx.t("consent.stop.label", { Name: name }), on: { click: () => void this.go() } },
+		return h("button", { type: "button", class: "stop-button", test: "stop-button", "aria-label": this.ctx.t("consent.stop.label", { Name: otherName(this.ctx, this.grant) }), on: { click: () => void this.go() } },
 			this.ctx.t("consent.stop.button"));
 	}
 
@@ -137,6 +136,7 @@ function within(reported: number | undefined, passed: number): number {
 }
 
 function secondsWords(ctx: Ctx, s: number): string {
+	if (s < 0.05) return ctx.t("consent.secondsLess");
 	return ctx.t("consent.seconds", { Time: new Intl.NumberFormat(locale(ctx.lang), { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(s) });
 }
 
