@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ const codeWords = 6
 // 66 bits: enough against a party that must find a key of the same code.
 func ShortCode(keys ...[]byte) string {
 	sorted := slices.Clone(keys)
-	slices.SortFunc(sorted, bytes.Compare)
+	sort.Slice(sorted, func(i, j int) bool { return bytes.Compare(sorted[i], sorted[j]) < 0 })
 	h := sha256.New()
 	h.Write([]byte("primum short code\x00"))
 	for _, k := range sorted {

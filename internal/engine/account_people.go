@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"primum/client"
 	"primum/identity"
@@ -59,7 +59,7 @@ func (e *Engine) people(context.Context, Empty) ([]Person, error) {
 		}
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b Person) int { return cmp.Compare(a.Account, b.Account) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Account < out[j].Account })
 	return out, nil
 }
 

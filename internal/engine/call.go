@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
 )
 
 // maxParams bounds what a page may hand over in one call.
@@ -14,13 +15,21 @@ const maxParams = 4 << 20
 type handler func(context.Context, json.RawMessage) (any, error)
 
 // handle makes a handler of a typed function.
-func handle[In, Out any](f func(context.Context, In) (Out, error)) handler {
+func handle[In, Out any](f func(context.Context, In) (Out, error)) handler { return reflected(f) }
+
+// reflected is handle for every type at once: written out for each, it would be
+// a large part of what a browser loads. f is a function as handle takes it.
+func reflected(f any) handler {
+	v := reflect.ValueOf(f)
+	params := v.Type().In(1)
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
-		var in In
-		if err := decode(raw, &in); err != nil {
+		in := reflect.New(params)
+		if err := decode(raw, in.Interface()); err != nil {
 			return nil, err
 		}
-		return f(ctx, in)
+		out := v.Call([]reflect.Value{reflect.ValueOf(ctx), in.Elem()})
+		err, _ := out[1].Interface().(error)
+		return out[0].Interface(), err
 	}
 }
 

@@ -41,7 +41,8 @@ type pageSession struct {
 // to the local network, nil where there is none.
 func (e *Engine) sessionTransports(k client.Keys) (nodes, lan client.Transport) {
 	a, err := identity.ParseAddress(k.Address)
-	if e.o.Origin == "" || err != nil {
+	if err != nil || e.o.Origin != link.BaseURL(a.Authority) {
+		// Nobody carries, or a person's own program does, for whoever is at it.
 		return e.o.Transport, e.o.LAN
 	}
 	s := &pageSession{calls: e.calls(), own: a.Authority, by: client.Key{ID: identity.ClientKeyID(a, k.Client), Signer: k.Signer}}
@@ -101,10 +102,9 @@ func (c *pageSession) renew(ctx context.Context, anyway bool) error {
 	if !c.since.IsZero() && age >= 0 && (age < sessionLife && !anyway || age < time.Second) {
 		return nil // another request has just renewed it
 	}
-	err := c.calls.JSON(ctx, c.by, "POST", link.BaseURL(c.own)+"/v1/session", nil, nil)
-	if err != nil && !client.IsProblem(err, wire.ProbNotFound) {
+	if err := c.calls.JSON(ctx, c.by, "POST", link.BaseURL(c.own)+"/v1/session", nil, nil); err != nil {
 		return fmt.Errorf("begin a page session at %s: %w", c.own, err)
 	}
-	c.since = now // a page without sessions, as that of a person's own program, carries for whoever is here
+	c.since = now
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (e *Engine) requests(context.Context, Empty) ([]RequestInfo, error) {
 	for _, r := range s.client.Owner.Requests() {
 		all = append(all, s.requestInfo(r))
 	}
-	slices.SortStableFunc(all, func(a, b RequestInfo) int { return b.Received.Compare(a.Received) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Received.After(all[j].Received) })
 	return all, nil
 }
 
@@ -68,7 +69,7 @@ func (s *session) requestInfo(r circle.RequestInfo) RequestInfo {
 // that asks by name learns nothing from whether it fits.
 func (s *session) want(w grant.Want) Want {
 	out := Want{
-		Label: clean(strings.TrimSpace(w.Quantity+" "+w.Unit), maxTitle), Ops: w.Actions,
+		Label: clean(strings.TrimSpace(w.Quantity+" "+w.Unit), maxTitle), Ops: append([]string{}, w.Actions...),
 		Precision: precisionOf(w.Precision), Fits: []Ref{},
 	}
 	fits := s.client.Fitting(w)

@@ -23,7 +23,7 @@ func errorOf(err error) *Error {
 	}
 	out := &Error{Code: "internal", Detail: clean(err.Error(), maxText)}
 	for _, known := range []func(error, *Error) bool{
-		problemError, thingError, deniedError, knownError, diskError,
+		diskError, problemError, thingError, deniedError, knownError,
 	} {
 		if known(err, out) {
 			break
@@ -153,9 +153,9 @@ func diskError(err error, out *Error) bool {
 	var path *fs.PathError
 	switch {
 	case isErr(err, syscall.ENOSPC):
-		out.Code = "disk-full"
+		out.Code = "storage-full"
 	case errors.As(err, &path):
-		out.Code = "disk"
+		out.Code = "storage"
 	default:
 		return false
 	}

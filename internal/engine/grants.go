@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ func (e *Engine) grants(context.Context, Empty) ([]GrantInfo, error) {
 	for _, g := range s.client.Owner.Grants() {
 		all = append(all, s.grantInfo(g, false))
 	}
-	slices.SortStableFunc(all, func(a, b GrantInfo) int { return b.From.Compare(a.From) })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].From.After(all[j].From) })
 	return all, nil
 }
 
@@ -122,7 +123,7 @@ func grantItem(g circle.GrantInfo, shared circle.SharedName, own bool) GrantItem
 	item := GrantItem{
 		Ref:  Ref{Grant: g.ID, Thing: shared.Thing, Name: shared.Name},
 		Path: thing.Slug(titled(shared.Title, shared.Thing)) + "/" + shared.Name,
-		Ops:  shared.Ops, Precision: precisionOf(shared.Precision), Words: shared.Precision.Words(),
+		Ops:  append([]string{}, shared.Ops...), Precision: precisionOf(shared.Precision), Words: shared.Precision.Words(),
 	}
 	if own && shared.Source.Thing != "" {
 		item.Ref = Ref{Home: g.Home.String(), Thing: shared.Source.Thing, Name: shared.Source.Name}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (r *recent) fill(key string, past []Point, unit string) {
 			s.Recent = append(s.Recent, Point{At: p.At, Number: p.Number})
 		}
 	}
-	slices.SortStableFunc(s.Recent, func(a, b Point) int { return a.At.Compare(b.At) })
+	sort.SliceStable(s.Recent, func(i, j int) bool { return s.Recent[i].At.Before(s.Recent[j].At) })
 	s.Recent = slices.CompactFunc(s.Recent, func(a, b Point) bool { return a.At.Equal(b.At) })
 	s.Recent = slices.Clone(s.Recent[max(0, len(s.Recent)-maxRecent):])
 	r.soil()
@@ -193,7 +194,7 @@ func (s series) usual() time.Duration {
 	for i := 1; i < len(s.Recent); i++ {
 		gaps = append(gaps, s.Recent[i].At.Sub(s.Recent[i-1].At))
 	}
-	slices.Sort(gaps)
+	sort.Slice(gaps, func(i, j int) bool { return gaps[i] < gaps[j] })
 	return gaps[len(gaps)/2]
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"primum/circle"
+	"primum/client"
 )
 
 // sandboxStart makes the thermometer and claims it; where it is already, it is
@@ -30,8 +31,22 @@ func (e *Engine) sandboxStart(ctx context.Context, _ Empty) (HomeResult, error) 
 	if err != nil {
 		return HomeResult{}, err
 	}
+	s.showSandbox(home)
 	s.waitForThings(ctx, home)
 	return HomeResult{Home: home.String()}, nil
+}
+
+// showSandbox shows the last hour at once: the home circle would tell its first
+// values after a minute, and a person's first page would be empty until then.
+func (s *session) showSandbox(home circle.ID) {
+	now := s.e.o.Clock.Now()
+	past := make([]Point, 0, maxRecent)
+	for at := now.Add(-(maxRecent - 1) * homeClock).Truncate(sandboxEvery); !at.After(now); at = at.Add(homeClock) {
+		past = append(past, pointOf(at, temperature(at)))
+	}
+	stream := client.Stream{Home: home}
+	s.recent.fill(seriesKey(stream, sandboxThing, sandboxTemperature), past, "°C")
+	s.recent.fill(seriesKey(stream, sandboxThing, sandboxLight), []Point{pointOf(now, s.sandbox.lit())}, "")
 }
 
 // begin makes the anchor where there is none.

@@ -72,7 +72,7 @@ func (t *thinner) keep(due []circle.Reading) {
 func (t *thinner) end(now time.Time) []Point {
 	if t.reduce != nil {
 		t.keep(t.reduce.Due(now.Add(t.every)))
-		return t.points
+		return append([]Point{}, t.points...)
 	}
 	points := make([]Point, len(t.all))
 	for i, r := range t.all {

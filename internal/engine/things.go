@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"time"
 
 	"primum/circle"
@@ -71,7 +71,7 @@ func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[circle.
 	} else {
 		for _, name := range d.Affordances() {
 			ref := Ref{Home: info.Home, Thing: t.ID, Name: name}
-			a := Affordance{Ref: ref, Path: t.ID + "/" + name, Ops: d.Operations(name), People: people[circle.Source{Thing: t.ID, Name: name}]}
+			a := Affordance{Ref: ref, Path: t.ID + "/" + name, Ops: append([]string{}, d.Operations(name)...), People: people[circle.Source{Thing: t.ID, Name: name}]}
 			describe(&a, d, name)
 			s.values(&a, client.Stream{Home: h.Circle}, 0)
 			info.Affordances = append(info.Affordances, a)
@@ -111,9 +111,7 @@ func (s *session) peopleOf() map[circle.Source]int {
 func (s *session) givenThings() (all []ThingInfo) {
 	grants := s.client.Owner.Grants()
 	slices.Reverse(grants)
-	slices.SortStableFunc(grants, func(a, b circle.GrantInfo) int {
-		return cmp.Compare(order(a.State.Terminal()), order(b.State.Terminal()))
-	})
+	sort.SliceStable(grants, func(i, j int) bool { return !grants[i].State.Terminal() && grants[j].State.Terminal() })
 	for _, g := range grants {
 		begin := len(all)
 		for _, shared := range g.Shared {
@@ -135,17 +133,10 @@ func (s *session) givenThings() (all []ThingInfo) {
 	return all
 }
 
-func order(last bool) int {
-	if last {
-		return 1
-	}
-	return 0
-}
-
 func (s *session) givenAffordance(g circle.GrantInfo, shared circle.SharedName) Affordance {
 	a := Affordance{
 		Ref: Ref{Grant: g.ID, Thing: shared.Thing, Name: shared.Name}, Title: titled("", shared.Name),
-		Path: thing.Slug(titled(shared.Title, shared.Thing)) + "/" + shared.Name, Kind: kindOf(shared.Ops), Ops: shared.Ops,
+		Path: thing.Slug(titled(shared.Title, shared.Thing)) + "/" + shared.Name, Kind: kindOf(shared.Ops), Ops: append([]string{}, shared.Ops...),
 	}
 	if shared.Precision != (grant.Precision{}) {
 		p := precisionOf(shared.Precision)

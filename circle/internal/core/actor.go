@@ -4,7 +4,6 @@
 package core
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -13,7 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -175,7 +174,7 @@ func (a *Actor) restore(files map[string][]byte) error {
 			return fmt.Errorf(BadState, name, err)
 		}
 	}
-	slices.SortFunc(a.events, func(x, y queuedEvent) int { return cmp.Compare(x.ID, y.ID) })
+	sort.Slice(a.events, func(i, j int) bool { return a.events[i].ID < a.events[j].ID })
 	if err := a.Role.Recall(files); err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"sort"
 	"time"
 
 	"primum/circle/internal/core"
@@ -337,7 +337,7 @@ func (m *Member) OpenRequests() []RequestInfo {
 			out = append(out, q)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b RequestInfo) int { return a.Received.Compare(b.Received) })
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Received.Before(out[j].Received) })
 	return out
 }
 

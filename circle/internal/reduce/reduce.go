@@ -5,7 +5,7 @@ package reduce
 import (
 	"encoding/json"
 	"math"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -151,7 +151,7 @@ func (s *Series) skip(n int64) (out []Point) {
 			out = append(out, s.take(k))
 		}
 	}
-	slices.SortFunc(out, func(a, b Point) int { return a.At.Compare(b.At) })
+	sort.Slice(out, func(i, j int) bool { return out[i].At.Before(out[j].At) })
 	s.next = n
 	return out
 }
