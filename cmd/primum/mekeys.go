@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -132,47 +133,38 @@ func writeNew(path string, b []byte) error {
 	return nil
 }
 
+// importFlags are those of `me import`; words is set where the argument is an
+// account instead of a file.
+type importFlags struct {
+	client, passphraseFile string
+	replace, words         bool
+}
+
 func meImportCommand(a *app) *cobra.Command {
-	var name, passphraseFile string
-	var replace bool
+	var f importFlags
 	c := a.command("import FILE", "me-import", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-		return a.meImport(cmd, args[0], name, passphraseFile, replace)
+		return a.meImport(cmd, args[0], f)
 	})
-	c.Flags().StringVar(&name, "client", "", a.words.Get("flag.client"))
-	c.Flags().BoolVar(&replace, "replace", false, a.words.Get("flag.replace"))
-	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
+	c.Flags().StringVar(&f.client, "client", "", a.words.Get("flag.client"))
+	c.Flags().BoolVar(&f.replace, "replace", false, a.words.Get("flag.replace"))
+	c.Flags().BoolVar(&f.words, "phrase", false, a.words.Get("flag.phrase"))
+	c.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", a.words.Get("flag.passphrase-file"))
 	return c
 }
 
-func (a *app) meImport(cmd *cobra.Command, file, name, passphraseFile string, replace bool) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("read file: %w", err)
-	}
-	phrase, err := a.passphrase(passphraseFile, "ask.passphrase-of-file")
-	if err != nil {
-		return err
-	}
-	in, err := vault.ReadFile(b, phrase)
-	if err != nil {
-		return err
-	}
+func (a *app) meImport(cmd *cobra.Command, what string, f importFlags) error {
 	calls := client.Calls{Transport: a.transport, Clock: a.clock, Rand: a.rand, Log: a.log()}
-	compact, err := client.FetchIdentity(cmd.Context(), calls, in.Address())
+	open := a.importFile
+	if f.words {
+		open = a.importKeep
+	}
+	in, current, phrase, err := open(cmd.Context(), calls, what, f)
 	if err != nil {
 		return err
-	}
-	known, err := identity.First(in.Document())
-	if err != nil {
-		return fmt.Errorf("read the file's identity document: %w", err)
-	}
-	current, err := identity.Follow(compact, known)
-	if err != nil {
-		return fmt.Errorf("take the node's identity document: %w", err)
 	}
 	v, err := vault.Import(a.home, in, current, vault.New{
-		Client: name, Passphrase: phrase, Now: a.clock.Now(), Rand: a.rand, WorkFactor: a.workFactor, Holder: cmd.CommandPath(),
-	}, replace)
+		Client: f.client, Passphrase: phrase, Now: a.clock.Now(), Rand: a.rand, WorkFactor: a.workFactor, Holder: cmd.CommandPath(),
+	}, f.replace)
 	if err != nil {
 		return err
 	}
@@ -193,4 +185,68 @@ func (a *app) meImport(cmd *cobra.Command, file, name, passphraseFile string, re
 		a.say("me.imported", "Address", v.Address(), "Client", v.ClientName(), "Clients", strings.Join(clientNames(d), ", "))
 	}
 	return errors.Join(err, o.done())
+}
+
+// importFile opens an export or recovery file and takes the document of now,
+// which must follow the file's.
+func (a *app) importFile(ctx context.Context, calls client.Calls, file string, f importFlags) (in vault.Imported, current *identity.Verified, phrase string, err error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return in, nil, "", fmt.Errorf("read file: %w", err)
+	}
+	if phrase, err = a.passphrase(f.passphraseFile, "ask.passphrase-of-file"); err != nil {
+		return in, nil, "", err
+	}
+	if in, err = vault.ReadFile(b, phrase); err != nil {
+		return in, nil, "", err
+	}
+	compact, err := client.FetchIdentity(ctx, calls, in.Address())
+	if err != nil {
+		return in, nil, "", err
+	}
+	known, err := identity.First(in.Document())
+	if err != nil {
+		return in, nil, "", fmt.Errorf("read the file's identity document: %w", err)
+	}
+	if current, err = identity.Follow(compact, known); err != nil {
+		return in, nil, "", fmt.Errorf("take the node's identity document: %w", err)
+	}
+	return in, current, phrase, nil
+}
+
+// importKeep opens the keep of an account that was made in the portal, with its
+// twelve words; the passphrase is a new one for this machine.
+func (a *app) importKeep(ctx context.Context, calls client.Calls, account string, f importFlags) (in vault.Imported, current *identity.Verified, phrase string, err error) {
+	address, err := identity.ParseAddress(account)
+	if err != nil {
+		return in, nil, "", usage(err)
+	}
+	words, err := a.ask(a.words.Get("ask.recovery-words"))
+	if err != nil {
+		return in, nil, "", err
+	}
+	raw, err := client.Node{Calls: calls, Authority: address.Authority}.Keep(ctx, address.User)
+	if err != nil {
+		return in, nil, "", fmt.Errorf("fetch keep: %w", err)
+	}
+	k, err := keys.ParseKeep(raw)
+	if err != nil {
+		return in, nil, "", err
+	}
+	i, err := k.Open(keys.Secret{Phrase: words})
+	if err != nil {
+		return in, nil, "", err
+	}
+	compact, err := client.FetchIdentity(ctx, calls, address.String())
+	if err != nil {
+		return in, nil, "", err
+	}
+	if current, err = identity.First(compact); err != nil {
+		return in, nil, "", fmt.Errorf("take the node's identity document: %w", err)
+	}
+	phrase, made, err := a.newPassphrase(f.passphraseFile)
+	if made {
+		a.say("me.init.phrase", "Phrase", phrase)
+	}
+	return vault.FromKeep(address, i), current, phrase, err
 }
