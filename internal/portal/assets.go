@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -79,8 +80,26 @@ type file struct {
 	gzip     []byte
 }
 
-// Dist is what was built into this program: manifest.json and assets/.
-func Dist() (fs.FS, error) { return fs.Sub(dist, "web/dist") }
+// Dist is what was built into this program: manifest.json and assets/. It is
+// empty where the pages were not built.
+func Dist() (fs.FS, error) {
+	f, err := dist.Open("web/dist/pages.zip")
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.Sub(dist, "web/dist")
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	at, ok := f.(io.ReaderAt) // as embedded files are
+	if !ok {
+		return nil, errors.New("the built pages can't be read at a place")
+	}
+	return zip.NewReader(at, st.Size())
+}
 
 // OwnManifest lists the assets in this program; its list of built assets is
 // empty when the program was made without them.

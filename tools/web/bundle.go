@@ -70,13 +70,13 @@ func (t tree) alone(name string, constants map[string]string) ([]bundled, error)
 	return t.run(o)
 }
 
-// style bundles css/*.css into one: base.css first, the others by name.
+// style bundles css/*.css into one: base*.css first, the others by name.
 func (t tree) style() ([]bundled, error) {
 	sheets, err := filepath.Glob(filepath.Join(t.web, "css", "*.css"))
 	if err != nil || len(sheets) == 0 {
 		return nil, err
 	}
-	base := func(path string) bool { return filepath.Base(path) == "base.css" }
+	base := func(path string) bool { return strings.HasPrefix(filepath.Base(path), "base") }
 	slices.SortStableFunc(sheets, func(a, b string) int {
 		switch {
 		case base(a) == base(b):

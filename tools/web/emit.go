@@ -1,6 +1,8 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,14 +29,9 @@ type asset struct {
 
 func (t tree) dist() string { return filepath.Join(t.web, "dist") }
 
-func (t tree) readManifest() (manifest, error) {
-	var m manifest
-	b, err := os.ReadFile(filepath.Join(t.dist(), "manifest.json"))
-	if err != nil {
-		return m, err
-	}
-	return m, json.Unmarshal(b, &m)
-}
+// pack is the one file that a build makes, so that who compiles meanwhile has
+// all of one build or all of another.
+func (t tree) pack() string { return filepath.Join(t.dist(), "pages.zip") }
 
 // emit builds everything and replaces what stood in dist.
 func (t tree) emit() error {
@@ -43,13 +40,9 @@ func (t tree) emit() error {
 		return err
 	}
 	m := manifest{}
-	keep := map[string]bool{}
 	for _, a := range all {
 		sum := sha256.Sum256(a.body)
 		m.Assets = append(m.Assets, asset{a.name, a.path, hex.EncodeToString(sum[:]), int64(len(a.body))})
-		if err := t.write(a, keep); err != nil {
-			return fmt.Errorf("write %s: %w", a.path, err)
-		}
 	}
 	slices.SortFunc(m.Assets, func(a, b asset) int { return strings.Compare(a.Path, b.Path) })
 	m.Version = version(m.Assets)
@@ -57,10 +50,54 @@ func (t tree) emit() error {
 	if err != nil {
 		return err
 	}
-	if err := writeChanged(filepath.Join(t.dist(), "manifest.json"), append(b, '\n')); err != nil {
+	packed, err := t.packed(all, append(b, '\n'))
+	if err != nil {
 		return err
 	}
-	return t.clear(keep)
+	fresh := filepath.Join(t.cache, "pages.zip") // not beside it: what is there is embedded
+	if err := writeChanged(fresh, packed); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, t.pack()); err != nil {
+		return err
+	}
+	return t.clear()
+}
+
+// packed is manifest.json, the assets, and beside each its compressed form, as
+// a zip archive that depends on nothing else.
+func (t tree) packed(all []bundled, manifest []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z := zip.NewWriter(&out)
+	add := func(name string, method uint16, b []byte) error {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
+	}
+	if err := add("manifest.json", zip.Deflate, manifest); err != nil {
+		return nil, err
+	}
+	for _, a := range all {
+		name := strings.TrimPrefix(a.path, "/")
+		if err := add(name, zip.Deflate, a.body); err != nil {
+			return nil, err
+		}
+		if filepath.Ext(name) == ".png" {
+			continue
+		}
+		small, err := t.squeeze(a.body)
+		if err != nil {
+			return nil, fmt.Errorf("compress %s: %w", name, err)
+		}
+		if err := add(name+".br", zip.Store, small); err != nil {
+			return nil, err
+		}
+	}
+	err := z.Close()
+	return out.Bytes(), err
 }
 
 // assets makes all files, in the order in which they know each other's names:
@@ -157,33 +194,15 @@ func version(assets []asset) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// write puts a file and its compressed form in place.
-func (t tree) write(a bundled, keep map[string]bool) error {
-	path := filepath.Join(t.dist(), filepath.FromSlash(a.path))
-	keep[path] = true
-	if err := writeChanged(path, a.body); err != nil {
-		return err
-	}
-	if filepath.Ext(path) == ".png" {
-		return nil
-	}
-	small, err := t.squeeze(a.body)
-	if err != nil {
-		return err
-	}
-	keep[path+".br"] = true
-	return writeChanged(path+".br", small)
-}
-
-// clear removes what an earlier build left.
-func (t tree) clear(keep map[string]bool) error {
-	old, err := filepath.Glob(filepath.Join(t.dist(), "assets", "*"))
+// clear removes what a build of another version of this tool left.
+func (t tree) clear() error {
+	old, err := filepath.Glob(filepath.Join(t.dist(), "*"))
 	if err != nil {
 		return err
 	}
 	for _, o := range old {
-		if !keep[o] {
-			if err := os.Remove(o); err != nil {
+		if o != t.pack() && filepath.Base(o) != ".keep" {
+			if err := os.RemoveAll(o); err != nil {
 				return err
 			}
 		}

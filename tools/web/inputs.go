@@ -61,18 +61,10 @@ func counts(path string) bool {
 	return false
 }
 
-// whole tells whether all that the last build made is still there.
+// whole tells whether what the last build made is still there.
 func (t tree) whole() bool {
-	m, err := t.readManifest()
-	if err != nil {
-		return false
-	}
-	for _, a := range m.Assets {
-		if st, err := os.Stat(filepath.Join(t.dist(), a.Path)); err != nil || st.Size() != a.Bytes {
-			return false
-		}
-	}
-	return len(m.Assets) > 0
+	_, err := os.Stat(t.pack())
+	return err == nil
 }
 
 // writeChanged leaves a file that has this content alone, so that its time stays.
