@@ -33,6 +33,19 @@ func TestThermometer(t *testing.T) {
 	tab.WaitFor(`/\d/.test(document.querySelector("[data-path='thermometer/temperature'] .figure")?.textContent)`)
 	t.Logf("from the press to the first value: %v", time.Since(started).Round(time.Millisecond))
 	tab.Shot("real-things")
+	tab.Reload()
+	tab.WaitFor(`/\d/.test(document.querySelector("[data-path='thermometer/temperature'] .figure")?.textContent)`)
+	var shift, ready float64
+	tab.Eval(`new Promise(done => {
+		let sum = 0;
+		new PerformanceObserver(l => { for (const e of l.getEntries()) sum += e.value }).observe({type: "layout-shift", buffered: true});
+		setTimeout(() => done(sum), 100);
+	})`, &shift)
+	tab.Eval(`performance.now()`, &ready)
+	t.Logf("opened again: values within %.0f ms of the navigation, layout shift %.3f", ready, shift)
+	if shift > 0.1 { // what is called good (Core Web Vitals)
+		t.Errorf("layout shift of %.3f while opening", shift)
+	}
 	tab.Click("[data-path='thermometer/temperature'] [data-test=open]")
 	tab.WaitVisible("@readout")
 	tab.WaitFor(`document.querySelectorAll("tbody tr").length === 50`) // its past
