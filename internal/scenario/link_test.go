@@ -314,3 +314,43 @@ func TestGuestHasOneGrant(t *testing.T) {
 	ask[engine.Stop](ada, "withdraw", engine.WithdrawParams{Grant: renewed.Grant, Patience: "10s"})
 	bea.guestState("ended")
 }
+
+// TestAlertOfAnEngine: a rule rings by a value that was shared, and is shown
+// beside it. A guest may have some, too: no node learns of them.
+func TestAlertOfAnEngine(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	owner, shared := linkOwner(t, n.Authority())
+	k := owner.makeLink(shared)
+	ada := newBrowser(t, t.TempDir(), nil)
+	ada.visit(k.URL)
+	ada.guestState("words")
+	owner.linkState(k.ID, "arrived")
+	ask[engine.LinkInfo](owner, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	ada.firstValue()
+	ref := ask[engine.ThingsResult](ada, "things", nil).Things[0].Affordances[0].Ref
+	low := -1000.0
+	for _, bad := range []engine.Alert{{Ref: ref}, {Ref: ref, Above: &low, Equals: "x"}} {
+		_, err := tryAsk[engine.Alert](ada, "alert.set", bad)
+		refusedAs(t, err, "alert-rule")
+	}
+	_, err := tryAsk[engine.Alert](ada, "alert.set", engine.Alert{Ref: engine.Ref{Thing: "x", Name: "y"}, Above: &low})
+	refusedAs(t, err, "no-such")
+	set := ask[engine.Alert](ada, "alert.set", engine.Alert{Ref: ref, Above: &low, Title: "warm"})
+	deadline := time.After(patience)
+	for rang := false; !rang; {
+		select {
+		case v := <-ada.told:
+			rang = v.Kind == "alert" && v.Alert.ID == set.ID && v.Point != nil
+		case <-deadline:
+			t.Fatal("it did not ring")
+		}
+	}
+	if all := ask[[]engine.Alert](ada, "alert.list", nil); len(all) != 1 || all[0].Since.IsZero() || all[0].Title != "warm" {
+		t.Errorf("alerts: %+v", all)
+	}
+	ask[engine.Empty](ada, "alert.remove", engine.AlertParams{ID: set.ID})
+	if all := ask[[]engine.Alert](ada, "alert.list", nil); len(all) != 0 {
+		t.Errorf("removed: %+v", all)
+	}
+}
