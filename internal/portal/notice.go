@@ -58,7 +58,7 @@ func (p *Portal) getThing(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) thing(f frame, n wire.Notice) thingPage {
 	f.Title = clean(n.Title)
 	d := thingPage{
-		frame: f, ID: n.ID, About: clean(n.About), OwnerLang: ownerLanguage(n.Language), OwnerDir: "auto",
+		frame: f, ID: n.ID, About: cleanLines(n.About), OwnerLang: ownerLanguage(n.Language), OwnerDir: "auto",
 		Contact: contact(n.Contact), Operator: contact(p.cfg.Contact), URL: p.base + "/thing/" + n.ID,
 	}
 	d.ContactText = shown(d.Contact)
@@ -117,6 +117,15 @@ func clean(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
+}
+
+// cleanLines is clean, but for line breaks.
+func cleanLines(s string) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = clean(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func cleanAll(all []string) (out []string) {

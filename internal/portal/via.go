@@ -105,6 +105,10 @@ func parseTarget(requestURI, prefix string) (t target, err error) {
 	return t, nil
 }
 
+// errNoSession tells a page that there is no session to be had by this way: a
+// node's is for its own pages, and `primum app` needs none.
+var errNoSession = errors.New("a session is opened at its own node, by its own pages")
+
 // forNode checks that a node's interface is meant, and nothing else on its host.
 func (t target) forNode() (target, error) {
 	authority, err := identity.ParseAuthority(t.authority)
@@ -113,7 +117,7 @@ func (t target) forNode() (target, error) {
 	}
 	switch {
 	case t.path == "/v1/session":
-		return t, errors.New("a session is opened at its own node")
+		return t, errNoSession
 	case strings.HasPrefix(t.path, "/v1/"), t.path == wire.WebFingerPath, t.path == wire.NodePath:
 	default:
 		return t, errors.New("only a node's interface is asked")
@@ -144,6 +148,8 @@ func (p *Portal) getVia(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case !p.admit(w, r):
+	case errors.Is(err, errNoSession):
+		refuse(w, http.StatusNotFound, wire.ProbNotFound, err.Error())
 	case err != nil:
 		refuse(w, http.StatusBadRequest, wire.ProbMalformed, err.Error())
 	case !ownPage(r, p.originOf(r)):

@@ -143,7 +143,7 @@ func TestViaRefusals(t *testing.T) {
 		"beside the interface": {"GET", via + "/v1/../metrics", page(), 400, wire.ProbMalformed},
 		"hidden dots":          {"GET", via + "/v1/%2e%2e/metrics", page(), 400, wire.ProbMalformed},
 		"double slash":         {"GET", via + "//v1/x", page(), 400, wire.ProbMalformed},
-		"a session elsewhere":  {"POST", via + "/v1/session", page(), 400, wire.ProbMalformed},
+		"a session elsewhere":  {"POST", via + "/v1/session", page(), 404, wire.ProbNotFound},
 		"no authority":         {"GET", "/via//v1/x", page(), 400, wire.ProbMalformed},
 		"an address":           {"GET", "/via/192.168.1.1/v1/x", page(), 400, wire.ProbMalformed},
 		"a port":               {"GET", "/via/s.example:22/v1/x", page(), 400, wire.ProbMalformed},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"primum/identity"
@@ -99,7 +100,7 @@ func checkNotice(n wire.Notice) error {
 		most          int
 		needed        bool
 	}{
-		{"/title", n.Title, noticeLine, true}, {"/about", n.About, noticeText, false}, {"/contact", n.Contact, noticeLine, false},
+		{"/title", n.Title, noticeLine, true}, {"/about", unbroken(n.About), noticeText, false}, {"/contact", n.Contact, noticeLine, false},
 	} {
 		if err := plainText(f.text, f.pointer, f.most, f.needed); err != nil {
 			return err
@@ -120,6 +121,11 @@ func checkNotice(n wire.Notice) error {
 		}
 	}
 	return nil
+}
+
+// unbroken is a text without its line breaks.
+func unbroken(text string) string {
+	return strings.NewReplacer("\r\n", " ", "\n", " ").Replace(text)
 }
 
 func checkItem(item wire.NoticeItem, where string) error {

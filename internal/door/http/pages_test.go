@@ -190,7 +190,7 @@ func TestAccountIsClosedForGood(t *testing.T) {
 
 func notice() wire.Notice {
 	return wire.Notice{
-		Title: "Air in room 4", Language: "en", About: "Why this is measured.", Contact: "mailto:air@h.example",
+		Title: "Air in room 4", Language: "en", About: "Why this is measured.\nTwo lines.", Contact: "mailto:air@h.example",
 		Items: []wire.NoticeItem{{What: "Carbon dioxide", Every: "15m", Fine: "to 50 ppm", Kept: "13 months", Inner: []string{"Facility team"}, Outer: []string{"Everybody in the house"}}},
 	}
 }

@@ -102,4 +102,3 @@ func TestSessionEndsByTimeAndByWord(t *testing.T) {
 	w.want(204, w.own(a, "DELETE", "/v1/session", nil))
 	w.refused(wire.ProbUnsigned, carried(third))
 }
-
