@@ -98,7 +98,7 @@ func buildPrimum(t testing.TB) string {
 func ownEnvironment(t testing.TB) []string {
 	t.Helper()
 	dir := t.TempDir()
-	return append(os.Environ(), "HOME="+dir, "XDG_RUNTIME_DIR="+dir, "XDG_DATA_HOME="+dir, "PRIMUM_HOME=", "TMPDIR="+dir)
+	return append(os.Environ(), "LC_ALL=C", "HOME="+dir, "XDG_RUNTIME_DIR="+dir, "XDG_DATA_HOME="+dir, "PRIMUM_HOME=", "TMPDIR="+dir)
 }
 
 // localScreen is what a running `primum local` has printed.
