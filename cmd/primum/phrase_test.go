@@ -34,7 +34,7 @@ func TestImportByPhrase(t *testing.T) {
 	laptop.typed = strings.ToUpper(phrase) + "\n"
 	laptop.want(exitDone, "client laptop of "+account, "me", "import", account, "--phrase", "--client", "laptop")
 	laptop.ok("me", "renew") // by the passphrase of this machine
-	m.ok("things") // reads its own document anew
+	m.ok("things")           // reads its own document anew
 	m.want(exitDone, "laptop", "me", "clients")
 }
 

@@ -45,7 +45,7 @@ type accountState struct {
 	Unshown   *seeds    `json:"unshown,omitempty"`
 	Suspended time.Time `json:"suspended,omitzero"`
 	Country   string    `json:"country,omitempty"`
-	Until     time.Time `json:"until,omitzero"`  // of pairing
+	Until     time.Time `json:"until,omitzero"` // of pairing
 }
 
 // seeds are the secrets of keys.Identity at rest.

@@ -205,16 +205,8 @@ func (e *Engine) export(ctx context.Context, _ Empty) (Export, error) {
 	if out.People, err = e.exportPeople(ctx, c); err != nil {
 		return Export{}, err
 	}
-	out.Shown = make(map[string]json.RawMessage)
-	for _, method := range []string{"things", "requests", "grants", "link.list", "alert.list"} {
-		answer, err := e.Call(ctx, method, nil)
-		if err != nil {
-			answer, err = json.Marshal(map[string]string{"error": err.Error()})
-		}
-		if err != nil {
-			return Export{}, err
-		}
-		out.Shown[method] = answer
+	if out.Shown, err = e.exportShown(ctx); err != nil {
+		return Export{}, err
 	}
 	b, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
@@ -222,6 +214,37 @@ func (e *Engine) export(ctx context.Context, _ Empty) (Export, error) {
 	}
 	name := "primum-" + fileName(s.Account) + "-" + out.Made.Format("2006-01-02") + ".json"
 	return Export{Name: name, Content: string(b) + "\n"}, nil
+}
+
+// exportShown is what the pages show now.
+func (e *Engine) exportShown(ctx context.Context) (map[string]json.RawMessage, error) {
+	out := make(map[string]json.RawMessage)
+	for _, method := range []string{"things", "requests", "grants", "link.list", "alert.list"} {
+		answer, err := e.Call(ctx, method, nil)
+		switch {
+		case err != nil:
+			answer, err = json.Marshal(map[string]string{"error": err.Error()})
+		case method == "link.list":
+			answer, err = withoutURLs(answer)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("export %s: %w", method, err)
+		}
+		out[method] = answer
+	}
+	return out, nil
+}
+
+// withoutURLs takes the secrets out of a list of links.
+func withoutURLs(raw json.RawMessage) (json.RawMessage, error) {
+	var links []LinkInfo
+	if err := json.Unmarshal(raw, &links); err != nil {
+		return nil, err
+	}
+	for i := range links {
+		links[i].URL = ""
+	}
+	return json.Marshal(links)
 }
 
 func exportGrants(all []circle.GrantInfo) []exportedGrant {
