@@ -21,6 +21,9 @@ func errorOf(err error) *Error {
 	if errors.As(err, &shown) {
 		return shown
 	}
+	if errors.As(accountError(err), &shown) {
+		return shown
+	}
 	out := &Error{Code: "internal", Detail: clean(err.Error(), maxText)}
 	for _, known := range []func(error, *Error) bool{
 		diskError, problemError, thingError, deniedError, knownError,
@@ -57,31 +60,40 @@ func problemError(err error, out *Error) bool {
 	if !errors.As(err, &p) {
 		return false
 	}
-	for _, name := range []string{
-		wire.ProbMalformed, wire.ProbTooLarge, wire.ProbUnsigned, wire.ProbBadSignature, wire.ProbClockSkew, wire.ProbReplay,
-		wire.ProbNotFound, wire.ProbConflict, wire.ProbForbidden, wire.ProbGrantRequired, wire.ProbPurpose, wire.ProbPrecision,
-		wire.ProbAskLater, wire.ProbTooMany, wire.ProbStaleEpoch, wire.ProbFenced, wire.ProbNotYet, wire.ProbInvite,
-		wire.ProbUnreachable, wire.ProbStorage, wire.ProbInternal, wire.ProbExpired, wire.ProbCircleFull, wire.ProbLinkUsed,
-		"wrong-code", "claim-refused",
+	for _, k := range []struct{ name, code string }{
+		{wire.ProbClockSkew, "clock"},
+		{wire.ProbNotFound, "no-such"},
+		{wire.ProbForbidden, "forbidden"},
+		{wire.ProbGrantRequired, "grant-required"},
+		{wire.ProbPurpose, "purpose-mismatch"},
+		{wire.ProbPrecision, "precision-exceeded"},
+		{wire.ProbAskLater, "ask-later"},
+		{wire.ProbTooMany, "busy"},
+		{wire.ProbFenced, "ended"},
+		{wire.ProbNotYet, "not-yet"},
+		{wire.ProbInvite, "invite"},
+		{wire.ProbUnreachable, "unreachable"},
+		{wire.ProbStorage, "node-storage"},
+		{wire.ProbExpired, "expired"},
+		{wire.ProbCircleFull, "circle-full"},
+		{wire.ProbLinkUsed, "link-used"},
+		{wire.ProbTooLarge, "too-large"},
+		{"wrong-code", "wrong-code"},
+		{"claim-refused", "claim-refused"},
 	} {
-		if p.Named(name) {
-			out.Code = "node." + name
-			problemData(p, out)
+		if p.Named(k.name) {
+			out.Code = k.code
+			if p.Retry > 0 {
+				out.Data = map[string]string{"Seconds": strconv.Itoa(p.Retry)}
+			}
 			return true
 		}
 	}
+	out.Code = "node-refused"
 	if isErr(err, client.ErrUnreachable) {
 		out.Code = "unreachable"
-		return true
 	}
-	out.Code = "node.refused"
 	return true
-}
-
-func problemData(p *wire.Problem, out *Error) {
-	if p.Retry > 0 {
-		out.Data = map[string]string{"Seconds": strconv.FormatInt(int64(p.Retry), 10)}
-	}
 }
 
 // thingError is the refusal of a thing's end.
@@ -90,13 +102,23 @@ func thingError(err error, out *Error) bool {
 	if !errors.As(err, &p) {
 		return false
 	}
-	switch p.Kind {
-	case "grant-required", "precision-exceeded", "paused", "expired", "replayed", "not-found", "not-supported", "no-history",
-		"too-many-requests", "too-large", "timeout", "refused":
-		out.Code = "thing." + p.Kind
-	default:
-		out.Code = "thing.refused"
+	for _, k := range []struct{ kind, code string }{
+		{grant.KindGrantRequired, "grant-required"},
+		{grant.KindPrecision, "precision-exceeded"},
+		{"paused", "paused"},
+		{"expired", "expired"},
+		{circle.KindNotFound, "thing-gone"},
+		{"no-history", "no-history"},
+		{circle.KindTooMany, "busy"},
+		{"too-large", "too-large"},
+		{"timeout", "thing-away"},
+	} {
+		if p.Kind == k.kind {
+			out.Code = k.code
+			return true
+		}
 	}
+	out.Code = "thing-refused"
 	return true
 }
 
@@ -106,7 +128,13 @@ func deniedError(err error, out *Error) bool {
 	if !errors.As(err, &d) {
 		return false
 	}
-	out.Code = "node." + d.Kind
+	for _, kind := range []string{grant.KindGrantRequired, grant.KindPurpose, grant.KindPrecision} {
+		if d.Kind == kind {
+			out.Code = kind
+			return true
+		}
+	}
+	out.Code = "refused"
 	return true
 }
 
@@ -120,7 +148,7 @@ func knownError(err error, out *Error) bool {
 		{client.ErrWrongThing, "wrong-thing"},
 		{client.ErrNoSuch, "no-such"},
 		{client.ErrAmbiguous, "ambiguous"},
-		{client.ErrTimeout, "thing.timeout"},
+		{client.ErrTimeout, "thing-away"},
 		{client.ErrUnreachable, "unreachable"},
 		{identity.ErrPinChanged, "key-changed"},
 		{circle.ErrClosed, "closed"},

@@ -258,7 +258,7 @@ func TestTwoEnginesShare(t *testing.T) {
 	owner.affordance(t, "lamp/state", func(_ engine.ThingInfo, a engine.Affordance) bool {
 		return a.Latest != nil && string(a.Latest.Value) == `"ON"`
 	})
-	if code := refusal(t, friend, "send", engine.SendParams{Ref: value.Ref, Input: json.RawMessage("1")}); code != "node.grant-required" {
+	if code := refusal(t, friend, "send", engine.SendParams{Ref: value.Ref, Input: json.RawMessage("1")}); code != "grant-required" {
 		t.Errorf("a command without the right: %s", code)
 	}
 
