@@ -3,6 +3,7 @@ package webui_test
 import (
 	"context"
 	"errors"
+	"path"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ func TestThermometer(t *testing.T) {
 		t.Fatalf("%s answers %d", address, status)
 	}
 	tab.WaitText("main", "Thermometer at the gate")
+	strangersNotice(t, n, address)
 }
 
 func realNode(t *testing.T) *node.Node {
@@ -85,4 +87,23 @@ func realNode(t *testing.T) *node.Node {
 		}
 	})
 	return n
+}
+
+// strangersNotice comes from that page to a portal of somebody else.
+func strangersNotice(t *testing.T, n *node.Node, address string) {
+	t.Helper()
+	tab := webtest.NewTab(t)
+	tab.Open(n.BaseURL() + "/my")
+	tab.WaitVisible("@name-form")
+	tab.Eval(`delete window.PublicKeyCredential`, nil)
+	tab.Type("@name", "ben")
+	tab.Click("@create")
+	tab.Click("@noted")
+	tab.Click("@skip-check")
+	tab.WaitVisible("@first-later")
+	tab.Open(n.BaseURL() + "/my#/notices/" + path.Base(address))
+	tab.WaitText("@state-empty", "Thermometer at the gate")
+	if href := tab.Attr("@notice-read", "href"); href != "/thing/"+path.Base(address) {
+		t.Errorf("leads to %q", href)
+	}
 }

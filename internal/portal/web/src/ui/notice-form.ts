@@ -5,6 +5,7 @@ import { openDialog } from "../lib/dialog";
 import { busy, field } from "../lib/form";
 import { fill, h, type Child } from "../lib/h";
 import { icon } from "../lib/icons";
+import { bdi } from "../lib/untrusted";
 import type { Ctx } from "./ctx";
 import { fillWith, page, skeleton, state } from "./page";
 
@@ -17,10 +18,20 @@ export function editNotice(ctx: Ctx, id: string): HTMLElement {
 	void fillWith(ctx, place, async () => {
 		const [known, { things }] = await Promise.all([ctx.engine.call("notice.list"), ctx.engine.call("things")]);
 		const notice = known.find((n) => n.id === id);
-		if (id !== "new" && !notice) return state("empty", "search", ctx.t("web.lost.heading"), ctx.t("web.lost.sentence"), h("a", { class: "button", href: "#/notices" }, ctx.t("web.notices.heading")));
+		if (id !== "new" && !notice) return others(ctx, id);
 		return new Editor(ctx, notice, things.filter((thing) => thing.own)).element;
 	});
-	return page(ctx, { heading: ctx.t(id === "new" ? "web.notices.new" : "web.notices.edit"), back: "notices", class: "narrow" }, h("p", { class: "soft" }, ctx.t("web.notices.public")), place);
+	return page(ctx, { heading: ctx.t(id === "new" ? "web.notices.new" : "web.notices.edit"), back: "notices", class: "narrow" }, place);
+}
+
+/** Who comes from somebody else's public page: it is not theirs to edit. */
+async function others(ctx: Ctx, id: string): Promise<HTMLElement> {
+	const own = h("a", { class: "button", href: "#/notices" }, ctx.t("web.notices.heading"));
+	const answer = await fetch("/v1/notices/" + encodeURIComponent(id), { credentials: "omit" }).catch(() => undefined);
+	if (!answer?.ok) return state("empty", "search", ctx.t("web.lost.heading"), ctx.t("web.lost.sentence"), own);
+	const { title } = (await answer.json()) as { readonly title?: unknown };
+	const read = h("a", { class: "button primary", href: "/thing/" + encodeURIComponent(id), test: "notice-read" }, ctx.t("web.notices.read"));
+	return state("empty", "page", typeof title === "string" ? bdi(title, 120) : "", ctx.t("web.notices.others"), read, own);
 }
 
 interface ItemForm {
@@ -53,6 +64,7 @@ class Editor {
 		this.element = h(
 			"form",
 			{ class: "form", novalidate: true },
+			h("p", { class: "soft" }, t("web.notices.public")),
 			field(t("web.notices.title"), this.title, t("web.notices.titleHint")),
 			field(t("web.notices.about"), this.about),
 			field(t("web.notices.language"), this.language),

@@ -52,5 +52,5 @@ function noticeURL(ctx: Ctx, notice: Notice): string | undefined {
 	if (!notice.id || !/^[\w-]{1,100}$/.test(notice.id)) return undefined;
 	const node = ctx.status?.node;
 	const base = !node || node === location.host ? location.origin : "https://" + node;
-	return `${base}/t/${notice.id}`;
+	return `${base}/thing/${notice.id}`;
 }
