@@ -92,6 +92,9 @@ func (s *session) person(info *GrantInfo) {
 		return
 	}
 	info.OtherName = clean(v.Name(), maxTitle)
+	if info.Guest && info.Own {
+		info.OtherName = s.linkName(info.Other)
+	}
 	for _, c := range v.Clients() {
 		info.Browser = info.Browser || c.Browser
 	}

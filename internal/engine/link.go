@@ -157,6 +157,20 @@ func (s *session) linkInfo(k guest.Kept) LinkInfo {
 	return i
 }
 
+// linkName is what the owner called whoever came by a link.
+func (s *session) linkName(account string) string {
+	b, err := s.e.bookOf(s)
+	if err != nil {
+		return ""
+	}
+	for _, k := range b.List() {
+		if k.Guest == account {
+			return k.Name
+		}
+	}
+	return ""
+}
+
 // grantOf is the grant that a guest has; empty if none.
 func (s *session) grantOf(account string) string {
 	for _, g := range s.client.Owner.Given() {

@@ -203,6 +203,9 @@ func TestShareByLink(t *testing.T) {
 		t.Errorf("after the yes: %+v", given)
 	}
 	bea.guestState("given")
+	if g := ask[[]engine.GrantInfo](ada, "grants", nil); len(g) != 1 || g[0].OtherName != "the plumber" || !g[0].Guest || !g[0].Compared {
+		t.Errorf("the owner's grants: %+v", g)
+	}
 	bea.firstValue()
 	t.Logf("link to first value: %v", time.Since(start).Round(time.Millisecond))
 	other := newBrowser(t, t.TempDir(), nil)
