@@ -225,6 +225,27 @@ func TestAThingIsAddedHere(t *testing.T) {
 	tab.WaitVisible("@things")
 }
 
+func TestOffline(t *testing.T) {
+	tab := open(t, stage(t), "things", "@card")
+	tab.Offline(true)
+	tab.WaitVisible("@status-offline")
+	tab.WaitVisible("@card") // what came before is still there
+	tab.Offline(false)
+	tab.WaitGone("@status-offline")
+}
+
+func TestAThingFollowsWhatIsShared(t *testing.T) {
+	tab := open(t, stage(t), "thing", "@readout")
+	tab.WaitText("@lock", "2 people have this")
+	tab.Eval(`engine.scene.answers.things = (ask => async () => {
+		const result = structuredClone(await ask());
+		result.things[0].affordances[0].people = 3;
+		return result;
+	})(engine.scene.answers.things)`, nil)
+	tab.Eval(`engine.tell({kind: "grants"})`, nil)
+	tab.WaitText("@lock", "3 people have this")
+}
+
 func TestTheEngineComesBack(t *testing.T) {
 	tab := open(t, stage(t), "storage-full", "@engine-failed")
 	tab.Eval(`engine.become("ready")`, nil)

@@ -56,7 +56,7 @@ export class Card {
 	/** Lets time pass: the age, and grey when three times the usual has gone by. */
 	tick(now: number): void {
 		const age = this.age.tick(this.ctx, now);
-		const usual = this.spark.usual();
+		const { usual } = this.spark;
 		if (usual !== undefined && age > Math.max(young, 3 * usual)) this.grey(true);
 	}
 

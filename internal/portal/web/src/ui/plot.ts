@@ -52,7 +52,8 @@ export function makePlot(options: PlotOptions): Plot {
 			const zoomed = !whole && isZoomed(chart);
 			chart.setData([series.xs, series.ys], !zoomed);
 			if (zoomed) chart.redraw();
-			if (chart.cursor.idx === null || chart.cursor.idx === undefined) choose(null);
+			// Not while it has the focus: a screen reader would say every value.
+			if ((chart.cursor.idx ?? null) === null && document.activeElement !== place) choose(null);
 		},
 	};
 }

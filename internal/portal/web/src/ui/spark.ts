@@ -39,11 +39,7 @@ export class SparkElement extends HTMLElement {
 	}
 
 	/** The median time between two values in milliseconds; undefined when there are too few to say. */
-	usual(): number | undefined {
-		if (this.samples.length < 5) return undefined;
-		const gaps = this.samples.slice(1).map((s, i) => s.at - (this.samples[i]?.at ?? s.at));
-		return gaps.sort((a, b) => a - b)[gaps.length >> 1];
-	}
+	usual: number | undefined;
 
 	private build(): void {
 		this.setAttribute("aria-hidden", "true");
@@ -52,6 +48,7 @@ export class SparkElement extends HTMLElement {
 	}
 
 	private draw(): void {
+		this.usual = median(this.samples);
 		const known = this.samples.filter((s) => s.n !== undefined);
 		this.toggleAttribute("data-empty", known.length < 2);
 		if (known.length < 2) return;
@@ -69,6 +66,12 @@ export class SparkElement extends HTMLElement {
 
 function sample(point: Point): Sample {
 	return { at: Date.parse(point.at), n: typeof point.number === "number" && Number.isFinite(point.number) ? point.number : undefined };
+}
+
+function median(samples: readonly Sample[]): number | undefined {
+	if (samples.length < 5) return undefined;
+	const gaps = samples.slice(1).map((s, i) => s.at - (samples[i]?.at ?? s.at));
+	return gaps.sort((a, b) => a - b)[gaps.length >> 1];
 }
 
 type Place = (s: Sample) => readonly [number, number];

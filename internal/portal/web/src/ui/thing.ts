@@ -69,6 +69,7 @@ class Sheet {
 	private readonly age = document.createElement("primum-age") as AgeElement;
 	private readonly plotPlace: HTMLElement;
 	private readonly table: Table;
+	private readonly facts = h("div", { class: "now-about" });
 	private readonly title: string;
 	private readonly control;
 	private plot: Plot | undefined;
@@ -91,7 +92,8 @@ class Sheet {
 	parts(): Child {
 		const { found } = this;
 		this.live();
-		const now = h("section", { class: "card now" }, found.affordance.kind === "property" ? h("div", { class: "now-value" }, this.value, this.age) : null, this.about());
+		fill(this.facts, this.about(found));
+		const now = h("section", { class: "card now" }, found.affordance.kind === "property" ? h("div", { class: "now-value" }, this.value, this.age) : null, this.facts);
 		const others = this.others();
 		if (found.affordance.kind !== "property") return [now, this.control?.element ?? null, others];
 		void this.load("day");
@@ -105,6 +107,7 @@ class Sheet {
 			if (point) this.show(point);
 		});
 		this.ctx.on((event) => {
+			if (event.kind === "things" || event.kind === "grants") void this.renew();
 			if (event.kind !== "value" || !event.ref || !event.point || refKey(event.ref) !== key) return;
 			this.series.add(event.point); // every value is kept, the last of a frame is drawn
 			draw(key, event.point);
@@ -121,20 +124,24 @@ class Sheet {
 		else void this.draw();
 	}
 
-	private about(): Child {
-		const { ctx, found } = this;
-		const { thing, affordance } = found;
+	/** Who has it and how it stands, anew: a grant was given, paused, ended. */
+	private async renew(): Promise<void> {
+		const result = await this.ctx.engine.call("things").catch(() => undefined);
+		const found = result && find(result.things, this.found.affordance.ref);
+		if (found && !this.ctx.signal.aborted) fill(this.facts, this.about(found));
+	}
+
+	private about({ thing, affordance }: Found): Child {
+		const { ctx } = this;
 		const people = affordance.people > 0 ? ctx.t("web.people", { N: affordance.people }) : ctx.t("web.people.none");
 		const reason = thing.reason ? (ctx.t.has("web.reason." + thing.reason) ? ctx.t("web.reason." + thing.reason) : clean(thing.reason, 200)) : "";
-		return h(
-			"div",
-			{ class: "now-about" },
+		return [
 			h("p", null, bdi(thing.title, 80), " ", h("bdi", { class: "soft code" }, clean(affordance.path, 120))),
 			thing.owner ? h("p", { class: "soft" }, ctx.t("web.from", { Owner: thing.owner }), thing.until ? " · " + ctx.t("web.until", { Date: ctx.fmt.date(thing.until) }) : null) : null,
 			thing.state === "live" ? null : h("p", { class: "state-line", test: "thing-state" }, h("span", { class: "chip" + (thing.state === "paused" ? " warn" : "") }, ctx.t("web.state." + thing.state)), " ", reason || ctx.t("web.state.sentence." + thing.state)),
 			thing.own ? h("a", { class: "chip good", href: "#/grants/" + refPath(affordance.ref), test: "lock" }, icon("lock"), people) : null,
 			thing.sandbox ? h("span", { class: "chip" }, ctx.t("web.sandbox")) : null,
-		);
+		];
 	}
 
 	private plotCard(): HTMLElement {
