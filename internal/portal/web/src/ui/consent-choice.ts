@@ -3,6 +3,7 @@
 import { locale } from "../lib/format";
 import type { Precision, PreviewResult, Ref } from "../engine/api.gen";
 import { fill, h, text, type Child } from "../lib/h";
+import { refKey } from "../lib/ref";
 import type { Ctx } from "./ctx";
 import { clocksFor, fineWords, plain, roundsFor, seconds, withClock, withUnit } from "./consent-fine";
 import { segments } from "./consent-parts";
@@ -30,6 +31,7 @@ class Slider {
 	private ref: Ref | undefined;
 	private unit = "";
 	private numeric = true;
+	private failed = false;
 	private room = 0; // pixels, inline
 	private turn = 0; // the newest question; older answers are dropped
 	private preview: PreviewResult | undefined;
@@ -49,6 +51,7 @@ class Slider {
 			class: "fine-range", test: "fine-range", on: { input: () => this.slide() },
 		});
 		this.watchWidth();
+		this.watchThing();
 		fill(this.moreBox, h("summary", null, ctx.t("consent.fine.more")), this.more);
 		this.table.setAttribute("aria-label", ctx.t("consent.table.name"));
 	}
@@ -103,8 +106,24 @@ class Slider {
 			const answer = await this.ctx.engine.call("preview", { ref, precision: this.now });
 			if (turn === this.turn) this.draw(answer);
 		} catch (err) {
-			if (turn === this.turn) fill(this.picture, h("p", { class: "preview-none" }, this.ctx.wrong(err)));
+			if (turn === this.turn) this.lacks(err);
 		}
+	}
+
+	/** Without a picture there is still a choice; the picture comes with the thing. */
+	private lacks(err: unknown): void {
+		this.failed = true;
+		const again = h("button", { type: "button", class: "small", test: "preview-again", on: { click: () => void this.ask() } }, this.ctx.t("web.again"));
+		fill(this.picture, h("div", { class: "preview-none" }, h("p", null, this.ctx.wrong(err)), again));
+	}
+
+	/** Asks again when a thing that did not answer shows a sign of life. */
+	private watchThing(): void {
+		this.ctx.on((e) => {
+			if (!this.failed || !this.ref || e.kind !== "value" || !e.ref || refKey(e.ref) !== refKey(this.ref)) return;
+			this.failed = false;
+			void this.ask();
+		});
 	}
 
 	/** Draws again when there is more or less room: letters keep their size. */
@@ -120,6 +139,7 @@ class Slider {
 	}
 
 	private draw(answer: PreviewResult): void {
+		this.failed = false;
 		const { t, lang } = this.ctx;
 		const p = { ...answer, words: fineWords(t, lang, this.now, this.unit) };
 		const first = this.preview === undefined;

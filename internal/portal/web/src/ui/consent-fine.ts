@@ -72,6 +72,21 @@ export function spanWords(lang: string, clock: string): string {
 	return new Intl.ListFormat(locale(lang), { type: "unit" }).format(parts);
 }
 
+const englishUnits: Readonly<Record<string, string>> = { second: "s", minute: "m", hour: "h", day: "d", week: "w" };
+
+/** A span that the engine said in English ("one day", "30 days"), in the page's
+ * language; another text is somebody's own words and stays. */
+export function spanSaid(lang: string, said: string): string {
+	const [, count = "", unit = ""] = /^(one|\d+) (second|minute|hour|day|week)s?$/.exec(said) ?? [];
+	return unit === "" ? said : spanWords(lang, (count === "one" ? "1" : count) + (englishUnits[unit] ?? ""));
+}
+
+/** A purpose in the page's language, where it is one of those that are offered. */
+export function purposeWords(t: T, purpose: string): string {
+	const id = "consent.purpose." + purpose.trim().toLowerCase().replaceAll(" ", "-");
+	return t.has(id) ? t(id) : purpose;
+}
+
 /** A number with its unit, kept together. */
 export function withUnit(lang: string, n: number, unit: string): string {
 	const said = new Intl.NumberFormat(locale(lang), { maximumFractionDigits: 6 }).format(n);

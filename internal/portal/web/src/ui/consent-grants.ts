@@ -7,7 +7,7 @@ import { parseRef, refKey } from "../lib/ref";
 import { bdi } from "../lib/untrusted";
 import type { Ctx } from "./ctx";
 import { spanBar } from "./consent-bar";
-import { fineWords } from "./consent-fine";
+import { fineWords, purposeWords } from "./consent-fine";
 import { compareBox, consentTabs, facts, otherName, who } from "./consent-parts";
 import { dayWords } from "./consent-until";
 import { fillWith, page, skeleton, state } from "./page";
@@ -139,9 +139,12 @@ function grantContent(ctx: Ctx, g: GrantInfo, panel: StopPanel, things: readonly
 	return [
 		h("section", { class: "card grant" }, other(ctx, g, null),
 			g.reason ? h("p", { class: "problem" }, bdi(g.reason, 400)) : null, whatList(ctx, g.shared), spanBar(ctx, g), panel.element),
-		g.compared || g.guest || !g.other ? null : compareBox(ctx, g.other, name, again),
+		g.compared || g.guest || !g.other ? null : compareBox(ctx, g.other, name, () => {
+			ctx.toast("consent.compare.done", { Name: name });
+			again();
+		}),
 		details(ctx, g),
-		g.lines?.length ? h("section", { class: "stack" }, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", dir: "auto", test: "terms" }, g.lines.map((l) => h("li", null, bdi(l, 600))))) : null,
+		g.lines?.length ? h("section", { class: "stack" }, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", lang: "en", dir: "ltr", test: "terms" }, g.lines.map((l) => h("li", null, bdi(l, 600))))) : null,
 		g.own ? null : h("p", { class: "soft" }, t("consent.grant.gotStop")),
 		valueLinks(ctx, g, things),
 	];
@@ -151,7 +154,7 @@ function details(ctx: Ctx, g: GrantInfo): HTMLElement {
 	const { t, lang } = ctx;
 	const now = new Date();
 	return facts(
-		[t("consent.term.purpose"), g.purpose ? bdi(g.purpose) : null],
+		[t("consent.term.purpose"), g.purpose ? bdi(purposeWords(t, g.purpose)) : null],
 		[t("consent.term.from"), dayWords(lang, new Date(g.from), now)],
 		[t("consent.term.until"), dayWords(lang, new Date(g.until), now)],
 		[t("consent.term.last"), g.lastValue ? ctx.fmt.dateTime(g.lastValue) : null],

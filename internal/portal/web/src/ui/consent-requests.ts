@@ -7,7 +7,7 @@ import { refKey } from "../lib/ref";
 import { bdi, clean } from "../lib/untrusted";
 import type { Ctx } from "./ctx";
 import { precisionChoice, type Choice } from "./consent-choice";
-import { fineWords } from "./consent-fine";
+import { fineWords, purposeWords, spanSaid } from "./consent-fine";
 import { choices, compareBox, consentTabs, errorBox, facts, finished, nameOf, who } from "./consent-parts";
 import { valueWords } from "./consent-plot";
 import { dayWords } from "./consent-until";
@@ -39,7 +39,7 @@ function requestCard(ctx: Ctx, r: RequestInfo): HTMLElement {
 	const { t } = ctx;
 	return h("article", { class: "card request-card", test: "request" }, who(ctx, { ...r, account: r.from }),
 		h("ul", { class: "wants" }, r.wants.map((w) => h("li", null, h("strong", null, bdi(w.label)), " ", h("span", { class: "soft" }, wantWords(ctx, w))))),
-		h("p", null, t("consent.requests.line", { Purpose: clean(r.purpose), Until: untilWords(ctx, r) })),
+		h("p", null, t("consent.requests.line", { Purpose: clean(purposeWords(t, r.purpose)), Until: untilWords(ctx, r) })),
 		h("a", { class: "button", href: `#/requests/${encodeURIComponent(r.id)}`, test: "look" }, t("consent.requests.look")));
 }
 
@@ -63,6 +63,11 @@ export function isoSeconds(s: string): number {
 	let sum = 0;
 	for (const [, n, unit] of s.toUpperCase().matchAll(/(\d+)([WDHMS])/g)) sum += Number(n) * (sizes[unit ?? ""] ?? 0);
 	return sum;
+}
+
+/** A text of several lines, each without what nobody sees. */
+function lines(text: string): string {
+	return text.slice(0, 8000).split(/\r?\n/).map((l) => clean(l, 4000)).join("\n");
 }
 
 function reads(ops: readonly string[]): boolean {
@@ -109,17 +114,17 @@ class Decision {
 		const { t } = this.ctx;
 		const r = this.r;
 		return facts(
-			[t("consent.term.purpose"), bdi(r.purpose)],
+			[t("consent.term.purpose"), bdi(purposeWords(t, r.purpose))],
 			[t("consent.term.service"), r.service ? bdi(r.service) : null],
 			[t("consent.term.until"), untilWords(this.ctx, r)],
-			[t("consent.term.kept"), r.retention ? bdi(r.retention) : null]);
+			[t("consent.term.kept"), r.retention ? bdi(spanSaid(this.ctx.lang, r.retention)) : null]);
 	}
 
 	private notice(): Child {
 		const r = this.r;
 		if (!r.notice) return null;
 		return h("section", { class: "notice-text" }, h("h2", null, this.ctx.t("consent.notice.title")),
-			h("blockquote", { lang: r.language || null, dir: "auto", tabindex: 0, test: "notice" }, clean(r.notice, 4000)));
+			h("blockquote", { lang: r.language || null, dir: "auto", tabindex: 0, test: "notice" }, lines(r.notice)));
 	}
 
 	private answer(name: string): HTMLElement {
