@@ -87,7 +87,46 @@ func (c *Client) HistoryAs(ctx context.Context, t Target, since time.Time, as ci
 	return c.read(ctx, t, since, &as, page)
 }
 
+// readAgain is the pause before a thing's end is asked again that was busy with
+// an earlier question of this client.
+const readAgain = 200 * time.Millisecond
+
+// read asks one question per circle at a time: a thing's end takes no more.
 func (c *Client) read(ctx context.Context, t Target, since time.Time, as *circle.Precision, page func([]circle.Reading) error) error {
+	turn := c.turn(t.Circle)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for {
+		err := c.readOnce(ctx, t, since, as, page)
+		var p *circle.Problem
+		if !errors.As(err, &p) || p.Kind != circle.KindTooMany {
+			return err
+		}
+		timer := c.driver.pace.NewTimer(readAgain)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// turn is held by who reads in a circle.
+func (c *Client) turn(id circle.ID) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.turns[id] == nil {
+		c.turns[id] = make(chan struct{}, 1)
+	}
+	return c.turns[id]
+}
+
+func (c *Client) readOnce(ctx context.Context, t Target, since time.Time, as *circle.Precision, page func([]circle.Reading) error) error {
 	_, err := c.answer(ctx, func() (string, error) {
 		return c.Owner.Read(circle.ReadParams{Circle: t.Circle, Thing: t.Thing, Name: t.Name, Since: since, As: as})
 	}, func(e circle.Event) error { return page(e.Values) })

@@ -83,8 +83,9 @@ type Client struct {
 	answers map[string][]circle.Event // by Ref, of those who wait
 	links   map[string]error          // last word of each node's link
 	seen    map[string]bool           // nodes that have said any word
-	greeted bool                      // the own document and stock were read
-	ahead   time.Duration             // how far this clock is before the own node's
+	turns   map[circle.ID]chan struct{}
+	greeted bool          // the own document and stock were read
+	ahead   time.Duration // how far this clock is before the own node's
 }
 
 // Open opens a client's state and starts to work. It does not wait for any
@@ -126,6 +127,7 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		answers: make(map[string][]circle.Event),
 		links:   make(map[string]error),
 		seen:    make(map[string]bool),
+		turns:   make(map[circle.ID]chan struct{}),
 	}
 	if err := c.start(); err != nil {
 		return nil, errors.Join(err, owner.Close(), received.close())

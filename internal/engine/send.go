@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"primum/circle"
+	"primum/internal/wire"
 	"primum/thing"
 )
 
@@ -53,6 +54,9 @@ func (e *Engine) claim(ctx context.Context, p ClaimParams) (HomeResult, error) {
 	}
 	if e.o.LAN == nil {
 		return HomeResult{}, &Error{Code: "no-lan"}
+	}
+	if _, _, err := wire.ParseClaimURL(p.URL); err != nil {
+		return HomeResult{}, &Error{Code: "claim-url", Detail: err.Error()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
