@@ -42,6 +42,12 @@ func startNode(t *testing.T) *node.Node {
 	return n
 }
 
+// look takes pictures of a state and asks axe about it.
+func look(tab *webtest.Tab, name string, looks ...webtest.Look) {
+	tab.Shot(name, looks...)
+	tab.Axe()
+}
+
 // phrase reads the words that a page shows.
 func phrase(tab *webtest.Tab) string {
 	var words string
@@ -79,27 +85,27 @@ func TestFirstRun(t *testing.T) {
 	started := time.Now()
 	tab.Open(n.BaseURL() + "/my")
 	tab.WaitVisible("@name-form")
-	tab.Shot("welcome", webtest.Light, webtest.Dark, webtest.Phone390, webtest.Phone390|webtest.Dark)
+	look(tab, "welcome", webtest.Light, webtest.Dark, webtest.Phone390, webtest.Phone390|webtest.Dark)
 	tab.Type("@name", "Ada")
 	tab.Type("@shown-name", "Ada Byron")
 	tab.Click("@create")
 	tab.WaitVisible("@make-passkey")
-	tab.Shot("welcome-passkey", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(tab, "welcome-passkey", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Click("@make-passkey")
 	words := phrase(tab)
 	if len(strings.Fields(words)) != keys.PhraseWords {
 		t.Errorf("the page shows %q", words)
 	}
-	tab.Shot("welcome-phrase", webtest.Light, webtest.Dark, webtest.Phone390)
+	look(tab, "welcome-phrase", webtest.Light, webtest.Dark, webtest.Phone390)
 	tab.Click("@noted")
 	tab.WaitVisible("@check-form")
 	tab.Click("@check") // nothing typed
 	tab.WaitText("@check-fault", "Look at what you wrote")
-	tab.Shot("welcome-check", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(tab, "welcome-check", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Click("@look-again")
 	checkWords(tab, words)
 	tab.WaitVisible("@first-sandbox")
-	tab.Shot("welcome-first", webtest.Light, webtest.Phone390)
+	look(tab, "welcome-first", webtest.Light, webtest.Phone390)
 	tab.Click("@first-sandbox")
 	tab.WaitVisible("@things-own")
 	t.Logf("first run, with pictures: %v", time.Since(started).Round(time.Millisecond))
@@ -114,7 +120,7 @@ func TestFirstRun(t *testing.T) {
 	tab.WaitVisible("@name-form")
 	tab.Click("@to-restore")
 	tab.WaitVisible("@by-passkey")
-	tab.Shot("restore", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(tab, "restore", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Click("@restore-passkey")
 	tab.WaitVisible("@things")
 	tab.Open(n.BaseURL() + "/my#/account")
@@ -134,7 +140,7 @@ func TestWithoutPasskeys(t *testing.T) {
 		begin(tab, n, "bea")
 		tab.Click("@make-passkey")
 		tab.WaitText("@passkey-fault", "can't keep a key")
-		tab.Shot("welcome-no-prf", webtest.Phone390)
+		look(tab, "welcome-no-prf", webtest.Phone390)
 		tab.Click("@without-passkey")
 		checkWords(tab, phrase(tab))
 		tab.WaitVisible("@first-later")
@@ -181,7 +187,7 @@ func TestCrashBeforeTheWords(t *testing.T) {
 	tab.WaitVisible("@status-unshown")
 	tab.Open(n.BaseURL() + "/my#/account")
 	tab.WaitVisible("@note-phrase")
-	tab.Shot("account-unshown", webtest.Phone390)
+	look(tab, "account-unshown", webtest.Phone390)
 	tab.Click("@note-words")
 	tab.Click("@make-words")
 	checkWords(tab, phrase(tab))
@@ -210,7 +216,7 @@ func TestSecondDevice(t *testing.T) {
 	fresh.Type("@pair-account", "ada")
 	fresh.Click("@pair-begin")
 	fresh.WaitVisible("@qr")
-	fresh.Shot("pairing", webtest.Phone390, webtest.Dark)
+	look(fresh, "pairing", webtest.Phone390, webtest.Dark)
 
 	old.Open(n.BaseURL() + "/my#/account")
 	old.Click("@add-device")
@@ -222,7 +228,7 @@ func TestSecondDevice(t *testing.T) {
 	if a, b := old.Text("@pair-words"), fresh.Text("@pair-words"); a != b || a == "" {
 		t.Errorf("the devices show %q and %q", a, b)
 	}
-	old.Shot("pair-asked", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(old, "pair-asked", webtest.Light, webtest.Phone390|webtest.Dark)
 	old.Click("@pair-yes")
 	old.Click("@secret-passkey")
 	old.WaitVisible("@devices")
@@ -231,12 +237,15 @@ func TestSecondDevice(t *testing.T) {
 
 	old.Eval(`[...document.querySelectorAll("[data-test=device]")].find(d => !d.querySelector("[data-test=own-device]")).querySelector("[data-test=drop]").click()`, nil)
 	old.WaitVisible("@secret-form")
-	old.Shot("secret", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(old, "secret", webtest.Light, webtest.Phone390|webtest.Dark)
 	fresh.MayLog("401")
 	fresh.MayLog("403")
 	old.Click("@secret-passkey")
 	old.WaitFor(`document.querySelectorAll("[data-test=device]").length === 1`)
 	fresh.WaitVisible("@gone")
+	fresh.Click("@gone a")
+	fresh.WaitVisible("@gone-note")
+	look(fresh, "welcome-gone", webtest.Phone390)
 }
 
 // picture draws the QR code of a page as a scanner's camera would see it.
@@ -289,8 +298,7 @@ func TestAccountPage(t *testing.T) {
 	tab.WaitVisible("@person")
 	tab.Click("@compare summary")
 	tab.WaitVisible("@code-words")
-	tab.Shot("account", webtest.Light, webtest.Dark, webtest.Phone390, webtest.Phone390|webtest.Dark)
-	tab.Axe()
+	look(tab, "account", webtest.Light, webtest.Dark, webtest.Phone390, webtest.Phone390|webtest.Dark)
 	tab.Click("@compare-same")
 	tab.WaitVisible("@compared")
 
@@ -312,11 +320,10 @@ func TestAccountPage(t *testing.T) {
 	tab.Open(n.BaseURL() + "/my?lang=ar#/account")
 	tab.WaitVisible("@devices")
 	tab.WaitVisible("@person")
-	tab.Shot("account-ar", webtest.Light, webtest.Phone390|webtest.Dark)
-	tab.Axe()
+	look(tab, "account-ar", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Open(n.BaseURL() + "/my?lang=de#/trust")
 	tab.WaitVisible("@trust-app")
-	tab.Shot("trust-de", webtest.Light, webtest.Phone390)
+	look(tab, "trust-de", webtest.Light, webtest.Phone390)
 	tab.Open(n.BaseURL() + "/my?lang=en#/account")
 	tab.WaitVisible("@devices")
 	tab.Click("@delete")
@@ -376,7 +383,7 @@ func TestPrefilled(t *testing.T) {
 	if strings.Contains(where, "zoo") {
 		t.Errorf("the words stay in the address: %s", where)
 	}
-	tab.Shot("restore-prefilled", webtest.Light, webtest.Phone390)
+	look(tab, "restore-prefilled", webtest.Light, webtest.Phone390)
 	tab.Click("@restore-go")
 	tab.WaitVisible("@things")
 }
@@ -389,11 +396,77 @@ func TestArabicFirstRun(t *testing.T) {
 	tab.Language("ar")
 	tab.Open(n.BaseURL() + "/my")
 	tab.WaitVisible("@name-form")
-	tab.Shot("welcome-ar", webtest.Light, webtest.Phone390|webtest.Dark)
+	look(tab, "welcome-ar", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Type("@name", "ada")
 	tab.Click("@create")
 	tab.Click("@make-passkey")
 	tab.WaitVisible("@phrase-words")
-	tab.Shot("welcome-phrase-ar", webtest.Phone390)
-	tab.Axe()
+	look(tab, "welcome-phrase-ar", webtest.Phone390)
+}
+
+// TestByKeyboard: the whole first run without a mouse, the focus where one looks.
+func TestByKeyboard(t *testing.T) {
+	n := startNode(t)
+	tab := webtest.NewTab(t)
+	tab.Authenticator()
+	tab.Open(n.BaseURL() + "/my")
+	tab.WaitVisible("@name-form")
+	tabTo(tab, t, "name")
+	tab.Press("a")
+	tab.Press("Enter")
+	tab.WaitVisible("@make-passkey")
+	tabTo(tab, t, "make-passkey")
+	tab.Press("Enter")
+	tab.WaitVisible("@phrase-words")
+	tabTo(tab, t, "noted")
+	tab.Press("Enter")
+	tab.WaitVisible("@check-form")
+	tabTo(tab, t, "skip-check")
+	tab.Press("Space")
+	tab.WaitVisible("@first-later")
+	tabTo(tab, t, "first-later")
+	tab.Press("Enter")
+	tab.WaitVisible("@things")
+	tab.Open(n.BaseURL() + "/my#/account")
+	tab.WaitVisible("@row-valid")
+	tabTo(tab, t, "renew")
+	tab.Press("Enter")
+	tab.WaitVisible("@secret-form")
+	tabTo(tab, t, "phrase")
+	tab.Press("Escape")
+	tab.WaitGone("@secret-form")
+	if f := tab.Focused(); f != "renew" {
+		t.Errorf("after the dialog the focus is at %s", f)
+	}
+}
+
+// tabTo presses Tab until a mark has the focus.
+func tabTo(tab *webtest.Tab, t *testing.T, mark string) {
+	t.Helper()
+	var way []string
+	for range 40 {
+		if tab.Focused() == mark {
+			return
+		}
+		tab.Press("Tab")
+		way = append(way, tab.Focused())
+	}
+	t.Fatalf("no way to %s by Tab: %v", mark, way)
+}
+
+// TestOtherNodes: an account of another node is told where it is at home.
+func TestOtherNodes(t *testing.T) {
+	n := startNode(t)
+	tab := webtest.NewTab(t)
+	tab.Open(n.BaseURL() + "/my#/restore")
+	tab.Type("@restore-account", "ada@Elsewhere.example")
+	tab.Type("@phrase", "zoo zoo")
+	tab.Click("@restore-go")
+	tab.WaitText("@restore-fault", "elsewhere.example")
+	tab.Set("@restore-account", "a b@"+n.Authority())
+	tab.Click("@restore-go")
+	tab.WaitText("@restore-fault", "can't be an account")
+	tab.Set("@restore-account", "ada")
+	tab.Click("@restore-go")
+	tab.WaitText("@restore-fault", "has twelve words")
 }

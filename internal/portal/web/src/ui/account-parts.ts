@@ -10,6 +10,7 @@ import { PasskeyError, passkeys, usePasskey } from "./passkey";
 
 /** The sentence for what was thrown, passkeys included. */
 export function accountWrong(ctx: Ctx, error: unknown): string {
+	if (error instanceof OtherNode) return ctx.t("account.otherNode", { Node: error.node });
 	return error instanceof PasskeyError ? ctx.t("account.passkey." + error.why) : ctx.wrong(error);
 }
 
@@ -28,6 +29,41 @@ export function accountFrom(typed: string): string {
 	const trimmed = typed.trim();
 	const node = ownNode();
 	return trimmed.includes("@") || !node ? trimmed : `${trimmed}@${node}`;
+}
+
+/** The node of an account that this page can't open: it is not the page's own.
+ * Every node has a portal for its own accounts. */
+export function otherNode(account: string): string | undefined {
+	const node = ownNode();
+	const typed = account.slice(account.lastIndexOf("@") + 1);
+	try {
+		const host = new URL(`http://${typed}`).host; // as the node is written: lower case, A-labels
+		return !node || host === "" || host === node ? undefined : host;
+	} catch {
+		return undefined; // no address at all: the engine says so
+	}
+}
+
+/** Thrown where an account is of another node than the page. */
+export class OtherNode extends Error {
+	constructor(readonly node: string) {
+		super(node);
+		this.name = "OtherNode";
+	}
+}
+
+/** The account of what was typed; an OtherNode is thrown where it is not for this page. */
+export function accountHere(typed: string): string {
+	const account = accountFrom(typed);
+	const node = otherNode(account);
+	if (node !== undefined) throw new OtherNode(node);
+	return account;
+}
+
+/** What a browser that was taken off an account still keeps goes when another begins here. */
+export function goneNote(ctx: Ctx): HTMLElement | null {
+	if (ctx.status?.phase !== "gone") return null;
+	return h("p", { class: "banner warn", test: "gone-note" }, ctx.t("account.gone.erases", { Account: ctx.status.account ?? "" }));
 }
 
 /** A field for twelve words. */

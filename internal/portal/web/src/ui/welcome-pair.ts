@@ -6,7 +6,7 @@ import { EngineError } from "../engine/engine";
 import { busy, field } from "../lib/form";
 import { fill, h, text } from "../lib/h";
 import { everySecond } from "../lib/ticker";
-import { accountFrom, accountWrong, deviceField, deviceName, faultLine, otherDeviceName, ownNode, withSecret } from "./account-parts";
+import { accountHere, accountWrong, deviceField, deviceName, faultLine, goneNote, otherDeviceName, ownNode, withSecret } from "./account-parts";
 import { wordGrid } from "./consent-parts";
 import type { Ctx, Routes } from "./ctx";
 import { page } from "./page";
@@ -29,7 +29,7 @@ function pairing(ctx: Ctx): HTMLElement {
 	const place = h("div", { class: "stack", test: "pair-place" });
 	const form = h("form", { class: "form card", novalidate: true }, field(t("account.account.label"), account, node ? t("account.account.hint", { Node: node }) : null), device.element, fault, go);
 	const begin = async (client: string): Promise<void> => {
-		const offer = await ctx.engine.call("pair.begin", { account: accountFrom(account.value), client });
+		const offer = await ctx.engine.call("pair.begin", { account: accountHere(account.value), client });
 		show(ctx, place, offer, form);
 	};
 	form.addEventListener("submit", (event) => {
@@ -48,7 +48,7 @@ function pairing(ctx: Ctx): HTMLElement {
 		});
 	});
 	fill(place, form);
-	return page(ctx, { heading: t("account.pair.new"), back: "welcome", class: "narrow" }, h("p", null, t("account.pair.newSentence")), place);
+	return page(ctx, { heading: t("account.pair.new"), back: "welcome", class: "narrow" }, h("p", null, t("account.pair.newSentence")), goneNote(ctx), place);
 }
 
 /** Shows the code and waits until the account lists this device. */

@@ -5,7 +5,7 @@ import { EngineError } from "../engine/engine";
 import { busy, field } from "../lib/form";
 import { h, text } from "../lib/h";
 import { icon } from "../lib/icons";
-import { accountFrom, accountWrong, deviceField, deviceName, faultLine, otherDeviceName, ownNode, phraseField } from "./account-parts";
+import { accountHere, accountWrong, deviceField, deviceName, faultLine, goneNote, otherDeviceName, ownNode, phraseField } from "./account-parts";
 import type { Ctx, Routes } from "./ctx";
 import { page } from "./page";
 import { passkeys, usePasskey } from "./passkey";
@@ -20,7 +20,7 @@ function restore(ctx: Ctx, args: string[]): HTMLElement {
 	if (phrase !== "") history.replaceState(null, "", "#/restore");
 	const form = new Form(ctx, account, phrase.replace(/[-_+]+/g, " "));
 	const open = ctx.status?.phase === "open" ? h("p", { class: "banner warn", test: "restore-open" }, t("account.already.sentence", { Account: ctx.status.account ?? "" })) : null;
-	return page(ctx, { heading: t("account.restore.heading"), back: "welcome", class: "narrow" }, open, ...form.parts(),
+	return page(ctx, { heading: t("account.restore.heading"), back: "welcome", class: "narrow" }, open, goneNote(ctx), ...form.parts(),
 		h("p", null, h("a", { href: "#/pairing", test: "to-pairing" }, t("account.pair.new"))),
 		h("p", { class: "soft small-text" }, t("account.restore.lost")));
 }
@@ -70,7 +70,7 @@ class Form {
 	}
 
 	private typed(): string {
-		return accountFrom(this.account.value);
+		return accountHere(this.account.value);
 	}
 
 	private attempt(button: HTMLButtonElement, get: () => Promise<{ account: string; secret: Secret }>): Promise<void> {

@@ -5,7 +5,7 @@ import { busy, field } from "../lib/form";
 import { h, text, type Child } from "../lib/h";
 import { icon } from "../lib/icons";
 import { bdi } from "../lib/untrusted";
-import { accountFrom, accountWrong, deviceField, deviceName, faultLine, ownNode } from "./account-parts";
+import { accountHere, accountWrong, deviceField, deviceName, faultLine, goneNote, ownNode } from "./account-parts";
 import type { Ctx, Routes } from "./ctx";
 import { page } from "./page";
 import { createPasskey, passkeys } from "./passkey";
@@ -73,7 +73,7 @@ class Steps {
 				name.removeAttribute("aria-invalid");
 				this.begun = true;
 				try {
-					const account = accountFrom(name.value);
+					const account = accountHere(name.value);
 					const made = await ctx.engine.call("account.create", { account, name: shown.value.trim(), client: device.value(), invite: invite.value.trim() });
 					this.passkey(made.status.account ?? account, made.status.name ?? "", made.phrase);
 				} catch (error) {
@@ -84,7 +84,7 @@ class Steps {
 				}
 			});
 		});
-		this.show(page(ctx, { heading: t("account.welcome.heading"), class: "narrow" }, h("p", { class: "lead" }, t("account.welcome.sentence")), progress(ctx, 1), form, haveOne(ctx), trustShort(ctx)));
+		this.show(page(ctx, { heading: t("account.welcome.heading"), class: "narrow" }, h("p", { class: "lead" }, t("account.welcome.sentence")), progress(ctx, 1), goneNote(ctx), form, haveOne(ctx), trustShort(ctx)));
 	}
 
 	passkey(account: string, name: string, phrase: string): void {
