@@ -25,7 +25,7 @@ const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-
 	"worker-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types primum"
 
 var frame = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="{{.Lang}}" dir="{{.Dir}}" data-assets="{{.Assets}}">
+<html lang="{{.Lang}}" dir="{{.Dir}}" data-assets="{{.Assets}}"{{if .LAN}} data-lan="1"{{end}}>
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Primum</title>
 <link rel="stylesheet" href="{{.Style}}"><link rel="icon" href="data:,">
@@ -91,7 +91,7 @@ func handler(t testing.TB, dir string) http.Handler {
 		if lang == "ar" {
 			dir = "rtl"
 		}
-		page := map[string]string{"Lang": lang, "Dir": dir, "Assets": string(b), "Style": names["style.css"], "Script": names["scenes.js"]}
+		page := map[string]string{"LAN": r.FormValue("lan"), "Lang": lang, "Dir": dir, "Assets": string(b), "Style": names["style.css"], "Script": names["scenes.js"]}
 		if err := frame.Execute(w, page); err != nil {
 			t.Errorf("page: %v", err)
 		}

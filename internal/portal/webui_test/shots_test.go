@@ -1,6 +1,7 @@
 package webui_test
 
 import (
+	"strings"
 	"testing"
 
 	"primum/internal/webtest"
@@ -44,7 +45,8 @@ var states = []struct{ scene, ready string }{
 	{"notices", "@notice"},
 	{"no-notices", "@state-empty"},
 	{"notice", "@notice-item"},
-	{"add", "@claim"},
+	{"add", "@no-lan"},
+	{"add&lan=1", "@claim"},
 }
 
 // TestEveryState opens each state in English, light and dark, large and small,
@@ -56,7 +58,8 @@ func TestEveryState(t *testing.T) {
 			tab := webtest.NewTab(t)
 			tab.Open(scene(server, s.scene, "en"))
 			tab.WaitVisible(s.ready)
-			tab.Shot("things-"+s.scene, looks...)
+			name := "things-" + strings.ReplaceAll(s.scene, "&lan=1", "-house")
+			tab.Shot(name, looks...)
 			for _, look := range looks {
 				tab.View(look)
 				tab.Axe()
@@ -65,7 +68,7 @@ func TestEveryState(t *testing.T) {
 			tab.Open(scene(server, s.scene, "ar"))
 			tab.WaitVisible(s.ready)
 			tab.Axe()
-			tab.Shot("things-"+s.scene+"-ar", webtest.Phone390, webtest.Light)
+			tab.Shot(name+"-ar", webtest.Phone390, webtest.Light)
 		})
 	}
 }

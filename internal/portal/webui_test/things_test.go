@@ -210,7 +210,11 @@ func TestAPublicPageIsWritten(t *testing.T) {
 }
 
 func TestAThingIsAddedHere(t *testing.T) {
-	tab := open(t, stage(t), "add", "@claim")
+	server := stage(t)
+	tab := open(t, server, "add", "@no-lan")
+	is(t, tab, "a way to claim from the Internet", `document.querySelector("[data-test=claim]") === null`, true)
+	tab.Open(scene(server, "add", "en") + "&lan=1")
+	tab.WaitVisible("@claim")
 	tab.Type("@claim-url", "https://example.org/")
 	tab.Click("@claim")
 	tab.WaitText("@claim-fault", "not a line")
@@ -223,6 +227,16 @@ func TestAThingIsAddedHere(t *testing.T) {
 	tab.Click("@start-sandbox")
 	tab.WaitText("@toasts", "thermometer")
 	tab.WaitVisible("@things")
+}
+
+func TestGraveNotesStay(t *testing.T) {
+	tab := open(t, stage(t), "things", "@card")
+	tab.Eval(`engine.tell({kind: "note", text: "engine.storage-evicted"})`, nil)
+	tab.Eval(`engine.tell({kind: "note", text: "engine.storage-evicted"})`, nil)
+	tab.WaitVisible("@status-pinned")
+	is(t, tab, "banners", `document.querySelectorAll("[data-test=status-pinned]").length`, 1)
+	tab.Click("@unpin")
+	tab.WaitGone("@status-pinned")
 }
 
 func TestOffline(t *testing.T) {

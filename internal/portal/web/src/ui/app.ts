@@ -26,6 +26,9 @@ const places: readonly (readonly [Tab, string, Icon])[] = [
 	["account", "account", "person"],
 ];
 
+// Notes that must not be missed by somebody who looks away for some seconds.
+const grave: readonly string[] = ["engine.storage-evicted", "engine.note.stopped"];
+
 export interface App {
 	/** Tells that a newer page waits; apply changes over to it. */
 	update(apply: () => void): void;
@@ -113,9 +116,9 @@ class Shell implements App {
 		else if (event.kind === "state") this.stateChanged();
 	}
 
-	/** What the engine itself says stays on the page; the rest passes. */
+	/** What a person has to see stays on the page; the rest passes. */
 	private note(id: string, data: EngineEvent["data"]): void {
-		if (id.startsWith("engine.")) this.line.pin(this.t(id, data));
+		if (grave.includes(id)) this.line.pin(this.t(id, data));
 		else this.toasts.show(id, data);
 	}
 

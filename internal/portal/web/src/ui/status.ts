@@ -40,7 +40,11 @@ export function statusLine(t: T, fmt: Formats): StatusLine {
 	};
 	return {
 		element: place,
-		pin: (sentence, way) => pinned.append(banner({ key: "pinned", kind: "warn", sign: "warn", sentence, way })),
+		pin: (sentence, way) => {
+			if (pinned.textContent?.includes(sentence)) return; // it stands there
+			const note = banner({ key: "pinned", kind: "warn", sign: "warn", sentence, way: [way, cross(t, () => note.remove())] });
+			pinned.append(note);
+		},
 		show: (engine, status) => {
 			latest = status;
 			if (!isAway(status)) awaySince = 0;
@@ -62,6 +66,10 @@ function isAway(status: Status | undefined): boolean {
 
 function banner(note: Note): HTMLElement {
 	return h("div", { class: `banner ${note.kind}`, test: "status-" + note.key }, icon(note.sign), h("p", null, note.sentence), note.way ?? null);
+}
+
+function cross(t: T, click: () => void): HTMLElement {
+	return h("button", { type: "button", class: "quiet round", "aria-label": t("web.close"), test: "unpin", on: { click } }, icon("close"));
 }
 
 function notesOf(t: T, fmt: Formats, engine: Engine, status: Status | undefined, away: boolean): Note[] {
