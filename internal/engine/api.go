@@ -383,7 +383,14 @@ type GrantInfo struct {
 	State       string      `json:"state"` // waiting, running, paused, ended, declined
 	Reason      string      `json:"reason,omitempty"`
 	Purpose     string      `json:"purpose"`
-	Lines       []string    `json:"lines,omitempty"` // the terms in sentences
+	Lines       []string    `json:"lines,omitempty"`     // the terms in English sentences
+	Class       string      `json:"class,omitempty"`     // of the purpose, in W3C DPV
+	Retention   string      `json:"retention,omitempty"` // how long they may keep values: "30d"
+	Deletes     string      `json:"deletes,omitempty"`   // how soon they delete after a stop: "1d"
+	Price       string      `json:"price,omitempty"`
+	Benefit     string      `json:"benefit,omitempty"`
+	Needed      bool        `json:"needed,omitempty"`  // their service does not work without it
+	Unnamed     bool        `json:"unnamed,omitempty"` // they don't learn the owner's name from it
 	Shared      []GrantItem `json:"shared"`
 	From        time.Time   `json:"from"`
 	Until       time.Time   `json:"until"`

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"primum/circle"
 	"primum/client"
@@ -45,7 +46,7 @@ func (s *session) requestInfo(r circle.RequestInfo) RequestInfo {
 	info := RequestInfo{
 		ID: r.ID, From: r.From, Name: clean(q.Name, maxTitle), Compared: s.client.Directory.Compared(r.From),
 		Service: clean(q.Service, maxTitle), Purpose: purposeText(q.Purpose), PurposeClass: q.Purpose.Class,
-		For: brief(q.For), Retention: grant.Span(q.Retention), Notice: clean(q.Notice.Text, 2*maxText),
+		For: brief(q.For), Retention: grant.Span(q.Retention), Notice: cleanLines(q.Notice.Text, 2*maxText),
 		Language: clean(q.Notice.Language, 35), Received: r.Received, Expires: q.Expires, Wants: []Want{},
 	}
 	if q.Until != nil {
@@ -63,6 +64,21 @@ func (s *session) requestInfo(r circle.RequestInfo) RequestInfo {
 		info.Wants = append(info.Wants, s.want(w))
 	}
 	return info
+}
+
+// cleanLines is clean for a text of several lines, at most about n characters in
+// all: the words of a notice are shown as they were written.
+func cleanLines(s string, n int) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if n <= 0 {
+			break
+		}
+		line = clean(line, n)
+		n -= utf8.RuneCountInString(line) + 1
+		lines = append(lines, line)
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
 // want is one thing asked for, with the own affordances that fit. An account

@@ -106,7 +106,12 @@ func (s *session) terms(info *GrantInfo, g circle.GrantInfo) {
 	if err != nil {
 		return
 	}
-	info.Purpose = purposeText(t.Process.Purpose)
+	info.Purpose, info.Class = purposeText(t.Process.Purpose), t.Process.Purpose.Class
+	info.Retention, info.Deletes = brief(t.Process.Storage.Retention), brief(t.OnWithdrawal.GranteeDeletesWithin)
+	info.Unnamed = t.Owner == grant.OwnerPseudonymous
+	if c := t.Conditionality; c != nil {
+		info.Price, info.Benefit, info.Needed = clean(c.Price, maxText), clean(c.Benefit, maxText), !c.CoreFunctionWithoutGrant
+	}
 	if info.OtherName == "" && info.Own {
 		info.OtherName = clean(t.Grantee.Name, maxTitle)
 	}

@@ -417,8 +417,20 @@ export interface GrantInfo {
 	readonly state: string;
 	readonly reason?: string;
 	readonly purpose: string;
-	/** the terms in sentences */
+	/** the terms in English sentences */
 	readonly lines?: readonly string[];
+	/** of the purpose, in W3C DPV */
+	readonly class?: string;
+	/** how long they may keep values: "30d" */
+	readonly retention?: string;
+	/** how soon they delete after a stop: "1d" */
+	readonly deletes?: string;
+	readonly price?: string;
+	readonly benefit?: string;
+	/** their service does not work without it */
+	readonly needed?: boolean;
+	/** they don't learn the owner's name from it */
+	readonly unnamed?: boolean;
 	readonly shared: readonly GrantItem[];
 	readonly from: Time;
 	readonly until: Time;
