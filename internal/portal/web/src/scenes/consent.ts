@@ -91,19 +91,12 @@ const evil = "\u202e<script>alert(1)</script>\u0000 " + "y".repeat(400);
 const strange: RequestInfo = { ...advice, id: "r3", name: evil, from: "x@strange.example", service: evil, purpose: evil, retention: evil, benefit: evil, price: evil, needed: true, notice: evil.repeat(50), wants: [{ label: evil, ops: ["observeproperty"], precision: { every: "1h", stat: "max", round: 50, delay: "1d" }, fits: [meter] }] };
 const foreign: RequestInfo = { ...advice, id: "r4", name: "Weather office", wants: [{ label: "rain", ops: ["observeproperty"], precision: { every: "1h", stat: "sum" }, fits: [] }] };
 
-const lines = [
-	"Stadtwerke Ulm (advice@stadtwerke.example) will see: meter/power, one mean per hour",
-	"for: energy advice (dpv:OptimisationForConsumer)",
-	"they keep values for at most 30 days, and after Stop delete within one day; what they saw before can't be recalled",
-	"Stop works at any time, without a reason, in about a second",
-];
-
 function item(ref: Ref, every: string, ...ops: string[]): GrantItem {
 	return { ref, path: `${ref.thing}/${ref.name}`, ops: ops.length > 0 ? ops : ["observeproperty", "readproperty"], precision: { every, stat: ref.thing === "lamp" ? "last" : "mean" }, words: "" };
 }
 
 function given(id: string, other: string, otherName: string, fromDays: number, untilDays: number, more: Partial<GrantInfo> = {}): GrantInfo {
-	return { id, own: true, other, otherName, compared: true, state: "running", purpose: "sharing with a friend", lines, shared: [item(meter, "15m")], from: iso(now + fromDays * day), until: iso(midnight + untilDays * day), ...more };
+	return { id, own: true, other, otherName, compared: true, state: "running", purpose: "sharing with a friend", class: "dpv:NonCommercialPurpose", retention: "30d", deletes: "1d", shared: [item(meter, "15m")], from: iso(now + fromDays * day), until: iso(midnight + untilDays * day), ...more };
 }
 
 const receipts = { receipt: "eyJhbGciOiJFZDI1NTE5In0.e30.AA", statement: "eyJhbGciOiJFZDI1NTE5In0.e30.BB" };

@@ -9,6 +9,7 @@ import type { Ctx } from "./ctx";
 import { spanBar } from "./consent-bar";
 import { fineWords, purposeWords } from "./consent-fine";
 import { compareBox, consentTabs, facts, otherName, who } from "./consent-parts";
+import { termLines } from "./consent-terms";
 import { dayWords } from "./consent-until";
 import { fillWith, page, skeleton, state } from "./page";
 import { stopPanel, type StopPanel } from "./stop";
@@ -144,7 +145,7 @@ function grantContent(ctx: Ctx, g: GrantInfo, panel: StopPanel, things: readonly
 			again();
 		}),
 		details(ctx, g),
-		g.lines?.length ? h("section", { class: "stack" }, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", lang: "en", dir: "ltr", test: "terms" }, g.lines.map((l) => h("li", null, bdi(l, 600))))) : null,
+		h("section", { class: "stack" }, h("h2", null, t("consent.grant.terms")), h("ul", { class: "terms", test: "terms" }, termLines(ctx, g).map((l) => h("li", null, l)))),
 		g.own ? null : h("p", { class: "soft" }, t("consent.grant.gotStop")),
 		valueLinks(ctx, g, things),
 	];
