@@ -123,7 +123,7 @@ func (tab *Tab) see(ev any) {
 // follow listens to a worker as to the page. It ends with the tab.
 func (tab *Tab) follow(id target.ID) {
 	ctx, cancel := chromedp.NewContext(tab.ctx, chromedp.WithTargetID(id),
-		chromedp.WithDetachOnCancel(), chromedp.WithListener(tab.watch.see))
+		chromedp.WithDetachOnCancel(), chromedp.WithListener(tab.watch.seeWorker))
 	if err := chromedp.Do(ctx); err != nil {
 		cancel() // it ended before it could be listened to
 	}

@@ -83,6 +83,14 @@ func (w *watch) see(ev any) {
 	}
 }
 
+// seeWorker is see for a worker. That it is stopped is said like a crash, and
+// is none: a service worker is stopped whenever the browser likes.
+func (w *watch) seeWorker(ev any) {
+	if _, ok := ev.(*inspector.EventTargetCrashed); !ok {
+		w.see(ev)
+	}
+}
+
 func (w *watch) issue(i *audits.InspectorIssue) {
 	if i.Details == nil {
 		return

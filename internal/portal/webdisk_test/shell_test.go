@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"primum/internal/portal"
@@ -13,7 +15,7 @@ import (
 
 // built serves the real pages, as they are in this program, without a node
 // behind them.
-func built(t *testing.T) string {
+func built(t *testing.T, wrap func(http.Handler) http.Handler) string {
 	t.Helper()
 	if m, err := portal.OwnManifest(""); err != nil || !m.Built() {
 		skip(t, "made without the pages (make web): %v", err)
@@ -30,6 +32,9 @@ func built(t *testing.T) string {
 	}
 	t.Cleanup(p.Stop)
 	handler = p
+	if wrap != nil {
+		handler = wrap(p)
+	}
 	return strings.Replace(s.URL, "127.0.0.1", "h.localhost", 1)
 }
 
@@ -50,7 +55,7 @@ func TestOfflineShell(t *testing.T) {
 	if !webtest.Available() {
 		skip(t, "no chromium here: tools/setup installs it")
 	}
-	url := built(t)
+	url := built(t, nil)
 	tab := webtest.NewTab(t)
 	tab.MayLog("404") // there is no node here
 	tab.Open(url + "/my")
@@ -63,4 +68,82 @@ func TestOfflineShell(t *testing.T) {
 	tab.Reload()
 	t.Logf("offline, %s", ready(tab))
 	tab.Offline(false)
+}
+
+// A new version is fetched beside the old one, said, and taken when the person
+// wants it; then nothing of the old one is kept.
+func TestUpdate(t *testing.T) {
+	t.Parallel()
+	if !webtest.Available() {
+		skip(t, "no chromium here: tools/setup installs it")
+	}
+	var fresh atomic.Bool
+	url := built(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/sw.js" && fresh.Load() {
+				w = &renamed{ResponseWriter: w}
+				r.Header.Del("Accept-Encoding")
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	tab := webtest.NewTab(t)
+	tab.MayLog("404")
+	tab.Open(url + "/my")
+	tab.WaitFor(`navigator.serviceWorker.controller`)
+	caches := func() (names []string) {
+		tab.Eval(`caches.keys()`, &names)
+		return names
+	}
+	before := caches()
+	if len(before) != 1 {
+		t.Fatalf("caches: %q", before)
+	}
+	if tab.Count("@update") != 0 {
+		t.Error("an update is offered on the first visit")
+	}
+	fresh.Store(true)
+	tab.Eval(`navigator.serviceWorker.getRegistration().then((r) => r.update()).then(() => null)`, nil)
+	tab.WaitVisible("@update")
+	tab.Eval(`void (window.old = true)`, nil)
+	tab.Click("@update")
+	tab.WaitFor(`!window.old && document.querySelector("h1")`)
+	tab.WaitFor(`caches.keys().then((k) => k.length === 1)`)
+	if after := caches(); after[0] == before[0] {
+		t.Errorf("the caches are %q as before", after)
+	}
+}
+
+// renamed gives the service worker's version another name.
+type renamed struct{ http.ResponseWriter }
+
+var versionName = regexp.MustCompile(`"[0-9a-f]{8}"`)
+
+func (w *renamed) Write(b []byte) (int, error) {
+	_, err := w.ResponseWriter.Write(versionName.ReplaceAll(b, []byte(`"00000000"`)))
+	return len(b), err
+}
+
+// A push shows that something waits, once for many, and nothing of its content.
+func TestPush(t *testing.T) {
+	t.Parallel()
+	if !webtest.Available() {
+		skip(t, "no chromium here: tools/setup installs it")
+	}
+	tab := webtest.NewTab(t)
+	tab.MayLog("404")
+	tab.Grant("notifications")
+	tab.Open(built(t, nil) + "/my")
+	tab.WaitFor(`navigator.serviceWorker.controller`)
+	tab.Push("")
+	tab.Push("content of an enemy")
+	tab.WaitFor(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.length > 0)`)
+	var shown []struct{ Title, Body, Icon string }
+	tab.Eval(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.map(({ title, body, icon }) => ({ title, body, icon })))`, &shown)
+	if len(shown) != 1 || shown[0].Title == "" || shown[0].Body == "" || !strings.Contains(shown[0].Icon, "/assets/icon-192.") {
+		t.Errorf("notifications: %+v", shown)
+	}
+	if strings.Contains(fmt.Sprint(shown), "enemy") {
+		t.Errorf("a push's content is shown: %+v", shown)
+	}
 }
