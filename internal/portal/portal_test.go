@@ -341,3 +341,24 @@ func FuzzReport(f *testing.F) {
 		}
 	})
 }
+
+// FuzzHeaders: whatever a browser says it prefers, it gets a page in a known
+// language, and an asset in a form it named.
+func FuzzHeaders(f *testing.F) {
+	f.Add("de-CH, en;q=0.5", "gzip, br;q=0", "lang=ar")
+	f.Add("*;q=x,,;", "br;q=1e999", "lang=\"")
+	p, err := portal.New(portal.Config{Authority: "h.localhost", Assets: built(), Next: http.NotFoundHandler()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, language, encoding, cookie string) {
+		w := ask(p, "GET", "/", "Accept-Language", language, "Cookie", cookie)
+		if l := w.Header().Get("Content-Language"); w.Code != 200 || l != "en" && l != "de" && l != "ar" {
+			t.Errorf("status %d in %q", w.Code, l)
+		}
+		w = ask(p, "GET", "/assets/my.0123abcd.js", "Accept-Encoding", encoding)
+		if coding := w.Header().Get("Content-Encoding"); w.Code != 200 || coding != "" && !strings.Contains(strings.ToLower(encoding), coding) {
+			t.Errorf("status %d, coded as %q for %q", w.Code, coding, encoding)
+		}
+	})
+}
