@@ -94,7 +94,11 @@ func TestOldValuesDoNotRing(t *testing.T) {
 func TestRules(t *testing.T) {
 	t.Parallel()
 	for _, r := range []alert.Rule{
-		{}, {Above: limit(1), Below: limit(2)}, {Above: limit(1), Equals: "x"}, {Above: limit(math.NaN())}, {Below: limit(math.Inf(1))},
+		{},
+		{Above: limit(1), Below: limit(2)},
+		{Above: limit(1), Equals: "x"},
+		{Above: limit(math.NaN())},
+		{Below: limit(math.Inf(1))},
 		{Equals: strings.Repeat("x", 300)},
 	} {
 		if err := r.Check(); !errors.Is(err, alert.ErrRule) {

@@ -10,6 +10,7 @@ import (
 
 	"primum/client/guest"
 	"primum/identity"
+	httpdoor "primum/internal/door/http"
 	"primum/internal/wire"
 )
 
@@ -314,4 +315,21 @@ func TestLinkWaits(t *testing.T) {
 	if s := into[wire.LinkStatus](t, w.want(200, <-waited)); s.Step != wire.LinkEnded {
 		t.Errorf("woken at step %s", s.Step)
 	}
+}
+
+func TestLinkLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost", tight(func(l *httpdoor.Limits) { l.Links = httpdoor.Rate{PerSecond: 1.0 / 600, Burst: 2} }))
+	owner := w.join("owner")
+	k := w.link(owner, time.Hour)
+	w.link(owner, time.Hour)
+	offer, err := k.owner.Offer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.refused(wire.ProbTooMany, w.do(owner.signs(request{method: "PUT", path: "/v1/links/" + strings.Repeat("a", 26), json: offer})))
+	if p.Retry == 0 {
+		t.Error("it does not say how long to wait")
+	}
+	w.link(w.join("other"), time.Hour)
 }
