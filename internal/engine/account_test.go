@@ -592,3 +592,38 @@ func stateOf(t *testing.T, e *engine.Engine, grant string) string {
 	}
 	return ""
 }
+
+// A client that was dropped knows its last keep: an older one of the node, which
+// an old phrase would open, is refused.
+func TestRolledBackKeep(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	e, phone := a.start(t.TempDir()), a.start(t.TempDir())
+	made := call[engine.Created](t, e, "account.create", engine.CreateParams{Account: a.address("ada"), Client: "laptop", PRF: prf("ada")})
+	old := fetched(t, a, "ada")
+	in := engine.RestoreParams{Account: a.address("ada"), Client: "phone", Secret: byPhrase(made.Phrase)}
+	call[engine.Status](t, phone, "account.restore", in)
+	call[engine.Created](t, phone, "account.newPhrase", engine.SecretParams{Secret: byPhrase(made.Phrase)})
+	call[engine.Status](t, e, "account.drop", engine.DropParams{Client: "phone", Secret: engine.Secret{PRF: prf("ada")}})
+	eventually(t, "the phone is gone", func() bool { return call[engine.Status](t, phone, "status", nil).Phase == engine.PhaseGone })
+	lie := func(r client.Request, resp client.Response) client.Response {
+		if r.Method == "GET" && strings.Contains(r.URL, "/v1/keep/ada") {
+			resp.Status, resp.Body = 200, old.keep
+		}
+		return resp
+	}
+	a.wire.lie.Store(&lie)
+	in.Client = "phone-2"
+	refused(t, phone, "account.restore", in, "keep-old")
+}
+
+func FuzzPairCode(f *testing.F) {
+	f.Add("http://h.localhost/my#/pair/eyJ2IjoxLCJhIjoiYWRhQGguZXhhbXBsZSJ9")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, code string) {
+		var shown *engine.Error
+		if err := engine.ParsePair(code); err != nil && (!errors.As(err, &shown) || shown.Code != "pair-code") {
+			t.Errorf("refused as %v", err)
+		}
+	})
+}

@@ -103,6 +103,8 @@ class Steps {
 			} catch (error) {
 				text(fault, accountWrong(ctx, error));
 				text(without, t("account.passkey.wordsOnly"));
+				without.className = "primary";
+				make.className = "";
 			}
 		}));
 		this.show(page(ctx, { heading: t("account.passkey.heading"), class: "narrow" }, progress(ctx, 2),
