@@ -134,7 +134,11 @@ func (d *Door) postLinkAnswer(ctx context.Context, c *call) (any, error) {
 	if wait, ok := d.signUps.take(d.addressOf(c.r)); !ok {
 		return nil, tooMany(wait, "new accounts from your address")
 	}
-	return nil, d.cfg.Book.AnswerLink(ctx, k, peer.Stored(v, c.now), in.Nonce)
+	err = d.cfg.Book.AnswerLink(ctx, k, peer.Stored(v, c.now), in.Nonce)
+	if err == nil {
+		d.cfg.Peer.Ring(ctx, k.Owner) // the owner's part is next, and their page may be closed
+	}
+	return nil, err
 }
 
 // guestDocument checks the first document of a link's guest.
