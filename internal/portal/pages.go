@@ -196,8 +196,10 @@ func (p *Portal) getWebManifest(w http.ResponseWriter, r *http.Request) {
 		Lang: l, Dir: direction(l), Background: "#fbfbf9", Theme: "#1f6650", Icons: []webIcon{},
 	}
 	for _, i := range []webIcon{
-		{"icon.svg", "any", "image/svg+xml", "any"}, {"icon-192.png", "192x192", "image/png", "any"},
-		{"icon-512.png", "512x512", "image/png", "any"}, {"icon-maskable.png", "512x512", "image/png", "maskable"},
+		{"icon.svg", "any", "image/svg+xml", "any"},
+		{"icon-192.png", "192x192", "image/png", "any"},
+		{"icon-512.png", "512x512", "image/png", "any"},
+		{"icon-maskable.png", "512x512", "image/png", "maskable"},
 	} {
 		if where := p.assets.paths[i.Src]; where != "" {
 			i.Src = where

@@ -275,7 +275,10 @@ func TestReportsAreCountedAndNotKept(t *testing.T) {
 		{old, 204, 1},
 		{`[{"type":"csp-violation","body":{"effectiveDirective":"img-src"}},{"type":"other"}]`, 204, 2},
 		{`{"csp-report":{"violated-directive":"<b>secret</b>"}}`, 204, 3},
-		{`not json`, 400, 3}, {`[]`, 400, 3}, {`{}`, 400, 3}, {strings.Repeat(" ", 70<<10), 413, 3},
+		{`not json`, 400, 3},
+		{`[]`, 400, 3},
+		{`{}`, 400, 3},
+		{strings.Repeat(" ", 70<<10), 413, 3},
 	} {
 		if got := post(c.body); got != c.status || p.Reports() != c.count {
 			t.Errorf("%.40s: status %d, count %d, want %d and %d", c.body, got, p.Reports(), c.status, c.count)
@@ -290,8 +293,14 @@ func TestLanguageIsAskedRememberedPreferred(t *testing.T) {
 	t.Parallel()
 	p := open(t)
 	for _, c := range []struct{ query, cookie, header, want string }{
-		{"", "", "", "en"}, {"", "", "fr, de-CH;q=0.8, en;q=0.7", "de"}, {"", "lang=ar", "de", "ar"}, {"?lang=de", "lang=ar", "en", "de"},
-		{"?lang=tlh", "lang=xx", "fr", "en"}, {"", "", "en;q=0.1, ar;q=0.9", "ar"}, {"", "", "de;q=7", "en"}, {"", "", strings.Repeat("xx,", 200) + "de", "en"},
+		{"", "", "", "en"},
+		{"", "", "fr, de-CH;q=0.8, en;q=0.7", "de"},
+		{"", "lang=ar", "de", "ar"},
+		{"?lang=de", "lang=ar", "en", "de"},
+		{"?lang=tlh", "lang=xx", "fr", "en"},
+		{"", "", "en;q=0.1, ar;q=0.9", "ar"},
+		{"", "", "de;q=7", "en"},
+		{"", "", strings.Repeat("xx,", 200) + "de", "en"},
 	} {
 		w := ask(p, "GET", "/"+c.query, "Cookie", c.cookie, "Accept-Language", c.header)
 		if got := w.Header().Get("Content-Language"); got != c.want {
