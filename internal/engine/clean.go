@@ -20,28 +20,23 @@ func clean(s string, n int) string {
 	if len(s) > 16*n {
 		s = s[:16*n]
 	}
-	var b strings.Builder
-	space, count := false, 0
+	var out []rune
+	space := false
 	for _, r := range s {
 		switch {
 		case unicode.IsSpace(r) || r == '\u2028' || r == '\u2029':
-			space = b.Len() > 0
+			space = len(out) > 0
 			continue
 		case r == utf8.RuneError || hidden(r):
 			continue
+		case space:
+			out, space = append(out, ' '), false
 		}
-		if space {
-			b.WriteByte(' ')
-			count++
-			space = false
+		if out = append(out, r); len(out) > n {
+			return strings.TrimRight(string(out[:n-1]), " ") + "…"
 		}
-		if count++; count >= n {
-			b.WriteRune('…')
-			break
-		}
-		b.WriteRune(r)
 	}
-	return b.String()
+	return string(out)
 }
 
 // hidden tells characters without a shape of their own. The two joiners of

@@ -38,6 +38,7 @@ func TestSandbox(t *testing.T) {
 	})
 	owner = owner.reload(t, w)
 	_, light := owner.affordance(t, "thermometer/light", anyState)
+	w.clock.Advance(time.Second)
 	eventually(t, "the light is switched", func() bool {
 		_, err := try[engine.SendResult](t, owner, "send", engine.SendParams{Ref: light.Ref, Input: json.RawMessage("true")})
 		return err == nil
