@@ -47,6 +47,18 @@ func TestValuesComeWithoutAShift(t *testing.T) {
 	}
 }
 
+func TestNothingOfACardIsCutOff(t *testing.T) {
+	tab := open(t, stage(t), "things", "@card")
+	for _, look := range []webtest.Look{webtest.Light, webtest.Phone390} {
+		tab.View(look)
+		is(t, tab, "cards whose foot or value is cut", `[...document.querySelectorAll(".thing-card")].filter(card => {
+			const foot = card.querySelector(".card-foot"), value = card.querySelector(".value");
+			return foot.getBoundingClientRect().bottom > card.getBoundingClientRect().bottom - 4 || value.getBoundingClientRect().height < 30;
+		}).length`, 0)
+		is(t, tab, "wider than the window", `document.documentElement.scrollWidth > innerWidth`, false)
+	}
+}
+
 func TestNothingIsDrawnWhileHidden(t *testing.T) {
 	tab := open(t, stage(t), "things", "@card")
 	tab.Eval(`Object.defineProperty(document, "hidden", {configurable: true, get: () => true}); document.dispatchEvent(new Event("visibilitychange"))`, nil)

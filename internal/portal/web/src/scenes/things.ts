@@ -57,7 +57,7 @@ function foreign(grant: string, state: string, owner: string, affordance: Afford
 const rain = measured("", "rain", "rate", "Rain", "mm/h", numbers(1.6, 1.4, 60, 15 * minute, 6 * minute));
 const others: ThingInfo[] = [
 	foreign("g1", "live", "bob@s.example", rain),
-	foreign("g2", "paused", "carol@long-domain-of-a-cooperative.example", { ...rain, title: "Power" }, { reason: "silent" }),
+	foreign("g2", "paused", "carol@long-domain-of-a-cooperative.example", { ...rain, title: "Power" }, { reason: "lease" }),
 	foreign("g3", "waiting", "dan@s.example", { ref: rain.ref, path: rain.path, title: "Level", kind: "property", type: "number", unit: "m", ops: ["readproperty"], people: 0 }),
 	foreign("g4", "ended", "erin@s.example", { ...rain, title: "Wind" }),
 ];

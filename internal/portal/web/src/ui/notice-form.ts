@@ -56,8 +56,8 @@ class Editor {
 		private readonly things: readonly ThingInfo[],
 	) {
 		const { t } = ctx;
-		this.title = h("input", { type: "text", required: true, maxlength: 120, value: notice?.title, test: "notice-title" });
-		this.about = h("textarea", { maxlength: 2000, test: "notice-about" }, notice?.about ?? "");
+		this.title = h("input", { type: "text", dir: "auto", required: true, maxlength: 120, value: notice?.title, test: "notice-title" });
+		this.about = h("textarea", { dir: "auto", maxlength: 2000, test: "notice-about" }, notice?.about ?? "");
 		this.contact = h("input", { type: "text", inputmode: "email", dir: "ltr", maxlength: 300, value: notice?.contact, placeholder: "mailto:ada@h.example", test: "notice-contact" });
 		this.language = languageChoice(notice?.language ?? ctx.lang);
 		this.save = h("button", { type: "submit", class: "primary", test: "notice-save" }, t("web.notices.publish"));
@@ -167,7 +167,7 @@ function languageChoice(chosen: string): HTMLSelectElement {
 
 function itemForm(ctx: Ctx, item: NoticeItem, remove: () => void): ItemForm {
 	const { t } = ctx;
-	const text = (value: string | undefined, test: string): HTMLInputElement => h("input", { type: "text", maxlength: 200, value, test });
+	const text = (value: string | undefined, test: string): HTMLInputElement => h("input", { type: "text", dir: "auto", maxlength: 200, value, test });
 	const what = text(item.what, "item-what"), fine = text(item.fine, "item-fine"), kept = text(item.kept, "item-kept"), purpose = text(item.purpose, "item-purpose");
 	const inner = text(item.inner?.join(", "), "item-inner"), outer = text(item.outer?.join(", "), "item-outer");
 	const every = h("select", { test: "item-every" });
