@@ -16,7 +16,7 @@ func backupCommand(a *app) *cobra.Command {
 	c := a.command("backup TO", "backup", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		if nodeDir != "" {
 			r, err := node.Backup(cmd.Context(), nodeDir, args[0], a.clock.Now())
-			return a.report(r.Lines, err)
+			return a.report(r.Lines(a.words), err)
 		}
 		return a.backupEdge(edgeDir, args[0])
 	})
@@ -67,7 +67,7 @@ func restoreCommand(a *app) *cobra.Command {
 	c := a.command("restore FROM", "restore", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		if nodeDir != "" {
 			r, err := node.Restore(cmd.Context(), args[0], nodeDir, a.clock.Now())
-			return a.report(r.Lines, err)
+			return a.report(r.Lines(a.words), err)
 		}
 		f, err := os.Open(args[0])
 		if err != nil {

@@ -100,7 +100,7 @@ func (a *app) edgeConfig(f edgeFlags) (edge.Config, error) {
 		cfg.Simulated = simulated.New(a.clock, 0, 1)
 	}
 	cfg.Dir = a.edgeDir(cfg.Dir)
-	cfg.Clock, cfg.Log, cfg.Terminal = a.clock, a.serverLog(), a.errOut
+	cfg.Clock, cfg.Log, cfg.Terminal, cfg.Words = a.clock, a.serverLog(), a.errOut, a.words
 	cfg.Drive = func(ctx context.Context, anchor *circle.Anchor, take func(circle.Event) error) error {
 		calls := client.Calls{Transport: a.transport, Clock: a.clock, Rand: a.rand, Log: a.serverLog()}
 		return client.RunAnchor(ctx, anchor, client.AnchorOptions{Calls: calls, Take: take, Link: a.edgeLink})

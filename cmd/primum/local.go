@@ -25,7 +25,7 @@ func localCommand(a *app) *cobra.Command {
 
 func (a *app) localOptions() local.Options {
 	return local.Options{
-		Out: a.out, Program: program(), Version: a.version,
+		Out: a.out, Words: a.words, Program: program(), Version: a.version,
 		// Everything is on this machine, the edge's door too.
 		Transport: nethttp.New(nethttp.Options{LAN: true}),
 	}

@@ -69,7 +69,7 @@ func TestHouseOnARealBroker(t *testing.T) {
 	publish(t, devices, "zigbee2mqtt/bridge/devices", houseDevices, true)
 	publish(t, devices, "zigbee2mqtt/bridge/logging", strings.Repeat("x", 100_000), true)
 	publish(t, devices, "zigbee2mqtt/kitchen/lamp", `{"state":"OFF","brightness":10}`, true)
-	a, terminal := newAnchor(t), &words{}
+	a, terminal := newAnchor(t), &screen{}
 	e := run(t, Config{Broker: &mqtt.Options{URL: b.URL()}, Settle: 50 * time.Millisecond, Terminal: terminal}, a)
 	a.await(t, "things and the retained state", func() bool { return len(a.things) == 2 && len(a.fed) == 2 })
 	if got := ids(a.things); !slices.Equal(got, []string{"kitchen-lamp", "water"}) {
@@ -130,19 +130,19 @@ func TestHouseOnARealBroker(t *testing.T) {
 	}
 }
 
-// words is a terminal that can be read while it is written.
-type words struct {
+// screen is a terminal that can be read while it is written.
+type screen struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (w *words) Write(p []byte) (int, error) {
+func (w *screen) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.b.Write(p)
 }
 
-func (w *words) String() string {
+func (w *screen) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.b.String()

@@ -11,6 +11,7 @@ import (
 	"primum/internal/edge/house"
 	"primum/internal/edge/mqtt"
 	"primum/internal/edge/simulated"
+	"primum/internal/words"
 )
 
 // Off switches an adapter off where its base topic is asked for.
@@ -42,6 +43,8 @@ type Config struct {
 	// Terminal gets the QR, the claim command and the one-time code; nil: nobody
 	// (ClaimURL and NewCode tell them).
 	Terminal io.Writer
+	// Words is the language of the terminal; nil: English.
+	Words *words.Words
 	// Keep is how long the history keeps values; 0: 13 months.
 	Keep time.Duration
 	// Settle is how long announcements must be quiet before descriptions are

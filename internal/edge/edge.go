@@ -23,6 +23,7 @@ import (
 	"primum/internal/durable"
 	"primum/internal/edge/history"
 	"primum/internal/edge/house"
+	"primum/internal/words"
 	"primum/thing"
 )
 
@@ -116,6 +117,11 @@ func withDefaults(c Config) Config {
 }
 
 func (e *Edge) open() (err error) {
+	if e.config.Words == nil {
+		if e.config.Words, err = words.New(); err != nil {
+			return err
+		}
+	}
 	c := e.config
 	if e.history, err = history.Open(filepath.Join(c.Dir, historyFile), history.Options{Keep: c.Keep, Clock: c.Clock, Log: c.Log}); err != nil {
 		return err
@@ -218,10 +224,10 @@ func (e *Edge) sayBroker(ctx context.Context) error {
 		changed := e.broker.conn.Changed()
 		switch s := e.broker.conn.Status(); {
 		case s.Connected && !was:
-			e.say("Connected to the broker " + s.Broker + " by MQTT " + s.Version + ".")
+			e.say("edge.say.connected", "Broker", s.Broker, "Version", s.Version)
 			first, was = false, true
 		case !s.Connected && !s.Since.IsZero() && (was || first):
-			e.say("The broker " + s.Broker + " is not reachable: " + s.Problem + ". It is tried until it is.")
+			e.say("edge.say.unreachable", "Broker", s.Broker, "Why", s.Problem)
 			first, was = false, false
 		}
 		select {
@@ -366,10 +372,10 @@ func (e *Edge) event(ctx context.Context, ev circle.Event) error {
 	case circle.EventCommand:
 		e.house.Command(ctx, ev)
 	case circle.EventClaimed:
-		e.say("This edge now belongs to " + ev.Account + ".")
+		e.say("edge.say.claimed", "Owner", ev.Account)
 		e.house.AnnounceAgain()
 	case circle.EventStopped:
-		e.say("The circles of this edge are out of step (" + ev.Reason + "). Claim it again; its owner's grants are then renewed.")
+		e.say("edge.say.stopped", "Why", ev.Reason)
 		e.ShowClaim()
 	case circle.EventProblem, circle.EventDeclined, circle.EventPaused:
 		log.Warn("circle", "event", ev.Kind, "reason", ev.Reason, "text", ev.Text)

@@ -23,7 +23,7 @@ func (e *Edge) ClaimURL() string {
 func (e *Edge) greet() {
 	if c, owned := e.feed.Claimed(); owned {
 		if e.ClaimURL() != "" {
-			e.say("This edge belongs to " + c.Owner + ". Press Enter to let its owner claim it again.")
+			e.say("edge.say.owned", "Owner", c.Owner)
 		}
 		return
 	}
@@ -40,23 +40,12 @@ func (e *Edge) ShowClaim() {
 	}
 	code, err := e.NewCode()
 	if err != nil {
-		e.say("No code could be made: " + err.Error())
+		e.say("edge.say.nocode", "Why", err.Error())
 		return
 	}
 	c, _ := e.feed.Claimed()
-	e.say(claimText(url, code, c.Owner))
-}
-
-func claimText(url, code, owner string) string {
-	var b strings.Builder
-	b.WriteString(QR(url))
-	whose := "Nobody owns this edge yet. On the owner's machine"
-	if owner != "" {
-		whose = "This edge belongs to " + owner + ", who alone can claim it again. On their machine"
-	}
-	fmt.Fprintf(&b, "\n%s, in this network, run\n\n  primum claim '%s'\n\n", whose, url)
-	fmt.Fprintf(&b, "and type this code within %d seconds: %s\n(press Enter here for another one)\n", int(codeLife.Seconds()), code)
-	return b.String()
+	e.print(QR(url))
+	e.say("edge.say.claim", "Owner", c.Owner, "URL", url, "Seconds", int(codeLife.Seconds()), "Code", code)
 }
 
 // QR draws a text as a QR code of half blocks, for a dark terminal; empty where
@@ -93,8 +82,10 @@ func halfBlocks(b *strings.Builder, q *qr.Code) {
 	}
 }
 
-// say writes to the edge's own terminal.
-func (e *Edge) say(text string) {
+// say writes a sentence of the catalogue to the edge's own terminal.
+func (e *Edge) say(id string, pairs ...any) { e.print(e.config.Words.Get(id, pairs...)) }
+
+func (e *Edge) print(text string) {
 	if e.config.Terminal != nil {
 		_, _ = fmt.Fprintln(e.config.Terminal, text) // nobody to tell that it failed
 	}

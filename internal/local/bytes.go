@@ -47,7 +47,7 @@ func Bytes(ctx context.Context, o Options, values int) (err error) {
 		return err
 	}
 	log := filepath.Join(filepath.Dir(home), "node-h", "store")
-	say(o, "the left column was opened at %s; the bytes were read from %s\n", address, filepath.Join(log, "log.db"))
+	say(o, "local.bytes", "Address", address, "File", filepath.Join(log, "log.db"))
 	for v := range c.WatchTarget(ctx, target) {
 		if v.State != "" || len(v.Value) == 0 {
 			continue
@@ -56,7 +56,7 @@ func Bytes(ctx context.Context, o Options, values int) (err error) {
 		if err != nil {
 			return err
 		}
-		say(o, "%s %-8s number %d, %d bytes, epoch %d:\n%s", v.Value, v.Unit, f.Seq, len(f.Message), f.Epoch, dump(f.Message))
+		say(o, "local.bytes.one", "Value", fmt.Sprintf("%s %-8s", v.Value, v.Unit), "Number", f.Seq, "Bytes", len(f.Message), "Epoch", f.Epoch, "Dump", dump(o, f.Message))
 		if values--; values <= 0 {
 			break
 		}
@@ -79,11 +79,11 @@ func adviserIn(home string) (string, error) {
 }
 
 // dump is a hex dump, indented, of at most eight lines.
-func dump(b []byte) string {
+func dump(o Options, b []byte) string {
 	const lines = 8
 	out := hex.Dump(b[:min(len(b), lines*16)])
 	if len(b) > lines*16 {
-		out += fmt.Sprintf("… and %d bytes more\n", len(b)-lines*16)
+		out += o.Words.Get("local.bytes.more", "Bytes", len(b)-lines*16) + "\n"
 	}
 	return "    " + strings.ReplaceAll(strings.TrimRight(out, "\n"), "\n", "\n    ") + "\n"
 }

@@ -12,6 +12,7 @@ import (
 
 	"primum/client"
 	"primum/internal/node"
+	"primum/internal/words"
 )
 
 // Options of Run.
@@ -21,6 +22,8 @@ type Options struct {
 	Keep string
 	// Out gets what a person reads.
 	Out io.Writer
+	// Words is the language of that.
+	Words *words.Words
 	// Program is how this program was called, for the commands to copy.
 	Program string
 	// Version of the software.
@@ -100,7 +103,7 @@ func folder(keep string) (string, error) {
 }
 
 func (w *world) start(ctx context.Context) (err error) {
-	w.say("starting two nodes, a house and an adviser …")
+	w.say("local.starting")
 	if w.h, err = w.startNode(ctx, ownerHost, node.DefaultListen, "node-h"); err != nil {
 		return err
 	}
@@ -109,7 +112,7 @@ func (w *world) start(ctx context.Context) (err error) {
 	}
 	w.owner = ownerUser + "@" + w.h.node.Authority()
 	w.adviser = adviserUser + "@" + w.s.node.Authority()
-	w.say("status page of node H: %s/", w.h.node.BaseURL())
+	w.say("local.status", "URL", w.h.node.BaseURL()+"/")
 	if w.house, err = startHouse(filepath.Join(w.dir, "edge"), w.o.Transport); err != nil {
 		return err
 	}
@@ -157,17 +160,18 @@ func (w *world) stop() (err error) {
 		_ = os.Remove(filepath.Dir(w.register)) // stays while another one runs
 	}
 	if w.o.Keep != "" {
-		w.say("stopped; everything is kept in %s", w.dir)
+		w.say("local.kept", "Dir", w.dir)
 		return err
 	}
 	if err = errors.Join(err, os.RemoveAll(w.dir)); err == nil {
-		w.say("stopped; nothing left behind")
+		w.say("local.gone")
 	}
 	return err
 }
 
-func (w *world) say(format string, args ...any) { say(w.o, format, args...) }
+func (w *world) say(id string, pairs ...any) { say(w.o, id, pairs...) }
 
-func say(o Options, format string, args ...any) {
-	_, _ = fmt.Fprintf(o.Out, format+"\n", args...)
+// say prints a sentence of the catalogue.
+func say(o Options, id string, pairs ...any) {
+	_, _ = fmt.Fprintln(o.Out, o.Words.Get(id, pairs...))
 }

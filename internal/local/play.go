@@ -105,7 +105,7 @@ func (w *world) claim(ctx context.Context, owner *client.Client) error {
 	if _, err := owner.Claim(ctx, w.house.edge.ClaimURL(), code); err != nil {
 		return fmt.Errorf("claim the house: %w", err)
 	}
-	w.say("the house is %s's: its things send to their own circle, to nobody else", w.owner)
+	w.say("local.claimed", "Owner", w.owner)
 	return nil
 }
 
@@ -134,7 +134,7 @@ func (w *world) give(ctx context.Context, owner *client.Client) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	w.say("%s gave %s one value: %s, a mean every 2 s, for 7 days", w.owner, w.adviser, shared)
+	w.say("local.gave", "Owner", w.owner, "Adviser", w.adviser, "Thing", shared)
 	return id, owner.Opened(ctx, id)
 }
 
@@ -181,7 +181,7 @@ func waitFor(ctx context.Context, c *client.Client, what string) (client.Target,
 func (w *world) firstValue(ctx context.Context, adviser *client.Client, id string) error {
 	for v := range adviser.Watch(ctx, id) {
 		if len(v.Value) > 0 && v.State == "" {
-			w.say("first shared value at %s: %s = %s %s (opened there; node H holds only ciphertext)", w.adviser, shared, v.Value, v.Unit)
+			w.say("local.first", "Adviser", w.adviser, "Thing", shared, "Value", string(v.Value)+" "+v.Unit)
 			return nil
 		}
 	}
@@ -191,22 +191,20 @@ func (w *world) firstValue(ctx context.Context, adviser *client.Client, id strin
 // printScreen is what a newcomer reads.
 func (w *world) printScreen() {
 	p := w.o.Program
-	w.say("\nThe nodes see: who, when, how often. Never: values. Not audited yet.\n")
-	w.say("everything is in   %s", w.dir)
-	w.say("node H (carries)   %s/     its files: %s", w.h.node.BaseURL(), filepath.Join(w.dir, "node-h"))
-	w.say("node S (adviser's) %s/     its files: %s", w.s.node.BaseURL(), filepath.Join(w.dir, "node-s"))
-	w.say("\nOpen the owner's portal in a browser (this address holds the key to it):\n\n  %s\n", w.portal)
-	w.say("Make an account of your own: %s/my\n", w.h.node.BaseURL())
-	w.say("Try in a second terminal:\n")
+	w.say("local.see")
+	w.say("local.where", "Dir", w.dir, "H", w.h.node.BaseURL()+"/", "HFiles", filepath.Join(w.dir, "node-h"),
+		"S", w.s.node.BaseURL()+"/", "SFiles", filepath.Join(w.dir, "node-s"))
+	w.say("local.portal", "URL", w.portal, "Own", w.h.node.BaseURL()+"/my")
+	w.say("local.try")
 	for _, c := range [][2]string{
-		{"what the adviser sees, live", "watch " + shared + " --as " + w.adviser},
-		{"the same value beside what node H stores", "local bytes"},
-		{"what you share, with whom, until when", "grants --as " + w.owner},
-		{"let the adviser switch the lamp for a day", "share lamp/state " + w.adviser + " --may read,write --for 1d --yes --as " + w.owner},
-		{"… and the adviser does", "send lamp/state ON --as " + w.adviser},
-		{"take it back: both locks, with their times", "withdraw " + shared + " --as " + w.owner},
+		{"local.try.watch", "watch " + shared + " --as " + w.adviser},
+		{"local.try.bytes", "local bytes"},
+		{"local.try.grants", "grants --as " + w.owner},
+		{"local.try.share", "share lamp/state " + w.adviser + " --may read,write --for 1d --yes --as " + w.owner},
+		{"local.try.send", "send lamp/state ON --as " + w.adviser},
+		{"local.try.withdraw", "withdraw " + shared + " --as " + w.owner},
 	} {
-		w.say("  # %s\n  %s\n", c[0], strings.TrimSpace(p+" "+c[1]))
+		_, _ = fmt.Fprintf(w.o.Out, "  # %s\n  %s\n\n", w.o.Words.Get(c[0]), strings.TrimSpace(p+" "+c[1]))
 	}
-	w.say("Ctrl-C stops everything.")
+	w.say("local.stop")
 }

@@ -11,17 +11,34 @@ import (
 
 	"primum/internal/durable"
 	"primum/internal/store"
+	"primum/internal/words"
 )
 
 const markFile = "backup.json"
 
-// Report says in words what a backup or a restore did, one line each.
+// Report says what a backup or a restore did.
 type Report struct {
-	Lines []string
+	Authority string
+	From, To  string    // directories
+	At        time.Time // what the backup is of
+	Circles   int64     // in the backup, or fenced after a restore
+	Messages  int64     // in the backup, about
+	Restored  bool
 }
 
-func (r *Report) say(format string, args ...any) {
-	r.Lines = append(r.Lines, fmt.Sprintf(format, args...))
+// Lines says it in sentences of the catalogue.
+func (r Report) Lines(w *words.Words) []string {
+	at := r.At.UTC().Format(time.RFC3339)
+	if r.Restored {
+		return []string{
+			w.Get("restore.node", "Authority", r.Authority, "From", r.From, "At", at, "To", r.To),
+			w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at), w.Get("restore.node.one"),
+		}
+	}
+	return []string{
+		w.Get("backup.node", "Authority", r.Authority, "To", r.To, "At", at),
+		w.Get("backup.node.holds", "Circles", r.Circles, "Messages", r.Messages), w.Get("backup.node.key", "File", keyFile),
+	}
 }
 
 // mark makes a directory a backup, written last: without it, it is none.
@@ -73,10 +90,7 @@ func backup(ctx context.Context, st *store.Store, dataDir, dir string, now time.
 	if err != nil {
 		return r, fmt.Errorf("make backup: %w", err)
 	}
-	r.say("Backed up the node of %s into %s, as of %s.", me.Authority, dir, now.UTC().Format(time.RFC3339))
-	r.say("It holds accounts, envelopes, %d circles and about %d sealed messages; no key that opens one.", circles, frames)
-	r.say("It holds the node's own key (%s): keep it as safe as the node.", keyFile)
-	return r, nil
+	return Report{Authority: me.Authority, From: dataDir, To: dir, At: now, Circles: circles, Messages: frames}, nil
 }
 
 func fillBackup(ctx context.Context, st *store.Store, me self, dataDir, dir string, now time.Time) error {
@@ -122,11 +136,7 @@ func Restore(ctx context.Context, dir, dataDir string, now time.Time) (r Report,
 		_ = os.RemoveAll(dataDir)
 		return r, fmt.Errorf("restore backup: %w", err)
 	}
-	r.say("Restored the node of %s from %s, made at %s, into %s.", m.Authority, dir, m.At.UTC().Format(time.RFC3339), dataDir)
-	r.say("%d circles are fenced until their anchors present what is active; they do so by themselves when they connect.", waiting)
-	r.say("What was sent, given or opened after %s is not in it: accounts opened since then must be opened again.", m.At.UTC().Format(time.RFC3339))
-	r.say("Start one node only with this key: stop the old one for good.")
-	return r, nil
+	return Report{Authority: m.Authority, From: dir, To: dataDir, At: m.At, Circles: int64(waiting), Restored: true}, nil
 }
 
 func fillData(ctx context.Context, dir, dataDir string, now time.Time) (waiting int, err error) {

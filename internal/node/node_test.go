@@ -213,7 +213,7 @@ func TestBackupAndRestore(t *testing.T) {
 	key := nodeKey(t, n)
 	dir := filepath.Join(t.TempDir(), "backup")
 	r, err := n.Backup(t.Context(), dir)
-	if err != nil || len(r.Lines) == 0 || !strings.Contains(r.Lines[0], n.Authority()) {
+	if err != nil || r.Restored || r.Authority != n.Authority() || r.To != dir {
 		t.Fatalf("backup: %v, %v", r, err)
 	}
 	if _, err := n.Backup(t.Context(), dir); err == nil {
@@ -232,7 +232,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	d := c
 	d.DataDir = filepath.Join(t.TempDir(), "restored")
-	if r, err = Restore(t.Context(), dir, d.DataDir, begin()); err != nil || !strings.Contains(strings.Join(r.Lines, " "), "fenced") {
+	if r, err = Restore(t.Context(), dir, d.DataDir, begin()); err != nil || !r.Restored || r.Authority != n.Authority() {
 		t.Fatalf("restore: %v, %v", r, err)
 	}
 	if _, err := Restore(t.Context(), dir, d.DataDir, begin()); err == nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -39,16 +38,16 @@ func TestRestoredNode(t *testing.T) {
 
 	backup := filepath.Join(t.TempDir(), "backup")
 	report, err := node.Backup(t.Context(), dir, backup, w.clock.Now())
-	if err != nil || len(report.Lines) == 0 {
-		t.Fatalf("backup: %v, says %q", err, report.Lines)
+	if err != nil || report.To != backup {
+		t.Fatalf("backup: %v, says %+v", err, report)
 	}
 	lamp, _ := watch(t, friend, ended)
 	withdraw(t, owner, friend, ended, lamp)
 	again := node.Config{Authority: h.node.Authority(), Listen: h.node.Addr(), DataDir: filepath.Join(t.TempDir(), "h2"), Clock: w.clock}
 	h.stop(t)
 	report, err = node.Restore(t.Context(), backup, again.DataDir, w.clock.Now())
-	if err != nil || !strings.Contains(strings.Join(report.Lines, "\n"), "fenced") {
-		t.Fatalf("restore: %v, says %q", err, report.Lines)
+	if err != nil || !report.Restored || report.Circles == 0 {
+		t.Fatalf("restore: %v, says %+v", err, report)
 	}
 	runNode(t, again)
 

@@ -439,7 +439,7 @@ func TestRestoredNodeWaitsForTheActiveSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := node.Restore(t.Context(), filepath.Join(dir, "backup"), filepath.Join(dir, "data"), st.h.clock.Now())
-	if err != nil || !strings.Contains(strings.Join(r.Lines, "\n"), "2 circles are fenced") {
+	if err != nil || !r.Restored || r.Circles != 2 {
 		t.Fatalf("restore: %v, %v", r, err)
 	}
 	st.h = startWorld(t, st.h.clock, "h.localhost", func(c *node.Config) { c.DataDir = filepath.Join(dir, "data") })
