@@ -108,16 +108,16 @@ func try[Out any](t *testing.T, e *engine.Engine, method string, in any) (out Ou
 	return out, nil
 }
 
-// refused asserts the code of a refusal.
-func refused(t *testing.T, e *engine.Engine, method string, in any, code string) *engine.Error {
+// refused asserts the code of a refusal and answers what fills its sentence.
+func refused(t *testing.T, e *engine.Engine, method string, in any, code string) map[string]string {
 	t.Helper()
 	_, err := try[json.RawMessage](t, e, method, in)
 	var shown *engine.Error
 	if !errors.As(err, &shown) || shown.Code != code {
 		t.Errorf("%s: %v, want %s", method, err, code)
-		return &engine.Error{}
+		return nil
 	}
-	return shown
+	return shown.Data
 }
 
 // eventually asks until it is so; a test's deadline bounds it.
@@ -219,13 +219,13 @@ func TestTyposAreNamed(t *testing.T) {
 	a := newAccounts(t)
 	e := a.start(t.TempDir())
 	in := engine.RestoreParams{Account: a.address("ada"), Client: "tv", Secret: byPhrase("abandom " + strings.Repeat("zoo ", 11))}
-	err := refused(t, e, "account.restore", in, "phrase-typo")
-	if err.Data["Place"] != "1" || err.Data["Word"] != "abandom" || err.Data["Near"] != "abandon" {
-		t.Errorf("%v", err.Data)
+	data := refused(t, e, "account.restore", in, "phrase-typo")
+	if data["Place"] != "1" || data["Word"] != "abandom" || data["Near"] != "abandon" {
+		t.Errorf("%v", data)
 	}
 	in.Secret = byPhrase("zoo zoo")
-	if err := refused(t, e, "account.restore", in, "phrase-count"); err.Data["Count"] != "2" {
-		t.Errorf("%v", err.Data)
+	if data := refused(t, e, "account.restore", in, "phrase-count"); data["Count"] != "2" {
+		t.Errorf("%v", data)
 	}
 	in.Secret = byPhrase(strings.Repeat("zoo ", 12))
 	refused(t, e, "account.restore", in, "secret") // also where there is no account: nobody learns which exist

@@ -80,12 +80,3 @@ func (e *Engine) Call(ctx context.Context, method string, params json.RawMessage
 	}
 	return b, nil
 }
-
-// notHere stands for methods that this engine has not.
-func notHere(names ...string) map[string]handler {
-	all := make(map[string]handler)
-	for _, n := range names {
-		all[n] = func(context.Context, json.RawMessage) (any, error) { return nil, &Error{Code: "not-here", Detail: n} }
-	}
-	return all
-}
