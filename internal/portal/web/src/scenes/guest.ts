@@ -54,6 +54,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"guest-used": guest("used"),
 	"guest-ended": guest("ended"),
 	"guest-other": guest("words"),
+	"guest-busy": failing("account-here"),
 	"guest-failed": failing("unreachable"),
 	"guest-storage": { state: { failed: "storage-denied" }, answers: {} },
 };

@@ -96,6 +96,8 @@ class Guest {
 		const code = err instanceof EngineError ? err.code : "";
 		const known = /(?:^|-)(used|expired|ended|refused)$/.exec(code)?.[1];
 		if (known) return this.show({ state: known });
+		if (code === "link-bad") return this.put("other", over(this.ctx, "other"));
+		if (code === "account-here") return this.put("busy", over(this.ctx, "busy"));
 		const again = h("button", { type: "button", class: "primary", test: "again", on: { click: () => location.reload() } }, this.ctx.t("link.again"));
 		this.put("failed", h("div", { class: "state error", test: "guest-failed" }, h("div", { class: "state-sign" }, icon("warn")), h("h1", null, this.ctx.t("link.failed")), h("p", null, this.ctx.wrong(err)), h("div", { class: "ways" }, again)));
 	}
