@@ -1,0 +1,6 @@
+//go:build full
+
+package webui_test
+
+// full says whether every state is looked at in every way.
+const full = true
