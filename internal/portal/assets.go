@@ -260,6 +260,11 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.kind)
 	h.Set("Vary", "Accept-Encoding")
+	h.Set("ETag", `W/"`+f.sha256+`"`) // the same in every coding
+	if r.Header.Get("If-None-Match") == h.Get("ETag") {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
 	accepted := r.Header.Get("Accept-Encoding")
 	switch {
 	case f.brotli > 0 && accepts(accepted, "br"):

@@ -199,6 +199,10 @@ func TestAssetsAreServedSmallAndForever(t *testing.T) {
 	if w := ask(p, "GET", "/sw.js"); w.Header().Get("Cache-Control") != "no-cache" {
 		t.Error("the service worker is cached")
 	}
+	tag := ask(p, "GET", "/sw.js").Header().Get("ETag")
+	if w := ask(p, "GET", "/sw.js", "If-None-Match", tag); tag == "" || w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+		t.Errorf("known by its tag %q: status %d", tag, w.Code)
+	}
 	if w := ask(p, "GET", "/assets/manifest.json"); w.Code != 404 {
 		t.Errorf("a file that the manifest does not list: status %d", w.Code)
 	}

@@ -77,7 +77,7 @@ func offered(r *http.Request) (all []string) {
 // join copies frames both ways until one end is over or gone, or the time is
 // over.
 func (p *Portal) join(down, up *websocket.Conn) {
-	ctx, cancel := context.WithTimeout(p.ctx, socketLife)
+	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	done := make(chan error, 4)
 	go func() { done <- p.pump(ctx, up, down) }()
@@ -103,9 +103,17 @@ func closing(err error) (websocket.StatusCode, string) {
 	return websocket.StatusGoingAway, "the other node's connection ended"
 }
 
-// watch asks one end from time to time whether it is there.
+// Why the portal itself ends a socket.
+var (
+	errSilent = websocket.CloseError{Code: websocket.StatusPolicyViolation, Reason: "no answer to a ping"}
+	errOver   = websocket.CloseError{Code: websocket.StatusServiceRestart, Reason: "connect again"}
+)
+
+// watch asks one end from time to time whether it is there, and ends when the
+// time is over.
 func (p *Portal) watch(ctx context.Context, end *websocket.Conn) error {
-	for {
+	over := p.cfg.Clock.Now().Add(socketLife)
+	for p.cfg.Clock.Now().Before(over) {
 		t := p.cfg.Clock.NewTimer(socketPing)
 		select {
 		case <-ctx.Done():
@@ -113,12 +121,26 @@ func (p *Portal) watch(ctx context.Context, end *websocket.Conn) error {
 			return ctx.Err()
 		case <-t.C():
 		}
-		ask, cancel := context.WithTimeout(ctx, socketPong)
-		err := end.Ping(ask)
-		cancel()
-		if err != nil {
+		if err := p.ping(ctx, end); err != nil {
 			return err
 		}
+	}
+	return errOver
+}
+
+// ping waits for an answer, for socketPong.
+func (p *Portal) ping(ctx context.Context, end *websocket.Conn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t := p.cfg.Clock.NewTimer(socketPong)
+	defer t.Stop()
+	answered := make(chan error, 1)
+	go func() { answered <- end.Ping(ctx) }()
+	select {
+	case err := <-answered:
+		return err
+	case <-t.C():
+		return errSilent
 	}
 }
 

@@ -446,6 +446,83 @@ func TestCarriedSocketEndsWithThePortal(t *testing.T) {
 	<-stopped
 }
 
+// onClock opens a carried socket under a clock that stands still.
+func onClock(t *testing.T, answer http.HandlerFunc) (*websocket.Conn, *clock.Manual) {
+	t.Helper()
+	c := clock.NewManual(begin())
+	a := newAway(t, answer)
+	conn, _, err := listen(t, carrying(t, func(cfg *portal.Config) { cfg.Clock = c }), a.authority, fromPage()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	conn.SetReadLimit(2 << 20)
+	waiting(t, c, 2) // both ends are watched
+	return conn, c
+}
+
+func waiting(t *testing.T, c *clock.Manual, timers int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := c.BlockUntil(ctx, timers); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCarriedSocketIsNotForever(t *testing.T) {
+	t.Parallel()
+	conn, c := onClock(t, echo)
+	c.Advance(wire.SessionLife)
+	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
+		t.Errorf("after twelve hours: %v", err)
+	}
+}
+
+func TestCarriedSocketOfAPageThatIsGone(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	_, c := onClock(t, func(w http.ResponseWriter, r *http.Request) { // the page reads nothing, so it answers no ping
+		echo(w, r)
+		close(ended)
+	})
+	c.Advance(time.Minute)
+	waiting(t, c, 2) // the other end has answered; the page's answer is awaited
+	c.Advance(20 * time.Second)
+	<-ended
+}
+
+func TestCarriedSocketHasAPace(t *testing.T) {
+	t.Parallel()
+	conn, c := onClock(t, echo)
+	got := make(chan int, 8)
+	go func() {
+		defer close(got)
+		for {
+			_, b, err := conn.Read(t.Context())
+			if err != nil {
+				return
+			}
+			got <- len(b)
+		}
+	}()
+	for range 5 {
+		if err := conn.Write(t.Context(), websocket.MessageBinary, make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting(t, c, 3) // the fifth MiB of this second waits
+	c.Advance(time.Second)
+	for range 5 {
+		select {
+		case <-got:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a frame got lost")
+		}
+		c.Advance(time.Second)
+	}
+}
+
 func TestCarriedSocketRefusals(t *testing.T) {
 	t.Parallel()
 	a := newAway(t, echo)

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -219,6 +220,17 @@ func TestNoticesArePutReadListedRemoved(t *testing.T) {
 	for _, id := range []string{"room-4-air", "none", "x%2F..%2Fy"} {
 		w.refused(wire.ProbNotFound, w.do(request{method: "GET", path: "/v1/notices/" + id}))
 	}
+}
+
+func TestNoticesOfOneAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost")
+	a := w.join("owner")
+	for i := range wire.MaxNotices {
+		w.want(200, w.own(a, "PUT", "/v1/notices/notice-"+strconv.Itoa(i), notice()))
+	}
+	w.refused(wire.ProbTooMany, w.own(a, "PUT", "/v1/notices/one-too-many", notice()))
+	w.want(200, w.own(a, "PUT", "/v1/notices/notice-0", notice()))
 }
 
 func TestNoticeRefusals(t *testing.T) {
