@@ -30,7 +30,7 @@ function house(ctx: Ctx): HTMLElement {
 
 function claimForm(ctx: Ctx): HTMLElement {
 	const url = h("input", { type: "text", inputmode: "url", dir: "ltr", autocomplete: "off", spellcheck: false, required: true, maxlength: 2000, placeholder: "http://192.168.1.20:8410#k=…", test: "claim-url" });
-	const code = h("input", { type: "text", dir: "ltr", autocomplete: "one-time-code", autocapitalize: "characters", spellcheck: false, required: true, maxlength: 40, placeholder: "XXXX-XXXX", test: "claim-code" });
+	const code = h("input", { type: "text", dir: "ltr", autocomplete: "one-time-code", autocapitalize: "characters", spellcheck: false, required: true, maxlength: 40, placeholder: "ABCD-EFGH", test: "claim-code" });
 	const fault = h("p", { class: "field-error", role: "alert", test: "claim-fault" });
 	const scan = h("button", { type: "button", test: "claim-scan" }, icon("camera"), ctx.t("web.add.scan"));
 	const claim = h("button", { type: "submit", class: "primary", test: "claim" }, ctx.t("web.add.claim"));
