@@ -20,6 +20,7 @@ import (
 	"primum/client/vault"
 	"primum/identity"
 	"primum/internal/node"
+	"primum/internal/portal"
 	"primum/internal/webtest"
 	"primum/internal/wire"
 )
@@ -28,6 +29,12 @@ func TestMain(m *testing.M) { os.Exit(webtest.Main(m)) }
 
 func startNode(t *testing.T) *node.Node {
 	t.Helper()
+	if m, err := portal.OwnManifest(""); err != nil || !m.Built() {
+		if os.Getenv("PRIMUM_NEED_ALL") == "1" {
+			t.Fatalf("made without the pages (make web): %v", err)
+		}
+		t.Skipf("made without the pages (make web): %v", err)
+	}
 	n, err := node.Open(t.Context(), node.Config{Authority: "h.localhost", Listen: "127.0.0.1:0", DataDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
