@@ -32,15 +32,18 @@ func TestLinkPage(t *testing.T) {
 			t.Errorf("the secret left the browser: %s", r)
 		}
 	}
-	bea.Eval("location.reload()", nil)
+	reload(bea)
+	bea.WaitVisible("@guest-words")
 	if again := bea.Text("@guest-words"); again != words {
 		t.Errorf("after a reload the words are %q", again)
 	}
+	t.Logf("reloaded: %v", time.Since(began).Round(time.Millisecond))
 	given := ask[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID})
+	t.Logf("confirmed: %v", time.Since(began).Round(time.Millisecond))
 	number := "/[0-9]/.test(document.querySelector('primum-value')?.textContent ?? '')"
 	bea.WaitFor(number)
 	t.Logf("link opened to first value: %v", time.Since(began).Round(time.Millisecond))
-	bea.Eval("location.reload()", nil)
+	reload(bea)
 	bea.WaitFor(number)
 
 	late := webtest.NewTab(t)
@@ -49,6 +52,12 @@ func TestLinkPage(t *testing.T) {
 
 	ask[engine.Stop](ada, "withdraw", engine.WithdrawParams{Grant: given.Grant, Patience: "10s"})
 	bea.WaitVisible("@guest-ended")
-	bea.Eval("location.reload()", nil)
+	reload(bea)
 	bea.WaitVisible("@guest-ended")
+}
+
+// reload loads a page anew and waits until the old one is gone.
+func reload(tab *webtest.Tab) {
+	tab.Eval("window.before = true; location.reload()", nil)
+	tab.WaitFor("!window.before")
 }
