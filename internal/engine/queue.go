@@ -40,6 +40,9 @@ func (q *queue) put(v Event) {
 // repeats tells that the same question to ask again waits already, and puts a
 // newer status in the place of an older.
 func (q *queue) repeats(v Event) bool {
+	if v.Kind == "value" {
+		return false
+	}
 	for i, w := range q.waiting {
 		if w.Kind != v.Kind {
 			continue
@@ -62,10 +65,11 @@ func (q *queue) bound() {
 	}
 	for i, w := range q.waiting {
 		if w.Kind == "value" {
-			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			return
+			copy(q.waiting[1:i+1], q.waiting[:i])
+			break
 		}
 	}
+	q.waiting[0] = Event{}
 	q.waiting = q.waiting[1:]
 }
 

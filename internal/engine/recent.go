@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -155,6 +156,21 @@ func (r *recent) get(key string) series {
 		out.Latest = &p
 	}
 	return out
+}
+
+// names lists the affordances of a thing that values came of, sorted.
+func (r *recent) names(stream client.Stream, thing string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	prefix := seriesKey(stream, thing, "")
+	var names []string
+	for key := range r.series {
+		if name, ok := strings.CutPrefix(key, prefix); ok {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names
 }
 
 // done notes that a stream was taken in up to an id.

@@ -60,22 +60,26 @@ func (s *session) homeInfo(h circle.HomeInfo) HomeInfo {
 
 // ownThing is a thing of a home. One whose description can't be read is shown
 // by the values that came.
-func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[circle.Source]int) ThingInfo {
+func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[place]int) ThingInfo {
 	info := ThingInfo{
 		ID: t.ID, Title: titled(t.Title, t.ID), Home: h.Circle.String(), Own: true, Sandbox: s.sandbox.is(h.ThingKey),
 		State: "live", Affordances: []Affordance{},
 	}
 	d := s.shapes.of(h.Circle, t)
+	var names []string
 	if d == nil {
 		info.Reason = "description"
+		names = s.recent.names(client.Stream{Home: h.Circle}, t.ID)
 	} else {
-		for _, name := range d.Affordances() {
-			ref := Ref{Home: info.Home, Thing: t.ID, Name: name}
-			a := Affordance{Ref: ref, Path: t.ID + "/" + name, Ops: append([]string{}, d.Operations(name)...), People: people[circle.Source{Thing: t.ID, Name: name}]}
-			describe(&a, d, name)
-			s.values(&a, client.Stream{Home: h.Circle}, 0)
-			info.Affordances = append(info.Affordances, a)
+		names = d.Affordances()
+	}
+	for _, name := range names {
+		a := Affordance{
+			Ref: Ref{Home: info.Home, Thing: t.ID, Name: name}, Path: t.ID + "/" + name,
+			People: people[place{h.Circle, circle.Source{Thing: t.ID, Name: name}}],
 		}
+		s.ownAffordance(&a, h.Circle, d)
+		info.Affordances = append(info.Affordances, a)
 	}
 	switch {
 	case !h.Joined || !h.Ready:
@@ -86,23 +90,44 @@ func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[circle.
 	return info
 }
 
+// ownAffordance fills in what a description says, if there is one, and values.
+func (s *session) ownAffordance(a *Affordance, home circle.ID, d *thing.Description) {
+	if d != nil {
+		a.Ops = append([]string{}, d.Operations(a.Ref.Name)...)
+		describe(a, d, a.Ref.Name)
+	} else {
+		a.Kind, a.Title, a.Ops = "property", titled("", a.Ref.Name), []string{thing.ReadProperty, thing.ObserveProperty}
+	}
+	s.values(a, client.Stream{Home: home}, 0)
+	if a.Type == "" && a.Kind == "property" {
+		a.Type = typeOf(a.Latest)
+	}
+}
+
+// place is an affordance of a home.
+type place struct {
+	home circle.ID
+	circle.Source
+}
+
 // peopleOf counts the accounts that have an affordance now.
-func (s *session) peopleOf() map[circle.Source]int {
-	who := make(map[circle.Source]map[string]bool)
+func (s *session) peopleOf() map[place]int {
+	who := make(map[place]map[string]bool)
 	for _, g := range s.client.Owner.Given() {
 		if g.State.Terminal() {
 			continue
 		}
 		for _, shared := range g.Shared {
-			if who[shared.Source] == nil {
-				who[shared.Source] = make(map[string]bool)
+			at := place{g.Home, shared.Source}
+			if who[at] == nil {
+				who[at] = make(map[string]bool)
 			}
-			who[shared.Source][g.Grantee] = true
+			who[at][g.Grantee] = true
 		}
 	}
-	counts := make(map[circle.Source]int, len(who))
-	for src, accounts := range who {
-		counts[src] = len(accounts)
+	counts := make(map[place]int, len(who))
+	for at, accounts := range who {
+		counts[at] = len(accounts)
 	}
 	return counts
 }
