@@ -51,7 +51,7 @@ async function start(m: Start): Promise<void> {
 		journal = new Journal(store.db, store.seal);
 		const opened = performance.now();
 		if (!tree.root.entries.has("tmp")) tree.link(tree.root, "tmp", tree.dir(0o700));
-		install(fileSystem(tree, store, (line) => console.info(line)));
+		install(tree, fileSystem(tree, store, (line) => console.info(line)));
 		await import("go:wasm_exec");
 		const module = await compiling;
 		const compiled = performance.now();

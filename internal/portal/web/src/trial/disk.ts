@@ -20,7 +20,7 @@ async function start(order: Order): Promise<void> {
 	const { tree, store } = await Store.open((fault) => self.postMessage({ error: fault.message }));
 	const opened = performance.now();
 	if (!tree.root.entries.has("tmp")) tree.link(tree.root, "tmp", tree.dir(0o700));
-	install(fileSystem(tree, store, (line) => self.postMessage({ line })));
+	install(tree, fileSystem(tree, store, (line) => self.postMessage({ line })));
 	await import("go:wasm_exec");
 	const code = await run(await compile(order.wasm), order.argv);
 	await store.commit();

@@ -1,8 +1,9 @@
 // Runs a Go program on a file system (wasm_exec.js comes with Go).
 
-import type { fileSystem } from "./fs";
+import { Errno } from "./errno";
 import { Fault } from "./fault";
-import { segments } from "./tree";
+import type { fileSystem } from "./fs";
+import type { Tree } from "./tree";
 
 interface GoProgram {
 	importObject: WebAssembly.Imports;
@@ -17,27 +18,22 @@ declare global {
 	var Go: new () => GoProgram;
 	var fs: ReturnType<typeof fileSystem>;
 	var process: Readonly<Record<string, unknown>>;
-	var path: { resolve(...parts: string[]): string };
+	var path: { resolve(path: string): string };
 }
 
 /** Sets what Go takes for its operating system. It must come before wasm_exec.js runs. */
-export function install(fs: ReturnType<typeof fileSystem>): void {
+export function install(tree: Tree, fs: ReturnType<typeof fileSystem>): void {
 	globalThis.fs = fs;
-	let cwd = "/";
 	const none = (): number => -1;
 	globalThis.process = {
 		pid: 1, ppid: 0, getuid: none, getgid: none, geteuid: none, getegid: none, getgroups: () => [], umask: () => 0o77,
-		cwd: () => cwd,
+		cwd: () => tree.cwd,
 		chdir: (to: string) => {
-			cwd = resolve(cwd, to);
+			if (tree.find(to).kind !== "dir") throw new Errno("ENOTDIR", to);
+			tree.cwd = tree.resolve(to);
 		},
 	};
-	globalThis.path = { resolve: (...parts) => resolve(cwd, ...parts) };
-}
-
-function resolve(...parts: string[]): string {
-	const from = parts.findLastIndex((p) => p.startsWith("/"));
-	return "/" + segments(parts.slice(Math.max(0, from)).join("/")).join("/");
+	globalThis.path = { resolve: (path) => tree.resolve(path) };
 }
 
 /** Fetches and compiles at once, as the bytes come in. */

@@ -42,6 +42,8 @@ export type Node = FileNode | DirNode;
 export class Tree {
 	readonly root: DirNode;
 	dropped: string[] = [];
+	/** Where relative paths begin. */
+	cwd = "/";
 	#ino = 1;
 
 	constructor() {
@@ -64,23 +66,29 @@ export class Tree {
 		}
 	}
 
-	/** Finds a node. Paths are absolute, or relative to the root. */
+	/** An absolute path without "." and "..". */
+	resolve(path: string): string {
+		return "/" + segments(path.startsWith("/") ? path : this.cwd + "/" + path).join("/");
+	}
+
+	/** Finds a node. */
 	find(path: string): Node {
 		let node: Node = this.root;
-		for (const name of segments(path)) {
+		for (const name of segments(this.resolve(path))) {
 			if (node.kind !== "dir") throw new Errno("ENOTDIR", path);
 			const next = node.entries.get(name);
 			if (!next) throw new Errno("ENOENT", path);
 			node = next;
 		}
+		if (node.kind !== "dir" && /\/\.?$/.test(path)) throw new Errno("ENOTDIR", path);
 		return node;
 	}
 
 	/** The directory that holds path, and path's last name ("" for the root). */
 	place(path: string): { dir: DirNode; name: string } {
-		const names = segments(path);
+		const names = segments(this.resolve(path));
 		const name = names.pop() ?? "";
-		const dir = this.find(names.join("/"));
+		const dir = this.find("/" + names.join("/"));
 		if (dir.kind !== "dir") throw new Errno("ENOTDIR", path);
 		return { dir, name };
 	}
