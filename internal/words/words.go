@@ -24,9 +24,11 @@ func Supported() []string {
 }
 
 // Available are the supported languages that have a folder.
-func Available() (out []string) {
+func Available() []string { return available(catalogues) }
+
+func available(files fs.FS) (out []string) {
 	for _, lang := range Supported() {
-		if _, err := fs.Stat(catalogues, lang); err == nil {
+		if _, err := fs.Stat(files, lang); err == nil {
 			out = append(out, lang)
 		}
 	}
@@ -42,12 +44,14 @@ type Words struct {
 // New is the catalogue in the first of the languages that is there, else in
 // English. Each is a tag ("de", "pt-BR"), a locale of a shell ("de_DE.UTF-8") or
 // the value of an Accept-Language header.
-func New(languages ...string) (*Words, error) {
-	lang := choose(languages)
+func New(languages ...string) (*Words, error) { return newWords(catalogues, languages) }
+
+func newWords(files fs.FS, languages []string) (*Words, error) {
+	lang := choose(available(files), languages)
 	bundle := i18n.NewBundle(language.English)
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	for _, l := range slices.Compact([]string{"en", lang}) {
-		if err := load(bundle, l); err != nil {
+		if err := load(files, bundle, l); err != nil {
 			return nil, fmt.Errorf("read catalogue %s: %w", l, err)
 		}
 	}
@@ -55,8 +59,7 @@ func New(languages ...string) (*Words, error) {
 }
 
 // choose is the best of the available languages.
-func choose(wanted []string) string {
-	available := Available()
+func choose(available, wanted []string) string {
 	tags := make([]language.Tag, len(available))
 	for i, l := range available {
 		tags[i] = language.Make(l)
@@ -86,13 +89,13 @@ func tagsOf(s string) []language.Tag {
 	return tags
 }
 
-func load(b *i18n.Bundle, lang string) error {
-	parts, err := fs.Glob(catalogues, lang+"/*.json")
+func load(files fs.FS, b *i18n.Bundle, lang string) error {
+	parts, err := fs.Glob(files, lang+"/*.json")
 	if err != nil {
 		return err
 	}
 	for _, part := range parts {
-		text, err := catalogues.ReadFile(part)
+		text, err := fs.ReadFile(files, part)
 		if err == nil {
 			_, err = b.ParseMessageFileBytes(text, lang+".json")
 		}
@@ -120,19 +123,26 @@ func (w *Words) Direction() string {
 func (w *Words) Get(id string, pairs ...any) string {
 	data := dataOf(pairs)
 	c := &i18n.LocalizeConfig{MessageID: id, TemplateData: data}
-	s, err := "", error(nil)
 	if n, ok := data["N"]; ok {
 		c.PluralCount = fmt.Sprint(n)
-		s, err = w.localizer.Localize(c)
-	}
-	if c.PluralCount == nil || err != nil {
+		if s, ok := w.localize(c); ok {
+			return s
+		}
 		c.PluralCount = nil // a sentence that is the same for every number
-		s, err = w.localizer.Localize(c)
 	}
-	if err != nil {
+	s, ok := w.localize(c)
+	if !ok {
 		return fmt.Sprintf("[%s] %v", id, pairs) // a test keeps this from happening
 	}
 	return s
+}
+
+// localize is the sentence in the chosen language, else in English, of which
+// the library says by an error that it is not the chosen one.
+func (w *Words) localize(c *i18n.LocalizeConfig) (string, bool) {
+	s, err := w.localizer.Localize(c)
+	var other *i18n.MessageNotFoundErr
+	return s, err == nil || s != "" && errors.As(err, &other)
 }
 
 func dataOf(pairs []any) map[string]any {
@@ -145,7 +155,7 @@ func dataOf(pairs []any) map[string]any {
 
 // Has tells whether the catalogue knows an id.
 func (w *Words) Has(id string) bool {
-	_, err := w.localizer.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: map[string]any{}})
+	s, err := w.localizer.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: map[string]any{}})
 	var missing *i18n.MessageNotFoundErr
-	return !errors.As(err, &missing)
+	return s != "" || !errors.As(err, &missing)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 func TestLanguageIsTheFirstThatIsThere(t *testing.T) {
@@ -26,6 +27,34 @@ func TestLanguageIsTheFirstThatIsThere(t *testing.T) {
 	}
 	if w, err := New("tlh", "de"); err != nil || w.Language() != "de" {
 		t.Errorf("the second asked for is not taken: %v %v", w, err)
+	}
+}
+
+// A language that has a part of the sentences says those, and the rest in
+// English, with the plurals of the language that speaks.
+func TestIncompleteLanguageFallsBackBySentence(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{
+		"en/a.json": {Data: []byte(`{"x.yes": "yes", "x.no": "no", "x.n": {"one": "{{.N}} day", "other": "{{.N}} days"}, "x.m": {"one": "{{.N}} hour", "other": "{{.N}} hours"}}`)},
+		"ru/a.json": {Data: []byte(`{"x.yes": "да", "x.n": {"one": "{{.N}} день", "few": "{{.N}} дня", "many": "{{.N}} дней", "other": "{{.N}} дня"}}`)},
+	}
+	w, err := newWords(files, []string{"ru_RU.UTF-8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got, want := range map[string]string{
+		w.Get("x.yes"): "да", w.Get("x.no"): "no", w.Get("x.n", "N", 3): "3 дня", w.Get("x.n", "N", 25): "25 дней",
+		w.Get("x.m", "N", 21): "21 hours", w.Get("x.m", "N", 1): "1 hour", w.Language(): "ru",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if !w.Has("x.no") || w.Has("x.other") || !w.Has("x.n") {
+		t.Error("Has is wrong about what is in English only")
+	}
+	if len(Supported()) != 10 || Supported()[0] != "en" {
+		t.Errorf("supported: %q", Supported())
 	}
 }
 
