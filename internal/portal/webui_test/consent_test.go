@@ -315,7 +315,7 @@ func TestShareWithAPerson(t *testing.T) {
 		t.Fatalf("gave %+v", gave)
 	}
 	s := gave[0].Share[0]
-	if s.Precision != (precision{Every: "15m", Stat: "last"}) || len(s.Ops) != 3 {
+	if s.Precision != (precision{Every: "1m", Stat: "last"}) || len(s.Ops) != 3 {
 		t.Errorf("gave %+v", s)
 	}
 	if gave[0].Notice == "" || gave[0].Until == "" {

@@ -22,8 +22,13 @@ export function spanBar(ctx: Ctx, g: Pick<GrantInfo, "from" | "until" | "state">
 	// Through the object model: the page's policy allows no style attributes.
 	fill.style.setProperty("--share", `${(gone * 100).toFixed(1)}%`);
 	mark.style.setProperty("--share", `${(gone * 100).toFixed(1)}%`);
-	const ends = h("div", { class: "span-ends" }, h("span", null, ctx.fmt.date(from)), h("span", { class: "span-until" }, over ? t("consent.bar.was", { Date: dayWords(lang, until, now) }) : t("consent.bar.until", { Date: dayWords(lang, until, now), Left: leftWords(ctx, until, now) })));
+	const ends = h("div", { class: "span-ends" }, h("span", { class: "span-from" }, shortDay(ctx.lang, from, now)), h("span", { class: "span-until" }, over ? t("consent.bar.was", { Date: dayWords(lang, until, now) }) : t("consent.bar.until", { Date: dayWords(lang, until, now), Left: leftWords(ctx, until, now) })));
 	return h("div", { class: "span", test: "span" }, h("div", { class: over ? "span-bar over" : "span-bar", "aria-hidden": "true" }, fill, over ? null : mark), ends);
+}
+
+/** "Nov 20", with the year when it is another one. */
+function shortDay(lang: string, d: Date, now: Date): string {
+	return new Intl.DateTimeFormat(locale(lang), { day: "numeric", month: "short", year: d.getFullYear() === now.getFullYear() ? undefined : "numeric" }).format(d);
 }
 
 /** Nights between two moments; summer time makes some days 23 or 25 hours long. */

@@ -6,7 +6,7 @@ import { refKey } from "../lib/ref";
 import { everySecond } from "../lib/ticker";
 import { bdi } from "../lib/untrusted";
 import { leftWords } from "./consent-bar";
-import { fineWords } from "./consent-fine";
+import { fineWords, spanWords } from "./consent-fine";
 import { valueWords } from "./consent-plot";
 import { dayWords } from "./consent-until";
 import { makeControl } from "./control";
@@ -90,7 +90,9 @@ class GuestCard {
 
 	/** Before the first value there is a sentence in its place. */
 	private waits(yes: boolean): void {
-		text(this.wait, yes ? this.ctx.t("link.first") : "");
+		const { t, lang } = this.ctx;
+		const every = this.a.precision?.every;
+		text(this.wait, !yes ? "" : every ? t("link.within", { Time: spanWords(lang, every) }) : t("link.first"));
 		this.value.hidden = this.age.hidden = yes;
 	}
 

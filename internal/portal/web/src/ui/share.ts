@@ -43,7 +43,8 @@ function latest(ctx: Ctx, a: Affordance): string {
 	return a.latest ? valueWords(ctx.t, ctx.lang, a.latest, a.unit ?? "") : "";
 }
 
-const purposes = ["sharing with a friend", "care", "energy advice", "water advice", "saving energy", "repair", "maintenance", "research", "service"];
+/** What a person shares for or asks for, as grants name it. */
+export const purposes = ["sharing with a friend", "care", "energy advice", "water advice", "saving energy", "repair", "maintenance", "research", "service"];
 
 /** One sharing while it is put together. */
 class Sharing {
@@ -67,7 +68,7 @@ class Sharing {
 		const changed = (): void => this.summary();
 		this.people = personPicker(ctx, changed);
 		this.until = untilPicker(ctx, new Date(), changed);
-		if (this.readOps.length > 0) this.choice = precisionChoice(ctx, undefined, usual(a), changed);
+		if (this.readOps.length > 0) this.choice = precisionChoice(ctx, undefined, usual(a, thing.sandbox === true), changed);
 		if (this.actOps.length > 0 && this.readOps.length > 0) this.acts = h("input", { type: "checkbox", class: "switch", test: "may-switch", on: { change: changed } });
 		fill(this.purpose, purposes.map((p) => h("option", { value: p }, t("consent.purpose." + p.replaceAll(" ", "-")))));
 		this.go.addEventListener("click", () => void busy(this.go, () => (this.byLink ? this.makeLink() : this.give())));
@@ -106,7 +107,7 @@ class Sharing {
 
 	private share(): Share {
 		const ops = [...this.readOps, ...(this.acts ? (this.acts.checked ? this.actOps : []) : this.actOps)];
-		return { ref: this.a.ref, ops, precision: this.choice?.precision() ?? usual(this.a) };
+		return { ref: this.a.ref, ops, precision: this.choice?.precision() ?? usual(this.a, false) };
 	}
 
 	private whoName(): string {
@@ -161,7 +162,9 @@ class Sharing {
 	}
 }
 
-function usual(a: Affordance): Precision {
+/** What a sharing starts with: a minute, so that who gets it sees something
+ * within a minute; of the thermometer to try, sooner. */
+function usual(a: Affordance, sandbox: boolean): Precision {
 	const numeric = a.type === undefined || a.type === "number" || a.type === "integer";
-	return { every: "15m", stat: numeric ? "mean" : "last" };
+	return { every: sandbox ? "10s" : "1m", stat: numeric ? "mean" : "last" };
 }
