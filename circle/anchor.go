@@ -83,6 +83,11 @@ func (an *Anchor) Withdraw(w Withdrawal) (statement string, err error) { return 
 // Identity takes an identity document by any path.
 func (an *Anchor) Identity(compact string) error { return an.in.Identity(compact) }
 
+// Hint tells that the other party of a circle may have a newer identity document:
+// it is looked for soon, instead of within the hour. The word of a node is worth
+// no more.
+func (an *Anchor) Hint(c ID) error { return an.in.Hint(c) }
+
 // Answer gives the outcome of a command (Event.Ref); problem nil for success.
 func (an *Anchor) Answer(ref string, value json.RawMessage, problem *Problem) error {
 	return an.in.Answer(ref, value, problem)

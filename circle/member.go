@@ -136,6 +136,13 @@ func (o *Owner) Refuse(request string, askAgain time.Duration) error {
 // ended or unknown lease, and may be repeated.
 func (o *Owner) Withdraw(grantID string) error { return o.in.Withdraw(grantID) }
 
+// KnownHome takes claim and countersignature of a home from whoever has them, as
+// the own node, so that a new client of the account gets in while no older one is
+// on. It refuses what no present client of the account countersigned.
+func (o *Owner) KnownHome(claim, countersignature string) error {
+	return o.in.KnownHome(claim, countersignature)
+}
+
 // WithdrawHome ends every grant of a home: a lost edge.
 func (o *Owner) WithdrawHome(home ID) error { return o.in.WithdrawHome(home) }
 

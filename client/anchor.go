@@ -26,7 +26,7 @@ type AnchorOptions struct {
 // ends, whose error it returns, or until the anchor's directory can't be
 // written. A kill at any instant loses nothing: all state is the anchor's.
 func RunAnchor(ctx context.Context, a *circle.Anchor, o AnchorOptions) error {
-	d := &driver{calls: o.Calls, pace: o.Pace, actor: a, take: o.Take, leaf: a.Signer, state: o.Link}
+	d := &driver{calls: o.Calls, pace: o.Pace, actor: a, take: o.Take, leaf: a.Signer, state: o.Link, hinted: a.Hint}
 	d.prepare()
 	return d.run(ctx)
 }

@@ -190,9 +190,25 @@ func (c *Client) atHome(ctx context.Context) {
 		c.o.Calls.Log.Warn("own identity document not read", "why", err)
 	}
 	c.refill(ctx)
+	c.findHomes(ctx)
 	c.mu.Lock()
 	c.greeted = true
 	c.mu.Unlock()
+}
+
+// findHomes asks the own node for the account's homes: a client that is new has
+// no other way to them while the older ones are off.
+func (c *Client) findHomes(ctx context.Context) {
+	homes, err := c.Home.Homes(ctx)
+	if err != nil {
+		c.o.Calls.Log.Warn("homes not known", "why", err)
+		return
+	}
+	for _, h := range homes {
+		if err := c.Owner.KnownHome(h.Claim, h.Countersignature); err != nil {
+			c.o.Calls.Log.Warn("home not taken", "why", err)
+		}
+	}
 }
 
 // keepStock refills after a package was used: each circle that was joined took

@@ -69,6 +69,7 @@ type driver struct {
 	atHome  func(context.Context)                 // what a connection to the own node asks for; may be nil
 	nodeNow func(authority string, now time.Time) // a node's clock, just read; may be nil
 	idle    func()                                // called once per turn of the loop; may be nil
+	hinted  func(circle.ID) error                 // a party of a circle has a newer identity document; nil but for an anchor
 
 	background sync.WaitGroup // what connections have started
 

@@ -37,10 +37,23 @@ func (d *driver) control(l *nodeLink, e Event) {
 		}
 	case e.Control.Type == wire.CtlInbox && e.Control.Item != nil && d.inbox != nil:
 		d.inbox.live(*e.Control.Item)
+	case e.Control.Type == wire.CtlParty:
+		d.hint(e.Control.Circle)
 	case e.Control.Type == wire.CtlGrants:
 		l.Retry() // a circle that we wait to join may be open now
 	}
 	signal(d.wake)
+}
+
+// hint tells an anchor where to look for a newer identity document.
+func (d *driver) hint(id string) {
+	c, err := wire.ParseCircleID(id)
+	if err != nil || d.hinted == nil {
+		return
+	}
+	if err := d.hinted(circle.ID(c)); err != nil {
+		d.log().Warn("hint not taken", "why", err)
+	}
 }
 
 // isEnd tells the reasons for which a node delivers nothing more; any other

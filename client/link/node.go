@@ -130,6 +130,11 @@ func (n Node) Grants(ctx context.Context) (g []wire.GrantStatus, err error) {
 	return g, n.JSON(ctx, n.By, "GET", n.url("grants"), nil, &g)
 }
 
+// Homes lists the present homes of the calling account.
+func (n Node) Homes(ctx context.Context) (h []wire.Home, err error) {
+	return h, n.JSON(ctx, n.By, "GET", n.url("homes"), nil, &h)
+}
+
 // OpenHome opens a home circle; idempotent by its claim.
 func (n Node) OpenHome(ctx context.Context, h wire.NewHome) error {
 	return n.JSON(ctx, n.By, "POST", n.url("homes"), h, nil)

@@ -119,7 +119,7 @@ func (s *Session) handle(binary bool, b []byte) error {
 	switch c.Type {
 	case wire.CtlOK, wire.CtlAck, wire.CtlError:
 		s.answer(c)
-	case wire.CtlEnd, wire.CtlInbox, wire.CtlGrants:
+	case wire.CtlEnd, wire.CtlInbox, wire.CtlGrants, wire.CtlParty:
 		s.events <- Event{Control: &c}
 	}
 	return nil

@@ -101,6 +101,11 @@ func (h *Homes) Get(ctx context.Context, circle wire.CircleID) (Home, error) {
 	return one(ctx, h.f, "home circle", scanHome, `SELECT `+homeColumns+` FROM homes WHERE circle = ?`, circle[:])
 }
 
+// OwnedBy lists the present homes of an account, at most limit.
+func (h *Homes) OwnedBy(ctx context.Context, owner string, limit int) ([]Home, error) {
+	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE owner = ? AND ended IS NULL ORDER BY circle LIMIT ?`, owner, limit)
+}
+
 // ByThing lists a thing's homes by the number of their claims.
 func (h *Homes) ByThing(ctx context.Context, thingKey []byte) ([]Home, error) {
 	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE thing_key = ? ORDER BY number`, thingKey)

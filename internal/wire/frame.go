@@ -90,6 +90,7 @@ const (
 	CtlEnd    = "end"    // Circle, Reason, At: nothing more is delivered
 	CtlInbox  = "item"   // Item
 	CtlGrants = "grants" // something changed in GET /v1/grants
+	CtlParty  = "party"  // Circle: its other party has a newer identity document, or key packages
 	// Client to node.
 	CtlProve  = "prove"  // Ref, Circle, Signature over ProofBytes
 	CtlSub    = "sub"    // Ref, Circle, After

@@ -205,6 +205,13 @@ type NewHome struct {
 	GroupInfo        []byte `json:"groupInfo"`
 }
 
+// Home is a present home of the asking account: what a new client of it needs to
+// find the circle. GET /v1/homes.
+type Home struct {
+	Claim            string `json:"claim"`
+	Countersignature string `json:"countersignature"`
+}
+
 // NewCircle opens a grant circle: POST /v1/circles, signed with the anchor's
 // leaf key in it (keyid "circle:HEX"). The envelope must be filed.
 type NewCircle struct {

@@ -52,6 +52,8 @@ type Anchor struct {
 	homeBatch int // messages of the largest batch of values
 	Nonces    map[string][]issued
 	lastKeys  map[core.ID]ed25519.PrivateKey // of circles whose last commit is on its way
+	hinted    map[string]bool                // accounts whose identity document is said to be newer
+	hintedAt  map[core.ID]time.Time          // when, by circle
 }
 
 // Open opens or makes the anchor that lives in dir, and locks it.

@@ -13,8 +13,10 @@ import (
 
 // Bounds and clocks of a roster.
 const (
-	claimAgain    = time.Hour // pause between two claims of a client's key packages
-	pollIdentity  = time.Hour // how often an identity document is looked for
+	claimAgain    = time.Hour       // pause between two claims of a client's key packages
+	pollIdentity  = time.Hour       // how often an identity document is looked for
+	hintIdentity  = 2 * time.Second // … at most, when somebody says that there is a newer one
+	hintLasts     = time.Minute     // how long key packages are awaited after that
 	silentLeaf    = 30 * 24 * time.Hour
 	waitingLeaf   = 24 * time.Hour // how long a last-resort joiner may hold up a circle
 	rejoinsHourly = 4              // per client
@@ -41,6 +43,44 @@ func (an *Anchor) Plan(now time.Time) {
 	an.planPresent(home)
 }
 
+// Hint tells that the other party of a circle may have a newer identity
+// document, or key packages. They are looked for soon; the word of a node is
+// worth no more.
+func (an *Anchor) Hint(c core.ID) error {
+	return an.Do(func() error {
+		account := ""
+		if home := an.Home(); home != nil && home.ID == c {
+			account = an.State.Home.Owner
+		}
+		if g := an.grantOf(c); g != nil && g.live() {
+			account = g.envelope.Grantee.String()
+		}
+		if account == "" {
+			return nil
+		}
+		if an.hinted == nil {
+			an.hinted, an.hintedAt = make(map[string]bool), make(map[core.ID]time.Time)
+		}
+		an.hinted[account], an.hintedAt[c] = true, an.Now()
+		an.claimSoon(an.Rooms[c])
+		return nil
+	})
+}
+
+// claimSoon asks again for key packages that were missing; not for those of
+// clients that ask themselves when they are back.
+func (an *Anchor) claimSoon(r *core.Room) {
+	if r == nil {
+		return
+	}
+	soon, claimed := an.Now().Add(hintIdentity), an.Now().Add(claimAgain)
+	for name, again := range r.Claimed {
+		if again.After(soon) && !again.After(claimed) {
+			r.Claimed[name] = soon
+		}
+	}
+}
+
 // planIdentities looks for newer identity documents, hourly, and at once for
 // those that are missing.
 func (an *Anchor) planIdentities(now time.Time) {
@@ -54,6 +94,9 @@ func (an *Anchor) planIdentities(now time.Time) {
 		due := time.Time{}
 		if k := an.book.Accounts[account]; k != nil {
 			due = k.Asked.Add(pollIdentity)
+			if an.hinted[account] {
+				due = k.Asked.Add(hintIdentity)
+			}
 		}
 		if due.After(now) {
 			an.Wake(due)
@@ -451,6 +494,7 @@ func (an *Anchor) openAnswered(r *core.Room, e *core.Effect, refused *core.Refus
 }
 
 func (an *Anchor) fetched(account string, res *core.Result) {
+	delete(an.hinted, account)
 	if k := an.book.Accounts[account]; k != nil {
 		k.Asked = an.Now()
 		an.TouchSoft(core.PartIdentities)
@@ -468,8 +512,12 @@ func (an *Anchor) fetched(account string, res *core.Result) {
 }
 
 func (an *Anchor) packagesCame(r *core.Room, e *core.Effect, res *core.Result) {
+	pause := claimAgain
+	if an.Now().Sub(an.hintedAt[r.ID]) < hintLasts {
+		pause = hintIdentity
+	}
 	for _, name := range e.Clients {
-		r.Claimed[name] = an.Now().Add(claimAgain)
+		r.Claimed[name] = an.Now().Add(pause)
 	}
 	an.Touch(r.Part())
 	v := an.accountOf(r)

@@ -58,6 +58,20 @@ func (m *Member) OfferHomes(v *identity.Verified) {
 	}
 }
 
+// offerTaken tells other clients of the own account what was given to it.
+func (m *Member) offerTaken(v *identity.Verified) {
+	if len(v.Clients()) < 2 {
+		return
+	}
+	for _, id := range core.SortedKeys(m.Taken) {
+		g := m.Taken[id]
+		if g.State == grant.Given && m.Now().Before(g.terms.Valid.Until) {
+			l := Letter{T: LetterOffer, Terms: g.Terms, Opening: g.Opening, Whose: g.Owner}
+			m.Post(v, LetterOffer, l, core.MinTime(m.Now().Add(InboxExpires), g.terms.Valid.Until))
+		}
+	}
+}
+
 // Say sends a counted message into a home circle: each carries the hash of the
 // one before.
 func (m *Member) Say(r *core.Room, msg core.HomeMessage, tag string) {

@@ -34,7 +34,10 @@ type Letter struct {
 	Opening string `json:"opening,omitempty"`
 	// Owner is the owner's word that the terms are its own; absent where it is
 	// pseudonymous.
-	Owner            string `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// Whose is the owner's account, in an offer that another client of the own
+	// account passes on; empty where it is pseudonymous.
+	Whose            string `json:"whose,omitempty"`
 	Claim            string `json:"claim,omitempty"`
 	Countersignature string `json:"countersignature,omitempty"`
 }
@@ -179,6 +182,9 @@ func (m *Member) mayJoin(sender, node string) error {
 	if identity.IsLoopback(node) && !identity.IsLoopback(m.Own().Address().Authority) {
 		return fmt.Errorf("the offer names a node on this machine: %w", core.ErrRefused)
 	}
+	if sender == m.Own().Address().String() {
+		return nil // no stranger's: another own client passes it on
+	}
 	all, theirs := 0, 0
 	for _, g := range m.Taken {
 		if g.Joined || g.State != grant.Given || !m.Now().Before(g.terms.Valid.Until) {
@@ -197,6 +203,9 @@ func (m *Member) mayJoin(sender, node string) error {
 
 // ownerNamed checks the owner's word that the terms are its own.
 func (m *Member) ownerNamed(from *identity.Verified, l Letter) (string, error) {
+	if from.Address() == m.Own().Address() {
+		return l.Whose, nil // another own client has checked it
+	}
 	if l.Owner == "" {
 		return "", nil
 	}
@@ -217,14 +226,19 @@ func (m *Member) joinLater(c core.ID, grantID, node string, mr *core.MemberRoom)
 // homeOffered takes a home circle that another client of the own account lives
 // in.
 func (m *Member) homeOffered(from *identity.Verified, l Letter) error {
-	own := m.Own()
 	if !m.HasHomes {
 		return ErrNoHome
 	}
-	if from.Address() != own.Address() {
+	if from.Address() != m.Own().Address() {
 		return fmt.Errorf("a home of another account: %w", grant.ErrAudience)
 	}
-	c, err := grant.VerifyClaimed(l.Claim, l.Countersignature, own)
+	return m.TakeHome(l.Claim, l.Countersignature)
+}
+
+// TakeHome takes a claim that a present client of the own account countersigned,
+// from whoever has it: this client waits to be let into that home circle.
+func (m *Member) TakeHome(claim, countersignature string) error {
+	c, err := grant.VerifyClaimed(claim, countersignature, m.Own())
 	if err != nil {
 		return err
 	}
@@ -238,7 +252,7 @@ func (m *Member) homeOffered(from *identity.Verified, l Letter) error {
 	if err := m.judgeSuite(c.Suite, c.Suites, c.At, core.MaxRoster); err != nil {
 		return err
 	}
-	if m.AddHome(circle, c, l.Claim, l.Countersignature) {
+	if m.AddHome(circle, c, claim, countersignature) {
 		m.unlisted(circle, "", c.Suite)
 		m.Emit(core.Event{Kind: core.EventHome, Circle: circle, Thing: base64.RawURLEncoding.EncodeToString(c.ThingKey)})
 	}

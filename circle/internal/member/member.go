@@ -274,6 +274,7 @@ func (m *Member) tellIdentity(v *identity.Verified) {
 		}
 	}
 	m.OfferHomes(v)
+	m.offerTaken(v)
 }
 
 func (m *Member) tellIdentityIn(r *core.Room, v *identity.Verified) {

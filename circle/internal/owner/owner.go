@@ -276,6 +276,11 @@ func (o *Owner) JoinHome(offer core.ClaimOffer, w core.HomeWelcome) (id core.ID,
 	return id, err
 }
 
+// KnownHome takes a home that somebody else has the documents of.
+func (o *Owner) KnownHome(claim, countersignature string) error {
+	return o.Do(func() error { return o.TakeHome(claim, countersignature) })
+}
+
 // homeJoined closes earlier homes of the same thing, and tells the other clients
 // of the account about this one.
 func (o *Owner) homeJoined(r *core.Room, c grant.Claim) {

@@ -135,7 +135,34 @@ func (d *Door) putIdentity(ctx context.Context, c *call) (any, error) {
 	if err := d.cfg.Store.Identities.Put(ctx, peer.Stored(v, c.now), previous.Version()); err != nil {
 		return nil, err
 	}
+	d.hintParties(ctx, v.Address().String())
 	return nil, d.dropped(ctx, previous, v)
+}
+
+// maxHints bounds the circles whose anchors are told of one identity document.
+const maxHints = 200
+
+// hintParties tells the anchors that are here, and share a circle with an
+// account, that it has a newer identity document or key packages: a new client
+// of a person gets in at once. What can't be told now they find within the hour.
+func (d *Door) hintParties(ctx context.Context, account string) {
+	circles := make(map[wire.CircleID]bool)
+	homes, err := d.cfg.Store.Homes.OwnedBy(ctx, account, maxHints)
+	for _, h := range homes {
+		circles[h.Circle] = true
+	}
+	grants, err2 := d.cfg.Store.Grants.Of(ctx, account, "", maxHints)
+	for _, g := range grants {
+		if g.Grantee == account {
+			circles[g.Circle] = true
+		}
+	}
+	if err = errors.Join(err, err2); err != nil {
+		d.cfg.Log.Warn("circles of an account not read", "error", err)
+	}
+	if len(circles) > 0 {
+		d.live.hint(circles)
+	}
 }
 
 // dropped ends what clients had who are no longer on the list.
@@ -203,6 +230,9 @@ func (d *Door) postKeyPackages(ctx context.Context, c *call) (any, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if last != nil { // a client that is new, or has been away
+		d.hintParties(ctx, c.who.accountName())
 	}
 	return d.getKeyPackages(ctx, c)
 }

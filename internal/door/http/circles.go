@@ -52,6 +52,21 @@ func (d *Door) getGrants(ctx context.Context, c *call) (any, error) {
 }
 
 // postHome opens a home circle; claim and countersignature sign themselves.
+// maxHomes is how many homes of an account are listed.
+const maxHomes = 64
+
+func (d *Door) getHomes(ctx context.Context, c *call) (any, error) {
+	homes, err := d.cfg.Store.Homes.OwnedBy(ctx, c.who.accountName(), maxHomes)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]wire.Home, 0, len(homes))
+	for _, h := range homes {
+		all = append(all, wire.Home{Claim: h.Claim, Countersignature: h.Countersignature})
+	}
+	return all, nil
+}
+
 func (d *Door) postHome(ctx context.Context, c *call) (any, error) {
 	var in wire.NewHome
 	if err := c.decode(&in); err != nil {

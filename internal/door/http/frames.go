@@ -217,6 +217,22 @@ func (s *session) prove(c wire.Control) error {
 	return nil
 }
 
+// anchors lists those of circles that this socket is the anchor of.
+func (s *session) anchors(circles map[wire.CircleID]bool) (all []wire.CircleID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.who.circle
+	if s.who.anchor && circles[own] {
+		all = append(all, own)
+	}
+	for c := range s.proven {
+		if circles[c] && (!s.who.anchor || c != own) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
 // subscribe answers ok by itself, before any frame can come.
 func (s *session) subscribe(c wire.Control) (answered bool, err error) {
 	id, err := circleIn(c)

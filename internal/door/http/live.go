@@ -100,6 +100,16 @@ func (l *live) of(account string) (all []*session) {
 	return all
 }
 
+// hint tells the anchors of circles, where they read them, that the other party
+// has a newer identity document.
+func (l *live) hint(circles map[wire.CircleID]bool) {
+	for _, s := range l.all() {
+		for _, c := range s.anchors(circles) {
+			s.send(wire.Control{Type: wire.CtlParty, Circle: c.String()})
+		}
+	}
+}
+
 func (l *live) all() []*session {
 	l.mu.Lock()
 	defer l.mu.Unlock()

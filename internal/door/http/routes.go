@@ -44,6 +44,7 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/links/{id}/reveal", id: "reveal-link", summary: "Show the guest what was committed to", signers: byOwn, in: wire.LinkReveal{}, max: smallMax, handle: d.postLinkReveal},
 		{method: http.MethodDelete, path: "/v1/links/{id}", id: "cancel-link", summary: "End a link and its guest", signers: byOwn, stops: true, handle: d.deleteLink},
 
+		{method: get, path: "/v1/homes", id: "list-homes", summary: "The calling account's present homes", signers: byOwn, out: []wire.Home{}, handle: d.getHomes},
 		{method: post, path: "/v1/homes", id: "open-home", summary: "Open a home circle; the claim signs itself", in: wire.NewHome{}, max: wire.MaxBody, out: wire.CircleInfo{}, handle: d.postHome},
 		{method: post, path: "/v1/homes/{circle}/active", id: "present-active-set", summary: "Lift the fences after a restore", signers: byAnchor, in: wire.ActiveSet{}, max: wire.MaxBody, handle: d.postActive},
 		{method: post, path: "/v1/circles", id: "open-circle", summary: "Open the circle of a filed envelope", signers: byAnchor, in: wire.NewCircle{}, max: wire.MaxBody, out: wire.CircleInfo{}, handle: d.postCircle},
