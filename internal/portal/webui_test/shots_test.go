@@ -47,6 +47,7 @@ var states = []struct{ scene, ready string }{
 	{"notice", "@notice-item"},
 	{"add", "@no-lan"},
 	{"add&lan=1", "@claim"},
+	{"ask", "@ask-go"},
 }
 
 // TestEveryState opens each state; see lookAt.

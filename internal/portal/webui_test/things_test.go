@@ -241,6 +241,21 @@ func TestAThingIsAddedHere(t *testing.T) {
 	tab.WaitVisible("@things")
 }
 
+func TestSomebodyIsAsked(t *testing.T) {
+	tab := open(t, stage(t), "ask", "@ask-go")
+	tab.Click("@ask-go")
+	tab.WaitVisible("@address-wrong")
+	tab.Type("@address", "bob@s.example")
+	tab.Click("@ask-go")
+	tab.WaitText("@ask-fault", "which value")
+	tab.Type("@ask-want", "power")
+	tab.Click("@ask-go")
+	tab.WaitText("@toasts", "has your request")
+	is(t, tab, "asked", `JSON.stringify((({account, wants, precision}) => ({account, wants, precision}))(engine.asked.find(a => a.method === "ask").params))`,
+		`{"account":"bob@s.example","wants":["power"],"precision":{"every":"15m","stat":"mean"}}`)
+	tab.WaitVisible("@card")
+}
+
 func TestGraveNotesStay(t *testing.T) {
 	tab := open(t, stage(t), "things", "@card")
 	tab.Eval(`engine.tell({kind: "note", text: "engine.storage-evicted"})`, nil)

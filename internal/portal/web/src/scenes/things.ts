@@ -157,4 +157,9 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"no-notices": withThings(mine, { at: "notices" }, { "notice.list": () => [] }),
 	notice: withThings(mine, { at: "notices/n1" }),
 	add: withThings(mine, { at: "add" }),
+	ask: withThings(mine, { at: "ask" }, {
+		people: () => [{ account: "bob@s.example", name: "Bob", shortCode: "one two three four five six", compared: true }],
+		person: ({ account }) => ({ account, name: "Bob", shortCode: "one two three four five six", compared: true }),
+		ask: () => ({ request: "r" }),
+	}),
 };

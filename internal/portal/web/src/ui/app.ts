@@ -47,6 +47,7 @@ class Shell implements App {
 	private view = new AbortController();
 	private first = true;
 	private failed = false;
+	private waiting = 0;
 	private shownWithout = false;
 	readonly fmt;
 	private readonly toasts;
@@ -162,9 +163,11 @@ class Shell implements App {
 	private async count(): Promise<void> {
 		if (this.status?.phase !== "open") return;
 		const waiting = (await this.engine.call("requests").catch(() => [])).length;
-		text(this.badge, this.fmt.number(waiting));
+		const words = this.t("web.waiting", { N: waiting });
+		fill(this.badge, h("span", { "aria-hidden": "true" }, this.fmt.number(waiting)), h("span", { class: "only-read" }, words));
 		this.badge.hidden = waiting === 0;
-		if (waiting > 0) this.badge.setAttribute("aria-label", this.t("web.waiting", { N: waiting }));
+		if (waiting > this.waiting) text(this.said, words);
+		this.waiting = waiting;
 	}
 
 	private route(): Route {

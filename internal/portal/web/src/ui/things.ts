@@ -7,6 +7,7 @@ import { refKey } from "../lib/ref";
 import { everySecond, perFrame } from "../lib/ticker";
 import { routes as add } from "./add";
 import { routes as alerts } from "./alerts";
+import { routes as ask } from "./ask";
 import { Card } from "./card";
 import type { Ctx, Routes } from "./ctx";
 import { routes as notices } from "./notices";
@@ -25,6 +26,7 @@ export const routes: Routes = {
 	...add,
 	...alerts,
 	...notices,
+	...ask,
 };
 
 function things(ctx: Ctx): HTMLElement {
@@ -90,6 +92,7 @@ class Board {
 			this.section("own", own),
 			this.section("others", others),
 			this.section("ended", ended),
+			h("p", null, h("a", { href: "#/ask", test: "to-ask" }, this.ctx.t("web.ask.heading"))),
 			h("p", { class: "soft none-found", hidden: true, test: "none-found" }, this.ctx.t("web.search.none")),
 		];
 	}
@@ -175,5 +178,5 @@ function silent(ctx: Ctx, home: string, client: string): HTMLElement {
 function empty(ctx: Ctx): HTMLElement {
 	const sandbox = h("button", { type: "button", class: "primary", test: "start-sandbox", on: { click: () => void startSandbox(ctx, sandbox) } }, ctx.t("web.sandbox.start"));
 	const adding = h("a", { class: "button", href: "#/add" }, ctx.t("web.add"));
-	return state("empty", "thermometer", ctx.t("web.empty.heading"), ctx.t("web.empty.sentence"), sandbox, adding);
+	return state("empty", "thermometer", ctx.t("web.empty.heading"), ctx.t("web.empty.sentence"), sandbox, adding, h("a", { class: "button quiet", href: "#/ask" }, ctx.t("web.ask.heading")));
 }
