@@ -120,8 +120,10 @@ func (s *session) heard(v circle.Event) {
 		mark(s.past)
 	case circle.EventLockOne, circle.EventLockTwo, circle.EventUnconfirmed, circle.EventRefused:
 		s.e.emit(Event{Kind: "grants"})
+		s.e.emit(Event{Kind: "links"}) // one may have ended with its grant
 	default:
 		s.e.emit(Event{Kind: "grants"})
+		s.e.emit(Event{Kind: "links"})
 		s.e.emit(Event{Kind: "things"})
 		mark(s.past)
 	}
