@@ -3,6 +3,7 @@
 
 import { ScriptedEngine, type Scene } from "./engine/scripted";
 import { load } from "./lib/words";
+import { scenes as account } from "./scenes/account";
 import { scenes as consent } from "./scenes/consent";
 import { addressOf, scenes as guest } from "./scenes/guest";
 import { scenes as things } from "./scenes/things";
@@ -16,7 +17,7 @@ declare global {
 	}
 }
 
-const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...guest };
+const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...account, ...guest };
 
 async function main(): Promise<void> {
 	const { lang } = document.documentElement;

@@ -1,6 +1,6 @@
 // What the first run and the account page share.
 
-import type { Secret } from "../engine/api.gen";
+import type { Secret, Status } from "../engine/api.gen";
 import { openDialog } from "../lib/dialog";
 import { busy, field } from "../lib/form";
 import { h, text, type Child } from "../lib/h";
@@ -61,9 +61,15 @@ export function accountHere(typed: string): string {
 }
 
 /** What a browser that was taken off an account still keeps goes when another begins here. */
-export function goneNote(ctx: Ctx): HTMLElement | null {
-	if (ctx.status?.phase !== "gone") return null;
-	return h("p", { class: "banner warn", test: "gone-note" }, ctx.t("account.gone.erases", { Account: ctx.status.account ?? "" }));
+export function goneNote(ctx: Ctx): HTMLElement {
+	const note = h("p", { class: "banner warn", hidden: true, test: "gone-note" });
+	const show = (status: Status | undefined): void => {
+		note.hidden = status?.phase !== "gone";
+		text(note, ctx.t("account.gone.erases", { Account: status?.account ?? "" }));
+	};
+	show(ctx.status);
+	if (!ctx.status) ctx.engine.call("status").then(show, () => undefined); // the status line says what is wrong
+	return note;
 }
 
 /** A field for twelve words. */

@@ -48,7 +48,7 @@ class Steps {
 		if (this.begun) return;
 		const { t, status } = this.ctx;
 		this.show(page(this.ctx, { heading: t("account.already.heading"), class: "narrow" },
-			h("p", null, t("account.already.sentence", { Account: status?.account ?? "" })),
+			h("p", { test: "already" }, t("account.already.sentence", { Account: status?.account ?? "" })),
 			h("div", { class: "ways" }, h("a", { class: "button primary", href: "#/" }, t("web.nav.things")), h("a", { class: "button", href: "#/account" }, t("web.nav.account")))));
 	}
 
