@@ -70,7 +70,15 @@ func TestThermometer(t *testing.T) {
 		t.Fatalf("%s answers %d", address, status)
 	}
 	tab.WaitText("main", "Thermometer at the gate")
-	strangersNotice(t, n, address)
+	tab.Open(n.BaseURL() + "/my")
+	tab.WaitVisible("@card")
+	ben := strangersNotice(t, n, address)
+	ben.Open(n.BaseURL() + "/my#/ask")
+	ben.Type("@address", "ada@"+n.Authority())
+	ben.Type("@ask-want", "temperature")
+	ben.Click("@ask-go")
+	ben.WaitText("@toasts", "has your request")
+	tab.WaitText("@badge", "1")
 }
 
 func realNode(t *testing.T) *node.Node {
@@ -90,7 +98,7 @@ func realNode(t *testing.T) *node.Node {
 }
 
 // strangersNotice comes from that page to a portal of somebody else.
-func strangersNotice(t *testing.T, n *node.Node, address string) {
+func strangersNotice(t *testing.T, n *node.Node, address string) *webtest.Tab {
 	t.Helper()
 	tab := webtest.NewTab(t)
 	tab.Open(n.BaseURL() + "/my")
@@ -106,4 +114,5 @@ func strangersNotice(t *testing.T, n *node.Node, address string) {
 	if href := tab.Attr("@notice-read", "href"); href != "/thing/"+path.Base(address) {
 		t.Errorf("leads to %q", href)
 	}
+	return tab
 }
