@@ -36,6 +36,7 @@ type frame struct {
 	Title     string
 	Authority string
 	Style     string // path of the style sheet
+	Plain     string // path of the one for pages without a script
 	Script    string // path of the script, empty for pages without one
 	Icon      string
 	Assets    string // JSON: logical names and paths
@@ -50,7 +51,7 @@ func (p *Portal) frame(w http.ResponseWriter, r *http.Request) frame {
 	l := p.language(w, r)
 	f := frame{
 		Lang: l, Dir: direction(l), Authority: p.cfg.Authority, LAN: p.cfg.LAN && !p.isLink(r),
-		Style: p.assets.paths["page.css"], Icon: p.assets.paths["icon.svg"],
+		Style: p.assets.paths["page.css"], Plain: p.assets.paths["page.css"], Icon: p.assets.paths["icon.svg"],
 	}
 	for _, other := range languages() {
 		if other != l {

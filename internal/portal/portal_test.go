@@ -104,7 +104,7 @@ func TestShellShowsAtOnceAndRunsNothingInline(t *testing.T) {
 	page := w.Body.String()
 	for _, want := range []string{
 		`lang="ar" dir="rtl"`, `<script type="module" src="/assets/my.0123abcd.js"></script>`, `href="/assets/style.0123abcd.css"`,
-		`data-test="skeleton"`, `href="/manifest.webmanifest"`, `&#34;engine.wasm&#34;:&#34;/assets/engine.0123abcd.wasm&#34;`,
+		`data-test="skeleton"`, `<noscript><link rel="stylesheet" href="/assets/page.`, `href="/manifest.webmanifest"`, `&#34;engine.wasm&#34;:&#34;/assets/engine.0123abcd.wasm&#34;`,
 		`&#34;words.de.json&#34;:&#34;/assets/words.de.0123abcd.json&#34;`,
 	} {
 		if !strings.Contains(page, want) {
