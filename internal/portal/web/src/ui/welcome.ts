@@ -70,7 +70,7 @@ class Steps {
 			event.preventDefault();
 			void busy(go, async () => {
 				text(fault, "");
-				name.removeAttribute("aria-invalid");
+				for (const input of [name, invite]) input.removeAttribute("aria-invalid");
 				this.begun = true;
 				try {
 					const account = accountHere(name.value);
@@ -79,8 +79,9 @@ class Steps {
 				} catch (error) {
 					if (isInvite(error)) inviteField.hidden = false;
 					text(fault, accountWrong(ctx, error));
-					name.setAttribute("aria-invalid", "true");
-					(inviteField.hidden ? name : invite).focus();
+					const wrong = isInvite(error) ? invite : name;
+					wrong.setAttribute("aria-invalid", "true");
+					wrong.focus();
 				}
 			});
 		});
