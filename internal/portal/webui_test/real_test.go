@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"primum/internal/node"
+	"primum/internal/portal"
 	"primum/internal/webtest"
 )
 
@@ -17,6 +18,9 @@ import (
 func TestThermometer(t *testing.T) {
 	if !webtest.Available() {
 		skip(t, "no chromium here: tools/setup installs it")
+	}
+	if m, err := portal.OwnManifest(""); err != nil || !m.Built() {
+		skip(t, "the pages are not built: go generate ./internal/portal")
 	}
 	n := realNode(t)
 	tab := webtest.NewTab(t)
