@@ -76,7 +76,6 @@ func TestUnreadableDescription(t *testing.T) {
 		"a number":  "7",
 		"wrong":     `{"title":7,"properties":[]}`,
 		"duplicate": `{"title":"a","title":"b"}`,
-		"nothing":   "",
 	} {
 		s, c := bareSession(t)
 		home := bareHome()

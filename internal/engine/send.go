@@ -73,7 +73,7 @@ func (e *Engine) claim(ctx context.Context, p ClaimParams) (HomeResult, error) {
 func (s *session) waitForThings(ctx context.Context, home circle.ID) {
 	ctx, cancel := context.WithTimeout(ctx, thingsPatience)
 	defer cancel()
-	if err := s.client.ThingsOf(ctx, home); err != nil {
+	if err := s.client.Described(ctx, home); err != nil {
 		s.e.o.Log.Info("things of a fresh home not here yet", "why", err)
 	}
 	s.e.emit(Event{Kind: "things"})

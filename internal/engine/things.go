@@ -68,7 +68,9 @@ func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[place]i
 	d := s.shapes.of(h.Circle, t)
 	var names []string
 	if d == nil {
-		info.Reason = "description"
+		if len(t.Description) > 0 {
+			info.Reason = "description" // else it is still on its way
+		}
 		names = s.recent.names(client.Stream{Home: h.Circle}, t.ID)
 	} else {
 		names = d.Affordances()
@@ -82,7 +84,7 @@ func (s *session) ownThing(h circle.HomeInfo, t circle.Thing, people map[place]i
 		info.Affordances = append(info.Affordances, a)
 	}
 	switch {
-	case !h.Joined || !h.Ready:
+	case !h.Joined || !h.Ready || len(t.Description) == 0:
 		info.State = "waiting"
 	case allStale(info.Affordances):
 		info.State = "stale"
