@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"primum/internal/webtest"
@@ -35,25 +36,34 @@ var frame = template.Must(template.New("").Parse(`<!doctype html>
 </html>
 `))
 
-// stage serves the scenes. It builds them first; that takes a second.
+// buildScenes builds the scenes, once for all tests, and answers the folder.
+var buildScenes = sync.OnceValues(func() (string, error) {
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "run", "./web", "-scenes")
+	build.Dir = filepath.Join(root, "tools")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the scenes: %w\n%s", err, out)
+	}
+	return filepath.Join(root, ".local", "web", "scenes"), nil
+})
+
+// stage serves the scenes.
 func stage(t testing.TB) string {
 	t.Helper()
 	if !webtest.Available() {
 		skip(t, "no chromium here: tools/setup installs it")
 	}
-	root, err := filepath.Abs("../../..")
-	if err != nil {
+	dir, err := buildScenes()
+	switch {
+	case err != nil && strings.Contains(err.Error(), "fetch npm package"):
+		skip(t, "the pages' packages can't be fetched: %v", err)
+	case err != nil:
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "run", "./web", "-scenes") //nolint:gosec // a constant
-	build.Dir = filepath.Join(root, "tools")
-	if out, err := build.CombinedOutput(); err != nil {
-		if strings.Contains(string(out), "fetch npm package") {
-			skip(t, "the pages' packages can't be fetched: %s", out)
-		}
-		t.Fatalf("build the scenes: %v\n%s", err, out)
-	}
-	s := httptest.NewServer(handler(t, filepath.Join(root, ".local", "web", "scenes")))
+	s := httptest.NewServer(handler(t, dir))
 	t.Cleanup(s.Close)
 	return s.URL
 }
