@@ -113,6 +113,14 @@ func (b *accountBook) forget() error {
 	return durable.Remove(b.file)
 }
 
+// back takes a step back: to the state before it, or to none.
+func (b *accountBook) back(before accountState) error {
+	if before.Stage == "" {
+		return b.forget()
+	}
+	return b.set(before)
+}
+
 func (b *accountBook) load(file string) error {
 	b.file = file
 	raw, err := durable.ReadFile(file)

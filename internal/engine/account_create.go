@@ -29,7 +29,11 @@ func (e *Engine) create(ctx context.Context, p CreateParams) (Created, error) {
 	if strings.HasPrefix(address.User, guestPrefix) {
 		return Created{}, &Error{Code: "name-reserved"}
 	}
-	s, err := e.beginCreate(ctx, address, p)
+	if err := e.nobodyHere(); err != nil {
+		return Created{}, err
+	}
+	before, _ := e.book.get()
+	s, err := e.beginCreate(ctx, before, address, p)
 	if err != nil {
 		return Created{}, err
 	}
@@ -40,7 +44,7 @@ func (e *Engine) create(ctx context.Context, p CreateParams) (Created, error) {
 	if err := e.book.set(s); err != nil {
 		return Created{}, err
 	}
-	if err := e.openAccount(ctx, s, p.Invite); err != nil {
+	if err := e.openAccount(ctx, before, s, p.Invite); err != nil {
 		return Created{}, err
 	}
 	if err := e.putKeep(ctx, s, *s.Keep); err != nil {
@@ -54,22 +58,14 @@ func (e *Engine) create(ctx context.Context, p CreateParams) (Created, error) {
 
 // beginCreate is the state to go on from: a new one, or the one that a crash
 // or a lost connection left.
-func (e *Engine) beginCreate(ctx context.Context, address identity.Address, p CreateParams) (accountState, error) {
-	s, ok := e.book.get()
+func (e *Engine) beginCreate(ctx context.Context, before accountState, address identity.Address, p CreateParams) (accountState, error) {
 	switch {
-	case ok && s.Stage == stageOpen:
-		return s, &Error{Code: "account-here"}
-	case ok && s.Stage == stageOpening && s.Account == address.String() && s.Unshown != nil:
-		return s, nil
-	case ok && s.Stage == stageOpening:
+	case before.Stage == stageOpening && before.Account == address.String() && before.Unshown != nil:
+		return before, nil
+	case before.Stage == stageOpening && before.Unshown != nil:
 		// Another name was begun. If its account stands, it shall not block the
 		// name; if the node can't be reached now, nobody can use it anyway.
-		if s.Unshown != nil {
-			_ = e.closeAccount(ctx, s, keys.Identity(*s.Unshown))
-		}
-	}
-	if err := e.erase(); err != nil {
-		return s, err
+		_ = e.closeAccount(ctx, before, keys.Identity(*before.Unshown))
 	}
 	kind := identity.Person
 	if p.Organisation {
@@ -113,7 +109,7 @@ func (e *Engine) wrapAnew(s *accountState, address identity.Address, prf string)
 
 // openAccount opens the account at its node. An answer that was lost before
 // is found again: the node then has the very document.
-func (e *Engine) openAccount(ctx context.Context, s accountState, invite string) error {
+func (e *Engine) openAccount(ctx context.Context, before, s accountState, invite string) error {
 	err := e.nodeOf(s).NewAccount(ctx, wire.NewAccount{Identity: s.Document, Invite: invite})
 	if client.IsProblem(err, wire.ProbConflict) {
 		if theirs, e := client.FetchIdentity(ctx, e.calls(), s.Account); e == nil && theirs == s.Document {
@@ -122,13 +118,27 @@ func (e *Engine) openAccount(ctx context.Context, s accountState, invite string)
 		err = &Error{Code: "account-taken"}
 	}
 	if err != nil && !errors.Is(err, client.ErrUnreachable) && ctx.Err() == nil {
-		return errors.Join(err, e.book.forget()) // a clear no: nothing stands anywhere
+		return errors.Join(err, e.book.back(before)) // a clear no: nothing stands anywhere
 	}
 	return err
 }
 
-// settle begins to act as an account whose last step is done.
+// nobodyHere is nil where no account is at work in this engine, and no guest.
+func (e *Engine) nobodyHere() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.session != nil {
+		return &Error{Code: "account-here"}
+	}
+	return nil
+}
+
+// settle begins to act as an account whose last step is done. What an earlier
+// client left in the directory goes now: it must not meet the new one's state.
 func (e *Engine) settle(s accountState) error {
+	if err := e.clear(); err != nil {
+		return err
+	}
 	s.Stage = stageOpen
 	if err := e.book.set(s); err != nil {
 		return err

@@ -138,6 +138,14 @@ func (e *Engine) erase() error {
 			return err
 		}
 	}
+	if err := e.clear(); err != nil {
+		return err
+	}
+	return e.book.forget()
+}
+
+// clear removes all but the account's file.
+func (e *Engine) clear() error {
 	entries, err := os.ReadDir(e.o.Dir)
 	if err != nil {
 		return fmt.Errorf("erase: %w", err)
@@ -150,7 +158,7 @@ func (e *Engine) erase() error {
 			return fmt.Errorf("erase: %w", err)
 		}
 	}
-	return e.book.forget()
+	return nil
 }
 
 // exported is the file of an export: docs/spec/export.md.

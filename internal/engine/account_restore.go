@@ -19,10 +19,10 @@ func (e *Engine) restore(ctx context.Context, p RestoreParams) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	before, _ := e.book.get()
-	if before.Stage == stageOpen {
-		return Status{}, &Error{Code: "account-here"}
+	if err := e.nobodyHere(); err != nil {
+		return Status{}, err
 	}
+	before, _ := e.book.get()
 	i, k, err := e.openKeep(ctx, address, before, p.Secret)
 	if err != nil {
 		return Status{}, err
@@ -39,7 +39,7 @@ func (e *Engine) restore(ctx context.Context, p RestoreParams) (Status, error) {
 		}
 	}
 	s.Keep = &k
-	return e.publishJoined(ctx, s, begun)
+	return e.publishJoined(ctx, before, s, begun)
 }
 
 // openKeep fetches the keep and opens it. A keep known here, of an account
@@ -108,18 +108,14 @@ func (e *Engine) join(i keys.Identity, current *identity.Verified, p RestorePara
 }
 
 // publishJoined publishes the document of a new client and begins to act as it.
-func (e *Engine) publishJoined(ctx context.Context, s accountState, listed bool) (Status, error) {
+func (e *Engine) publishJoined(ctx context.Context, before, s accountState, listed bool) (Status, error) {
 	if !listed {
-		// What an earlier client held here must not meet the new one's state.
-		if err := e.erase(); err != nil {
-			return Status{}, err
-		}
 		if err := e.book.set(s); err != nil {
 			return Status{}, err
 		}
 		err := client.PublishFirst(ctx, e.calls(), s.Document)
 		if err != nil && !errors.Is(err, client.ErrUnreachable) && ctx.Err() == nil {
-			return Status{}, errors.Join(err, e.book.forget())
+			return Status{}, errors.Join(err, e.book.back(before))
 		}
 		if err != nil {
 			return Status{}, err

@@ -257,6 +257,16 @@ func TestDroppedClientIsGone(t *testing.T) {
 	if s := call[engine.Status](t, phone, "status", nil); s.Phase != engine.PhaseGone || s.Account != a.address("ada") {
 		t.Errorf("opened again: %+v", s)
 	}
+	// What does not succeed costs nothing of what is left.
+	path := "/v1/identity"
+	a.wire.lose.Store(&path)
+	in.Client = "laptop"
+	refused(t, phone, "account.restore", in, "client-name")
+	a.wire.lose.Store(nil)
+	refused(t, phone, "account.create", engine.CreateParams{Account: a.address("ada"), Client: "x"}, "account-taken")
+	if _, err := os.Stat(filepath.Join(dir, "client")); err != nil || call[engine.Status](t, phone, "status", nil).Phase != engine.PhaseGone {
+		t.Errorf("after a refusal: %v", err)
+	}
 	// Back, and as the only client: the laptop goes.
 	in.Client, in.Drop = "phone-2", true
 	call[engine.Status](t, phone, "account.restore", in)

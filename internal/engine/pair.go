@@ -97,8 +97,8 @@ func parsePair(code string) (p pairCode, err error) {
 func (e *Engine) pairBegin(ctx context.Context, p PairBeginParams) (PairOffer, error) {
 	e.book.turn.Lock()
 	defer e.book.turn.Unlock()
-	if before, ok := e.book.get(); ok && before.Stage == stageOpen {
-		return PairOffer{}, &Error{Code: "account-here"}
+	if err := e.nobodyHere(); err != nil {
+		return PairOffer{}, err
 	}
 	address, err := identity.ParseAddress(p.Account)
 	if err != nil {
@@ -129,9 +129,6 @@ func (e *Engine) pairBegin(ctx context.Context, p PairBeginParams) (PairOffer, e
 	if err != nil {
 		return PairOffer{}, err
 	}
-	if err := e.erase(); err != nil {
-		return PairOffer{}, err
-	}
 	err = e.book.set(accountState{Stage: stagePairing, Account: address.String(), Client: c, Document: compact, Until: until})
 	return PairOffer{Code: code, Words: asked.words(v.IdentityKey()), Expires: until}, err
 }
@@ -139,9 +136,12 @@ func (e *Engine) pairBegin(ctx context.Context, p PairBeginParams) (PairOffer, e
 // pairWait waits until the account's document lists the keys that pairBegin
 // made. It may be called again after a reload.
 func (e *Engine) pairWait(ctx context.Context, _ Empty) (Status, error) {
-	for {
+	for waited := false; ; waited = true {
 		s, ok := e.book.get()
-		if !ok || s.Stage != stagePairing {
+		switch {
+		case ok && waited && s.Stage == stageOpen: // another call saw it first
+			return e.status(), nil
+		case !ok || s.Stage != stagePairing:
 			return Status{}, &Error{Code: "pair-none"}
 		}
 		done, err := e.pairLookup(ctx, s)
@@ -181,8 +181,8 @@ func (e *Engine) pairLookup(ctx context.Context, s accountState) (bool, error) {
 	}
 	e.book.turn.Lock()
 	defer e.book.turn.Unlock()
-	if now, ok := e.book.get(); !ok || now.Stage != stagePairing || now.Client.Added != s.Client.Added {
-		return false, &Error{Code: "pair-none"}
+	if now, ok := e.book.get(); !ok || now.Stage != stagePairing || !now.Client.Signer().Equal(s.Client.Signer()) {
+		return false, nil // begun anew, or taken by another call: look again
 	}
 	s.Document, s.Until = compact, time.Time{}
 	if k, err := e.fetchKeep(ctx, v.Address()); err == nil {

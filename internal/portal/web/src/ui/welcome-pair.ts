@@ -48,7 +48,15 @@ function pairing(ctx: Ctx): HTMLElement {
 		});
 	});
 	fill(place, form);
+	// A page that was loaded anew while it waited is let in all the same.
+	ctx.engine.call("pair.wait").then(() => paired(ctx), () => undefined);
 	return page(ctx, { heading: t("account.pair.new"), back: "welcome", class: "narrow" }, h("p", null, t("account.pair.newSentence")), goneNote(ctx), place);
+}
+
+function paired(ctx: Ctx): void {
+	if (ctx.signal.aborted) return;
+	ctx.toast("account.restore.done");
+	ctx.go("");
 }
 
 /** Shows the code and waits until the account lists this device. */
@@ -59,11 +67,7 @@ function show(ctx: Ctx, place: HTMLElement, offer: PairOffer, form: HTMLElement)
 		h("div", { class: "qr-frame" }, qrCode(offer.code, t("account.pair.qr"))),
 		h("p", null, t("account.pair.words")), wordGrid(offer.words, "pair-words"), h("p", { role: "status", test: "pair-waiting" }, t("account.pair.waiting")), left);
 	everySecond(ctx.signal, (now) => text(left, t("account.pair.left", { Span: ctx.fmt.span(Math.max(0, (Date.parse(offer.expires) - now) / 1000)) })));
-	ctx.engine.call("pair.wait").then(() => {
-		if (ctx.signal.aborted) return;
-		ctx.toast("account.restore.done");
-		ctx.go("");
-	}, (error: unknown) => {
+	ctx.engine.call("pair.wait").then(() => paired(ctx), (error: unknown) => {
 		if (ctx.signal.aborted) return;
 		fill(place, h("p", { class: "banner warn", role: "alert", test: "pair-over" }, accountWrong(ctx, error)), form);
 	});
