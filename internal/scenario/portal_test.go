@@ -15,7 +15,6 @@ import (
 	"primum/internal/clock"
 	"primum/internal/edge"
 	"primum/internal/edge/mqtt"
-	"primum/internal/node"
 	"primum/internal/webtest"
 )
 
@@ -25,9 +24,9 @@ import (
 // Cleo, who has no account and opens a link (L6, L8, L15).
 func TestPortalStory(t *testing.T) {
 	p := newPages(t)
-	ada := p.signUp(t, p.w.h, "ada")
+	ada := p.signUp(t, p.w.h.BaseURL(), "ada")
 	p.claimHouse(t, ada)
-	ben := p.signUp(t, p.w.s, "ben")
+	ben := p.signUp(t, p.w.s.BaseURL(), "ben")
 
 	// She shares unasked: the flow, as it changes.
 	began := time.Now()
@@ -112,12 +111,12 @@ func (p *pages) live(t *testing.T) {
 }
 
 // signUp makes an account in a browser of its own, by a passkey.
-func (p *pages) signUp(t *testing.T, n *node.Node, user string) *webtest.Tab {
+func (p *pages) signUp(t *testing.T, base, user string) *webtest.Tab {
 	t.Helper()
 	began := time.Now()
 	tab := webtest.NewTab(t)
 	tab.Authenticator()
-	tab.Open(n.BaseURL() + "/my")
+	tab.Open(base + "/my")
 	tab.Type("@name", user)
 	tab.Click("@create")
 	tab.Click("@make-passkey")
@@ -278,5 +277,45 @@ func (p *pages) stopAll(t *testing.T, ada *webtest.Tab) {
 		ada.Eval(`location.hash = "#/grants"`, nil)
 		ada.WaitVisible("@grants-given")
 		ada.WaitFor(fmt.Sprintf(`document.querySelectorAll("[data-test=stop-button]").length === %d`, left-1))
+	}
+}
+
+// TestP1PortalLeavesTheNodeBlind (P1): a node that serves the pages, and a house
+// whose values two browsers open: what they show stands nowhere at the node's
+// process, in its memory, files, log, pages or backup.
+func TestP1PortalLeavesTheNodeBlind(t *testing.T) {
+	if !webtest.Available() {
+		webtest.NewTab(t) // skips, or fails where all is needed
+	}
+	dir := t.TempDir()
+	n := serveProgram(t, filepath.Join(dir, "data"))
+	value, name := newCanary(), newCanary()
+	p := &pages{home: startBroker(t)}
+	p.home.publish(t, "homeassistant/sensor/note/text/config", fmt.Sprintf(`{"name":"Text","unique_id":"note_text","state_topic":"house/note",
+		"value_template":"{{ value_json.text }}","device":{"identifiers":["note"],"name":"%s"}}`, name), true)
+	p.edge = p.runEdge(t)
+	eventually(t, "find the thing", func() bool { return len(p.edge.Overview().Things) == 1 })
+	ada := p.signUp(t, n.URL, "ada")
+	p.claimHouse(t, ada)
+	p.home.publish(t, "house/note", fmt.Sprintf(`{"text":"%s"}`, value), true)
+	shown := func(what string) string {
+		return fmt.Sprintf(`document.querySelector("[data-test=things]").innerText.includes(%q)`, what)
+	}
+	ada.WaitFor(shown(value) + " && " + shown(name))
+	ben := p.signUp(t, n.URL, "ben")
+	p.share(t, ada, "note/text", "ben@"+n.Authority, false)
+	p.home.publish(t, "house/note", fmt.Sprintf(`{"text":"%s"}`, value+"."), true) // a change
+	p.home.publish(t, "house/note", fmt.Sprintf(`{"text":"%s"}`, value), true)
+	ben.Eval(`location.hash = "#/"`, nil)
+	ben.WaitFor(`document.querySelector("[data-test=things]") && ` + shown(value) + " && " + shown(name))
+
+	look := filepath.Join(dir, "look")
+	n.takeEverything(t, look)
+	c := canaries{value: value, command: newCanary(), home: name, title: name}
+	for _, hit := range searchTree(t, look, c.forms()) {
+		t.Errorf("found %s", strings.TrimPrefix(hit, look))
+	}
+	if hits := searchTree(t, look, canaryForms("ben@"+n.Authority)); len(hits) == 0 {
+		t.Error("positive control: who shares is known to a node, and was not found")
 	}
 }
