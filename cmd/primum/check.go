@@ -14,7 +14,8 @@ import (
 	"primum/internal/portal"
 )
 
-const checkWait = 30 * time.Second
+// checkWait is for one file, of which the engine is the largest.
+const checkWait = 2 * time.Minute
 
 func checkCommand(a *app) *cobra.Command {
 	var web bool

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -74,6 +76,11 @@ func CheckWebAgainst(ctx context.Context, get *http.Client, as Config) (Check, e
 		return c, err
 	}
 	c.compare(served, own.assets.manifest)
+	if c.Compared {
+		if err := c.compressed(ctx, f, own.assets); err != nil {
+			return c, err
+		}
+	}
 	return c, c.shell(ctx, f, own, served)
 }
 
@@ -84,11 +91,17 @@ type fetcher struct {
 }
 
 func (f fetcher) get(ctx context.Context, path string) (*http.Response, []byte, error) {
+	return f.coded(ctx, path, "identity")
+}
+
+// coded asks for a file in one coding and takes its bytes as they come.
+func (f fetcher) coded(ctx context.Context, path, coding string) (*http.Response, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+path, http.NoBody)
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetch %s: %w", path, err)
 	}
 	req.Header.Set("Accept-Language", languages()[0])
+	req.Header.Set("Accept-Encoding", coding)
 	resp, err := f.client.Do(req)
 	if err != nil {
 		return nil, nil, fmt.Errorf("fetch %s: %w", path, err)
@@ -191,6 +204,30 @@ func (c *Check) compare(served, own Manifest) {
 	if good {
 		c.add(true, "check.web.same", "Version", own.Version)
 	}
+}
+
+// compressed compares the form that browsers ask for: a node could keep its
+// plain files honest, which browsers never see.
+func (c *Check) compressed(ctx context.Context, f fetcher, own *assets) error {
+	for _, path := range slices.Sorted(maps.Keys(own.files)) {
+		file := own.files[path]
+		if file.brotli == 0 {
+			continue
+		}
+		resp, b, err := f.coded(ctx, path, "br")
+		if err != nil {
+			return err
+		}
+		want, err := fs.ReadFile(file.from, file.name+".br")
+		if err != nil {
+			return fmt.Errorf("read own asset: %w", err)
+		}
+		plain := resp.Header.Get("Content-Encoding") == "" && hexHash(b) == file.sha256
+		if resp.StatusCode == http.StatusOK && !plain && !bytes.Equal(b, want) {
+			c.add(false, "check.web.changed", "Path", path+" (br)")
+		}
+	}
+	return nil
 }
 
 // shell compares the page itself and its headers with what this program would

@@ -95,8 +95,13 @@ func TestCheckFindsWhatWasChanged(t *testing.T) {
 		change func(*httptest.ResponseRecorder)
 		want   string
 	}{
-		"a script":       {"/assets/my.0123abcd.js", evil, "check.web.differs"},
-		"a lost script":  {"/assets/my.0123abcd.js", func(r *httptest.ResponseRecorder) { r.Code = 404 }, "check.web.missing"},
+		"a script":      {"/assets/my.0123abcd.js", evil, "check.web.differs"},
+		"a lost script": {"/assets/my.0123abcd.js", func(r *httptest.ResponseRecorder) { r.Code = 404 }, "check.web.missing"},
+		"what browsers get": {"/assets/my.0123abcd.js", func(r *httptest.ResponseRecorder) {
+			if r.Header().Get("Content-Encoding") == "br" {
+				r.Body = bytes.NewBufferString("another brotli")
+			}
+		}, "check.web.changed"},
 		"service worker": {"/sw.js", evil, "check.web.worker"},
 		"the policy":     {"/my", func(r *httptest.ResponseRecorder) { r.Header().Set("Content-Security-Policy", "script-src *") }, "check.web.header"},
 		"the page": {"/my", func(r *httptest.ResponseRecorder) {
