@@ -208,6 +208,10 @@ func TestNoticesArePutReadListedRemoved(t *testing.T) {
 	if n := into[wire.Notice](t, got); n.ID != "room-4-air" || n.Items[0].Outer[0] != "Everybody in the house" || bytes.Contains(got.body, []byte("owner")) {
 		t.Errorf("read as %s", got.body)
 	}
+	page := w.want(200, w.do(request{method: "GET", path: "/thing/room-4-air"}))
+	if !bytes.Contains(page.body, []byte("Air in room 4")) || bytes.Contains(page.body, []byte("owner@")) {
+		t.Errorf("the public page: %s", page.body)
+	}
 	w.refused(wire.ProbConflict, w.own(b, "PUT", "/v1/notices/room-4-air", notice()))
 	w.refused(wire.ProbNotFound, w.own(b, "DELETE", "/v1/notices/room-4-air", nil))
 	if l := into[wire.Notices](t, w.want(200, w.own(a, "GET", "/v1/notices", nil))); len(l.Notices) != 1 {
@@ -217,6 +221,7 @@ func TestNoticesArePutReadListedRemoved(t *testing.T) {
 		t.Errorf("list of another: %s", l.body)
 	}
 	w.want(204, w.own(a, "DELETE", "/v1/notices/room-4-air", nil))
+	w.want(404, w.do(request{method: "GET", path: "/thing/room-4-air"}))
 	for _, id := range []string{"room-4-air", "none", "x%2F..%2Fy"} {
 		w.refused(wire.ProbNotFound, w.do(request{method: "GET", path: "/v1/notices/" + id}))
 	}
