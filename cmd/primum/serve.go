@@ -35,6 +35,7 @@ func serveCommand(a *app) *cobra.Command {
 	fl.StringVar(&cfg.DataDir, "data", "", a.words.Get("flag.data"))
 	fl.StringVar(&cfg.TLSCert, "tls-cert", "", a.words.Get("flag.tls-cert"))
 	fl.StringVar(&cfg.TLSKey, "tls-key", "", a.words.Get("flag.tls-key"))
+	fl.StringVar(&cfg.Contact, "contact", "", a.words.Get("flag.contact"))
 	fl.BoolVar(&cfg.Proxy, "proxy", false, a.words.Get("flag.proxy"))
 	fl.BoolVar(&open, "open-accounts", false, a.words.Get("flag.open-accounts"))
 	fl.StringVar(&file, "config", "", a.words.Get("flag.config"))
@@ -76,6 +77,7 @@ func over(file, flags node.Config, cmd *cobra.Command) node.Config {
 		"data":     func() { file.DataDir = flags.DataDir },
 		"tls-cert": func() { file.TLSCert = flags.TLSCert },
 		"tls-key":  func() { file.TLSKey = flags.TLSKey },
+		"contact":  func() { file.Contact = flags.Contact },
 		"proxy":    func() { file.Proxy = flags.Proxy },
 	} {
 		if cmd.Flags().Changed(name) {
