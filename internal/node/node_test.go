@@ -296,3 +296,18 @@ func TestListenFollowsTheAuthority(t *testing.T) {
 	}
 	t.Error("no port could be taken again")
 }
+
+func TestContactIsMailOrWeb(t *testing.T) {
+	t.Parallel()
+	for contact, ok := range map[string]bool{"mailto:op@h.example": true, "https://h.example/contact": true, "javascript:1": false, "op@h.example": false} {
+		c := config(t)
+		c.Contact = contact
+		n, err := Open(t.Context(), c)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", contact, err)
+		}
+		if err == nil {
+			_ = n.Close()
+		}
+	}
+}
