@@ -211,11 +211,11 @@ func (tab *Tab) Eval(js string, out any) {
 	}
 }
 
-// WaitFor evaluates an expression until it is true.
+// WaitFor evaluates an expression, and awaits it, until it is true.
 func (tab *Tab) WaitFor(js string) {
 	tab.t.Helper()
 	tab.poll(js, func() (bool, string) {
-		ok, err := tryEval[bool](tab, "Boolean("+js+")")
+		ok, err := tryEval[bool](tab, "(async () => Boolean(await ("+js+")))()")
 		return ok, fmt.Sprint("false, ", err)
 	})
 }
