@@ -102,7 +102,7 @@ func (b *trial) serve(t *testing.T) *httptest.Server {
 			b.said(r.URL.Query().Get("line"))
 		}
 	})
-	s := httptest.NewServer(mux)
+	s := httptest.NewServer(withWriter(mux))
 	t.Cleanup(s.Close)
 	return s
 }

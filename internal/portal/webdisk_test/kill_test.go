@@ -49,7 +49,6 @@ func TestKillNine(t *testing.T) {
 	t.Parallel()
 	b := bench(t, "writer")
 	server := b.serve(t)
-	server.Config.Handler = withWriter(server.Config.Handler)
 	profile := t.TempDir()
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))

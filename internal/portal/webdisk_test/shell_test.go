@@ -20,9 +20,7 @@ func built(t *testing.T, wrap func(http.Handler) http.Handler) string {
 	if m, err := portal.OwnManifest(""); err != nil || !m.Built() {
 		skip(t, "made without the pages (make web): %v", err)
 	}
-	var handler http.Handler
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(s.Close)
+	s := httptest.NewUnstartedServer(nil)
 	p, err := portal.New(portal.Config{
 		Authority: strings.Replace(s.Listener.Addr().String(), "127.0.0.1", "h.localhost", 1), Loopback: true,
 		Next: http.NotFoundHandler(),
@@ -31,10 +29,12 @@ func built(t *testing.T, wrap func(http.Handler) http.Handler) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
-	handler = p
+	s.Config.Handler = p
 	if wrap != nil {
-		handler = wrap(p)
+		s.Config.Handler = wrap(p)
 	}
+	s.Start()
+	t.Cleanup(s.Close)
 	return strings.Replace(s.URL, "127.0.0.1", "h.localhost", 1)
 }
 
@@ -83,6 +83,7 @@ func TestUpdate(t *testing.T) {
 			if r.URL.Path == "/sw.js" && fresh.Load() {
 				w = &renamed{ResponseWriter: w}
 				r.Header.Del("Accept-Encoding")
+				r.Header.Del("If-None-Match") // the tag of the other one
 			}
 			next.ServeHTTP(w, r)
 		})
@@ -108,10 +109,15 @@ func TestUpdate(t *testing.T) {
 	tab.Eval(`void (window.old = true)`, nil)
 	tab.Click("@update")
 	tab.WaitFor(`!window.old && document.querySelector("h1")`)
-	tab.WaitFor(`caches.keys().then((k) => k.length === 1)`)
+	wait(tab, `(await caches.keys()).length === 1`, nil)
 	if after := caches(); after[0] == before[0] {
 		t.Errorf("the caches are %q as before", after)
 	}
+}
+
+// wait evaluates an expression that may await until it holds, and decodes it.
+func wait(tab *webtest.Tab, js string, out any) {
+	tab.Eval(`(async () => { for (;;) { const v = `+js+`; if (v) return v; await new Promise((r) => setTimeout(r, 25)); } })()`, out)
 }
 
 // renamed gives the service worker's version another name.
@@ -135,11 +141,13 @@ func TestPush(t *testing.T) {
 	tab.Grant("notifications")
 	tab.Open(built(t, nil) + "/my")
 	tab.WaitFor(`navigator.serviceWorker.controller`)
+	tab.Eval(`void (window.list = () => navigator.serviceWorker.ready.then((r) => r.getNotifications()))`, nil)
+	var first float64
 	tab.Push("")
+	wait(tab, `(await list())[0]?.timestamp`, &first)
 	tab.Push("content of an enemy")
-	tab.WaitFor(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.length > 0)`)
 	var shown []struct{ Title, Body, Icon string }
-	tab.Eval(`navigator.serviceWorker.ready.then((r) => r.getNotifications()).then((n) => n.map(({ title, body, icon }) => ({ title, body, icon })))`, &shown)
+	wait(tab, fmt.Sprintf(`(await list()).some((n) => n.timestamp > %f) && (await list()).map(({ title, body, icon }) => ({ title, body, icon }))`, first), &shown)
 	if len(shown) != 1 || shown[0].Title == "" || shown[0].Body == "" || !strings.Contains(shown[0].Icon, "/assets/icon-192.") {
 		t.Errorf("notifications: %+v", shown)
 	}
