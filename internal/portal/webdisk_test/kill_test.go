@@ -63,7 +63,8 @@ func TestKillNine(t *testing.T) {
 		if l.bad != "" {
 			t.Fatalf("round %d: the writer says %q", round, l.bad)
 		}
-		if l.first < acked || l.first > acked+2 {
+		// It may have written more than the server heard of.
+		if l.first < acked {
 			t.Fatalf("round %d: acknowledged %d, found %d", round, acked, l.first)
 		}
 		acked = l.acked
