@@ -91,6 +91,15 @@ func says(tab *webtest.Tab, sel, text string) {
 
 var mark = regexp.MustCompile(`@([a-z-]+)`)
 
+// TestStopIsNamedInGerman: who says aloud what is written presses the button.
+func TestStopIsNamedInGerman(t *testing.T) {
+	tab := webtest.NewTab(t)
+	tab.View(webtest.Phone390)
+	tab.Open(scene(stage(t), "grants", "de"))
+	tab.WaitVisible("@stop-button")
+	tab.Axe()
+}
+
 // asked is what the page has asked the engine for by a method, oldest first.
 func asked[P any](t *testing.T, tab *webtest.Tab, method string) (out []P) {
 	t.Helper()
