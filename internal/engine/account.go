@@ -39,6 +39,9 @@ type accountState struct {
 	Client   keys.Client `json:"client"`
 	Document string      `json:"document"` // newest known; while pairing, of before
 	Keep     *keys.Keep  `json:"keep,omitempty"`
+	// Unproved: no secret has opened Keep here. It is the node's word, perhaps
+	// the noise that it gives for none, and counts for nothing.
+	Unproved bool `json:"unproved,omitempty"`
 	// Unshown holds the identity key until the person has proved that they
 	// have seen the phrase of Keep: without it a crash at the wrong moment
 	// would leave an account that nobody can renew.

@@ -190,7 +190,7 @@ func (e *Engine) lookAtOwn(ctx context.Context) {
 // like any, or an older one. A node that has a later one says so.
 func (e *Engine) giveBackKeep(ctx context.Context) {
 	s, ok := e.book.get()
-	if !ok || s.Keep == nil {
+	if !ok || s.Keep == nil || s.Unproved {
 		return
 	}
 	theirs, err := e.fetchKeep(ctx, s.Keep.Account)

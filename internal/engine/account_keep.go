@@ -69,7 +69,7 @@ func (e *Engine) unlock(ctx context.Context, s accountState, secret Secret) (key
 	if s.Keep != nil {
 		var i keys.Identity
 		if i, err = s.Keep.Open(given); err == nil {
-			return i, *s.Keep, nil
+			return i, *s.Keep, e.proved(s, i)
 		}
 	}
 	if errors.Is(err, keys.ErrPhrase) {
@@ -92,7 +92,7 @@ func (e *Engine) unlockRemote(ctx context.Context, s accountState, secret keys.S
 		}
 		return keys.Identity{}, keys.Keep{}, err
 	}
-	if s.Keep != nil && k.Serial <= s.Keep.Serial {
+	if s.Keep != nil && !s.Unproved && k.Serial <= s.Keep.Serial {
 		return keys.Identity{}, keys.Keep{}, why
 	}
 	i, err := k.Open(secret)
@@ -102,7 +102,18 @@ func (e *Engine) unlockRemote(ctx context.Context, s accountState, secret keys.S
 	if err := ofDocument(i, s.Document); err != nil {
 		return keys.Identity{}, keys.Keep{}, err
 	}
-	return i, k, e.book.change(func(s *accountState) { s.Keep = &k })
+	return i, k, e.book.change(func(s *accountState) { s.Keep, s.Unproved = &k, false })
+}
+
+// proved notes that a secret opened the keep that came with pairing.
+func (e *Engine) proved(s accountState, i keys.Identity) error {
+	if !s.Unproved {
+		return nil
+	}
+	if err := ofDocument(i, s.Document); err != nil {
+		return err
+	}
+	return e.book.change(func(s *accountState) { s.Unproved = false })
 }
 
 // ofDocument tells whether a key is the one of an identity document.
@@ -213,7 +224,7 @@ func (e *Engine) changeKeep(ctx context.Context, secret Secret, change func(keys
 	if err := e.putKeep(ctx, s, k); err != nil {
 		return Status{}, err
 	}
-	if err := e.book.change(func(s *accountState) { s.Keep = &k }); err != nil {
+	if err := e.book.change(func(s *accountState) { s.Keep, s.Unproved = &k, false }); err != nil {
 		return Status{}, err
 	}
 	e.emitStatus()

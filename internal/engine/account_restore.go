@@ -38,7 +38,7 @@ func (e *Engine) restore(ctx context.Context, p RestoreParams) (Status, error) {
 			return Status{}, err
 		}
 	}
-	s.Keep = &k
+	s.Keep, s.Unproved = &k, false
 	return e.publishJoined(ctx, before, s, begun)
 }
 
@@ -58,7 +58,7 @@ func (e *Engine) openKeep(ctx context.Context, a identity.Address, before accoun
 	if err != nil {
 		return keys.Identity{}, k, err
 	}
-	if before.Account == a.String() && before.Keep != nil && k.Serial < before.Keep.Serial {
+	if before.Account == a.String() && before.Keep != nil && !before.Unproved && k.Serial < before.Keep.Serial {
 		return keys.Identity{}, k, keys.ErrKeepRollback
 	}
 	i, err := k.Open(given)

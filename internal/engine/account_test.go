@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -625,6 +627,54 @@ func TestRolledBackKeep(t *testing.T) {
 	a.wire.lie.Store(&lie)
 	in.Client = "phone-2"
 	refused(t, phone, "account.restore", in, "keep-old")
+}
+
+// What a node calls the keep of an account while a device is paired counts for
+// nothing until a secret has opened it: noise must neither hide the real keep
+// from that device nor be put in its place.
+func TestPairedDeviceTrustsNoUnprovedKeep(t *testing.T) {
+	t.Parallel()
+	a := newAccounts(t)
+	e, dir := a.start(t.TempDir()), t.TempDir()
+	made := call[engine.Created](t, e, "account.create", engine.CreateParams{Account: a.address("ada"), Client: "laptop"})
+	noise := keys.NewKeep(mustAddress(t, a.address("ada")))
+	noise, err := noise.SetPhrase(keys.Identity{Key: make([]byte, 32)}, strings.TrimSpace(strings.Repeat("zoo ", 12)), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise.Serial = 1 << 40
+	raw, err := noise.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lie := func(r client.Request, resp client.Response) client.Response {
+		if r.Method == "GET" && strings.Contains(r.URL, "/v1/keep/ada") {
+			resp.Status, resp.Body = 200, raw
+		}
+		return resp
+	}
+	phone := a.start(dir)
+	offer := call[engine.PairOffer](t, phone, "pair.begin", engine.PairBeginParams{Account: a.address("ada"), Client: "phone"})
+	call[engine.Empty](t, e, "pair.accept", engine.PairAcceptParams{Code: offer.Code, Secret: byPhrase(made.Phrase)})
+	a.wire.lie.Store(&lie)
+	call[engine.Status](t, phone, "pair.wait", nil)
+	a.wire.lie.Store(nil)
+	_ = phone.Close() // at its next start it would give its keep back
+	phone = a.start(dir)
+	eventually(t, "it is at work", func() bool { return call[engine.Status](t, phone, "status", nil).Phase == engine.PhaseOpen })
+	call[engine.Status](t, phone, "account.renew", engine.SecretParams{Secret: byPhrase(made.Phrase)})
+	if kept := fetched(t, a, "ada").keep; bytes.Equal(kept, raw) {
+		t.Error("the node's keep was replaced by noise")
+	}
+}
+
+func mustAddress(t *testing.T, s string) identity.Address {
+	t.Helper()
+	a, err := identity.ParseAddress(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func FuzzPairCode(f *testing.F) {

@@ -186,7 +186,7 @@ func (e *Engine) pairLookup(ctx context.Context, s accountState) (bool, error) {
 	}
 	s.Document, s.Until = compact, time.Time{}
 	if k, err := e.fetchKeep(ctx, v.Address()); err == nil {
-		s.Keep = &k
+		s.Keep, s.Unproved = &k, true
 	}
 	return true, e.settle(s)
 }
