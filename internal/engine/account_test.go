@@ -429,7 +429,7 @@ func TestPairing(t *testing.T) {
 	refused(t, phone, "pair.begin", engine.PairBeginParams{Account: a.address("ada"), Client: "laptop"}, "client-name")
 	offer := call[engine.PairOffer](t, phone, "pair.begin", engine.PairBeginParams{Account: a.address("ada"), Client: "phone"})
 	asked := call[engine.PairAsked](t, e, "pair.look", engine.PairLookParams{Code: offer.Code})
-	if asked.Client != "phone" || asked.Words != offer.Words || len(strings.Fields(offer.Words)) != 3 {
+	if asked.Client != "phone" || asked.Words != offer.Words || len(strings.Fields(offer.Words)) != 5 {
 		t.Errorf("asked %+v, offered %+v", asked, offer)
 	}
 	_ = phone.Close() // a reload while it waits

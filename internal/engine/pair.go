@@ -26,7 +26,9 @@ const (
 	pairPause = time.Second // between two looks at the node
 	pairPath  = "/my#/pair/"
 	maxPair   = 2 << 10 // bytes of a code
-	pairWords = 3       // × 11 bits
+	// pairWords × 11 bits: whoever replaces a code on its way knows the words
+	// that it must meet, and has ten minutes to search for keys with the same.
+	pairWords = 5
 )
 
 // pairCode is what a code asks; it is public.

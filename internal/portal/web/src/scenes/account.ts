@@ -39,7 +39,7 @@ function refused(code: string, data: Readonly<Record<string, string>> = {}): () 
 
 const none: Scene["answers"] = { status: () => ({ phase: "none", online: false }) };
 const words = "whisper soccer above critic wall fan absurd carpet camp veteran top feature";
-const pairing = { code: "https://h.example/my#/pair/eyJ2IjoxfQ", words: "pet foil current", expires: at(10 / 1440) };
+const pairing = { code: "https://h.example/my#/pair/eyJ2IjoxfQ", words: "pet foil current zone amber", expires: at(10 / 1440) };
 
 export const scenes: Readonly<Record<string, Scene>> = {
 	account: account({}),
@@ -70,6 +70,6 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	pairing: { at: "pairing", answers: { ...none, "pair.begin": () => pairing } },
 	"pairing-expired": { at: "pairing", answers: { ...none, "pair.begin": () => pairing, "pair.wait": refused("pair-expired") } },
 	pair: { at: "pair", answers: account({}).answers },
-	"pair-asked": { at: "pair/abc", answers: { ...account({}).answers, "pair.look": () => ({ client: "safari-ipad", words: "pet foil current" }) } },
+	"pair-asked": { at: "pair/abc", answers: { ...account({}).answers, "pair.look": () => ({ client: "safari-ipad", words: "pet foil current zone amber" }) } },
 	"pair-other": { at: "pair/abc", answers: { ...account({}).answers, "pair.look": refused("pair-other", { Account: "eve@h.example" }) } },
 };
