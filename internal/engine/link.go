@@ -15,6 +15,9 @@ import (
 // or the one that a guest came by.
 type links struct {
 	nudge chan struct{} // capacity 1: ask how far the guest's own link is
+	// turn is held by whoever says yes or no to one who came: the same yes from
+	// two tabs gives once, and no "no" overtakes a yes.
+	turn sync.Mutex
 
 	mu     sync.Mutex
 	book   *guest.Book     // guarded by mu; of the session that is open
@@ -200,6 +203,8 @@ func (e *Engine) linkConfirm(ctx context.Context, p LinkIDParams) (LinkInfo, err
 	if err != nil {
 		return LinkInfo{}, err
 	}
+	e.links.turn.Lock()
+	defer e.links.turn.Unlock()
 	k, who, err := b.Met(p.ID)
 	if k.State == guest.Given {
 		return s.linkInfo(k), nil // before: its answer was lost
@@ -237,6 +242,8 @@ func (e *Engine) linkCancel(ctx context.Context, p LinkIDParams) (Empty, error) 
 	if err != nil {
 		return Empty{}, err
 	}
+	e.links.turn.Lock()
+	defer e.links.turn.Unlock()
 	k, err := b.Cancel(ctx, p.ID)
 	e.emit(Event{Kind: "links"})
 	switch {

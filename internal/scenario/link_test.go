@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -327,6 +328,31 @@ func TestGuestHasOneGrant(t *testing.T) {
 	})
 	ask[engine.Stop](ada, "withdraw", engine.WithdrawParams{Grant: renewed.Grant, Patience: "10s"})
 	bea.guestState("ended")
+}
+
+// TestYesFromTwoTabs: the same yes at the same time gives one grant, and both
+// are told of it.
+func TestYesFromTwoTabs(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	ada, ref := linkOwner(t, n.Authority())
+	k := ada.makeLink(ref)
+	bea := newBrowser(t, t.TempDir(), nil)
+	bea.visit(k.URL)
+	ada.linkState(k.ID, "arrived")
+	var both [2]engine.LinkInfo
+	var errs [2]error
+	var tabs sync.WaitGroup
+	for i := range both {
+		tabs.Go(func() { both[i], errs[i] = tryAsk[engine.LinkInfo](ada, "link.confirm", engine.LinkIDParams{ID: k.ID}) })
+	}
+	tabs.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
+	if g := ask[[]engine.GrantInfo](ada, "grants", nil); len(g) != 1 || both[0].Grant != g[0].ID || both[1].Grant != g[0].ID {
+		t.Errorf("%+v and %+v; given: %+v", both[0], both[1], g)
+	}
 }
 
 // TestAlertOfAnEngine: a rule rings by a value that was shared, and is shown
