@@ -310,8 +310,8 @@ func answer(w http.ResponseWriter, resp *http.Response) {
 	case len(body) > viaAnswer:
 		refuse(w, http.StatusBadGateway, wire.ProbUnreachable, "the answer has more than 4 MiB")
 		return
-	case resp.StatusCode/100 == 3 || resp.StatusCode/100 == 1:
-		refuse(w, http.StatusBadGateway, wire.ProbUnreachable, "the answer leads elsewhere")
+	case resp.StatusCode < 200 || resp.StatusCode/100 == 3 || resp.StatusCode > 599:
+		refuse(w, http.StatusBadGateway, wire.ProbUnreachable, "the answer leads elsewhere, or has no status that there is")
 		return
 	}
 	carriedHeaders(w.Header())
