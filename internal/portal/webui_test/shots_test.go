@@ -30,6 +30,7 @@ var states = []struct{ scene, ready string }{
 	{"hostile", "@card"},
 	{"waiting", "@badge"},
 	{"thing", "@readout"},
+	{"one-value", "@readout"},
 	{"lamp", "@readout"},
 	{"dimmer", "@readout"},
 	{"effect", "@state-empty"},

@@ -157,6 +157,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"no-notices": withThings(mine, { at: "notices" }, { "notice.list": () => [] }),
 	notice: withThings(mine, { at: "notices/n1" }),
 	add: withThings(mine, { at: "add" }),
+	"one-value": withThings(mine, { at: flow }, { history: () => ({ points: [] }) }),
 	ask: withThings(mine, { at: "ask" }, {
 		people: () => [{ account: "bob@s.example", name: "Bob", shortCode: "one two three four five six", compared: true }],
 		person: ({ account }) => ({ account, name: "Bob", shortCode: "one two three four five six", compared: true }),

@@ -5,14 +5,14 @@ import type uPlot from "uplot";
 import type { Series } from "./series";
 
 /** Binds the keys to the place of the plot. */
-export function keys(chart: uPlot, place: HTMLElement, series: Series, signal: AbortSignal): void {
+export function keys(chart: uPlot, place: HTMLElement, series: Series, whole: () => void, signal: AbortSignal): void {
 	place.addEventListener("keydown", (event) => {
 		if (event.ctrlKey || event.metaKey || event.altKey || series.size === 0) return;
 		const at = chart.cursor.idx ?? series.size;
 		const next = target(event.key, at, series.size);
 		if (next !== undefined) go(chart, series, next);
 		else if (event.key === "+" || event.key === "-") zoom(chart, series, event.key === "+" ? 0.5 : 2, chart.cursor.idx ?? series.size - 1);
-		else if (event.key === "0") show(chart, series, 0, series.size - 1);
+		else if (event.key === "0") whole();
 		else return;
 		event.preventDefault();
 	}, { signal });
@@ -43,9 +43,4 @@ function zoom(chart: uPlot, series: Series, factor: number, i: number): void {
 	if (min === undefined || max === undefined || middle === undefined || first === undefined || last === undefined) return;
 	const half = Math.max(1, ((max - min) / 2) * factor);
 	chart.setScale("x", { min: Math.max(first, middle - half), max: Math.min(last, middle + half) });
-}
-
-function show(chart: uPlot, series: Series, from: number, to: number): void {
-	const min = series.xs[from], max = series.xs[to];
-	if (min !== undefined && max !== undefined) chart.setScale("x", { min, max });
 }

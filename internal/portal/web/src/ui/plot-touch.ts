@@ -9,7 +9,7 @@ interface Touch {
 }
 
 /** Binds fingers to the place of the plot; a mouse is left to uPlot. */
-export function fingers(chart: uPlot, place: HTMLElement, signal: AbortSignal): void {
+export function fingers(chart: uPlot, place: HTMLElement, whole: () => void, signal: AbortSignal): void {
 	let down: Touch[] = [];
 	let tapped = 0;
 	const left = (event: PointerEvent): number => event.clientX - chart.over.getBoundingClientRect().left;
@@ -17,7 +17,7 @@ export function fingers(chart: uPlot, place: HTMLElement, signal: AbortSignal): 
 	place.addEventListener("pointerdown", (event) => {
 		if (!isTouch(event)) return;
 		down = [...down, { id: event.pointerId, x: left(event) }];
-		if (down.length === 1 && event.timeStamp - tapped < 300) all(chart);
+		if (down.length === 1 && event.timeStamp - tapped < 300) whole();
 		tapped = event.timeStamp;
 		read(chart, left(event));
 	}, { signal });
@@ -37,12 +37,6 @@ export function fingers(chart: uPlot, place: HTMLElement, signal: AbortSignal): 
 
 function read(chart: uPlot, left: number): void {
 	chart.setCursor({ left, top: 10 });
-}
-
-function all(chart: uPlot): void {
-	const xs = chart.data[0];
-	const min = xs[0], max = xs.at(-1);
-	if (min !== undefined && max !== undefined) chart.setScale("x", { min, max });
 }
 
 /** Keeps the two moments under the two fingers where the fingers are now. */

@@ -11,6 +11,8 @@ import type { Series } from "./series";
 
 export interface PlotOptions {
 	readonly series: Series;
+	/** How long a time is shown; Infinity: all there is. */
+	readonly seconds: () => number;
 	readonly fmt: Formats;
 	readonly lang: string;
 	/** Name of the plot for screen readers. */
@@ -26,8 +28,8 @@ export interface PlotOptions {
 
 export interface Plot {
 	readonly element: HTMLElement;
-	/** Draws what the series has now. whole: another range, all of it is shown. */
-	update(whole: boolean): void;
+	/** Draws what the series has now. anew: another range, all of it is shown. */
+	update(anew: boolean): void;
 }
 
 /** Makes a plot of a series. */
@@ -36,38 +38,49 @@ export function makePlot(options: PlotOptions): Plot {
 	const readout = h("p", { class: "readout", test: "readout" });
 	const place = h("div", { class: "plot", tabindex: 0, role: "slider", "aria-label": options.label, "aria-valuemin": 0, dir: "ltr", test: "plot" });
 	const element = h("div", { class: "plot-box" }, readout, place);
-	const chart = new uPlot(config(options, place, (i) => choose(i)), [series.xs, series.ys], place);
+	let shown: Span = { min: 0, max: 0 };
+	const whole = (): void => {
+		shown = spanOf(options);
+		chart.setScale("x", shown);
+	};
 	const choose = (i: number | null | undefined): void => {
 		const known = typeof i === "number" && i < series.size;
 		text(readout, known ? options.reading(i) : options.summary());
 		set(place, { "aria-valuemax": Math.max(0, series.size - 1), "aria-valuenow": known ? i : Math.max(0, series.size - 1), "aria-valuetext": known ? options.reading(i) : options.summary() });
 	};
-	keys(chart, place, series, signal);
-	fingers(chart, place, signal);
+	const chart = new uPlot(config(options, place, (i) => choose(i), whole), [series.xs, series.ys], place);
+	keys(chart, place, series, whole, signal);
+	fingers(chart, place, whole, signal);
 	follow(chart, place, signal);
+	whole();
 	choose(null);
 	return {
 		element,
-		update: (whole) => {
-			const zoomed = !whole && isZoomed(chart);
-			chart.setData([series.xs, series.ys], !zoomed);
+		update: (anew) => {
+			const { min, max } = chart.scales["x"] ?? {};
+			const zoomed = !anew && (min !== shown.min || max !== shown.max); // then new values must not move it
+			chart.setData([series.xs, series.ys], false);
 			if (zoomed) chart.redraw();
+			else whole();
 			// Not while it has the focus: a screen reader would say every value.
 			if ((chart.cursor.idx ?? null) === null && document.activeElement !== place) choose(null);
 		},
 	};
 }
 
-/** Whether a part of the time is shown: then new values must not move it. */
-function isZoomed(chart: uPlot): boolean {
-	const { min, max } = chart.scales["x"] ?? {};
-	const xs = chart.data[0];
-	const first = xs[0], last = xs.at(-1);
-	if (min === undefined || max === undefined || first === undefined || last === undefined) return false;
-	return min > first || max < (xs.at(-2) ?? last);
+interface Span {
+	readonly min: number;
+	readonly max: number;
 }
 
-function config(options: PlotOptions, place: HTMLElement, choose: (i: number | null | undefined) => void): uPlot.Options {
+/** The time that is shown, in seconds: a whole range until now, or since the first value. */
+function spanOf({ series, seconds }: PlotOptions): Span {
+	const max = Math.max(Date.now() / 1000, series.xs.at(-1) ?? 0);
+	const from = seconds() === Infinity ? (series.xs[0] ?? max) : max - seconds();
+	return { min: Math.min(from, max - 60), max };
+}
+
+function config(options: PlotOptions, place: HTMLElement, choose: (i: number | null | undefined) => void, whole: () => void): uPlot.Options {
 	const colour = (name: string) => (): string => getComputedStyle(place).getPropertyValue(name) || "gray";
 	const axis: uPlot.Axis = { stroke: colour("--plot-soft"), grid: { stroke: colour("--plot-line"), width: 1 }, ticks: { show: false }, font: font(place) };
 	const stepped = options.truth && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {};
@@ -75,7 +88,7 @@ function config(options: PlotOptions, place: HTMLElement, choose: (i: number | n
 		...size(place),
 		legend: { show: false },
 		padding: [12, 28, 0, 0],
-		cursor: { y: false, points: { size: 9, fill: colour("--plot-accent"), stroke: colour("--plot-card"), width: 2 }, drag: { x: true, y: false } },
+		cursor: { y: false, points: { size: 9, fill: colour("--plot-accent"), stroke: colour("--plot-card"), width: 2 }, drag: { x: true, y: false }, bind: { dblclick: () => () => (whole(), null) } },
 		scales: { x: { time: true }, y: { range: (_, min, max) => room(min, max) } },
 		axes: [
 			{ ...axis, space: 72, values: (_, splits, __, ___, step) => times(options.lang, splits, step) },

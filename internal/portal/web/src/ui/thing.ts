@@ -74,6 +74,7 @@ class Sheet {
 	private readonly control;
 	private plot: Plot | undefined;
 	private asked = 0;
+	private range: Range = "day";
 
 	constructor(
 		private readonly ctx: Ctx,
@@ -161,7 +162,9 @@ class Sheet {
 		const since = ranges[range] === Infinity ? new Date(0) : new Date(Date.now() - ranges[range]);
 		try {
 			const result = await this.ctx.engine.call("history", { ref: this.found.affordance.ref, since: since.toISOString(), max: points });
-			if (mine === this.asked && !this.ctx.signal.aborted) await this.fillIn(result);
+			if (mine !== this.asked || this.ctx.signal.aborted) return;
+			this.range = range;
+			await this.fillIn(result);
 		} catch (error) {
 			if (mine === this.asked && !this.ctx.signal.aborted) this.refuse(error, range);
 		} finally {
@@ -195,6 +198,7 @@ class Sheet {
 		const truth = found.affordance.type === "boolean" ? (on: boolean) => ctx.t(on ? "web.value.on" : "web.value.off") : undefined;
 		return {
 			series,
+			seconds: () => ranges[this.range] / 1000,
 			fmt: ctx.fmt,
 			lang: ctx.lang,
 			label: ctx.t("web.plot.label", { Title: title }),
@@ -207,7 +211,7 @@ class Sheet {
 
 	private summary(): string {
 		const extent = this.series.extent();
-		if (!extent || this.found.affordance.type === "boolean") return this.ctx.t("web.table.count", { N: this.series.size });
+		if (!extent || extent[0] === extent[1] || this.found.affordance.type === "boolean") return this.ctx.t("web.table.count", { N: this.series.size });
 		const [least, greatest] = extent.map((n) => numberWithUnit(this.ctx.fmt, this.found.affordance, n));
 		return this.ctx.t("web.plot.extent", { Least: least ?? "", Greatest: greatest ?? "" });
 	}
