@@ -270,7 +270,9 @@ func TestTwoEnginesShare(t *testing.T) {
 	if stop.LockOne.IsZero() || stop.LockTwo.IsZero() || stop.Receipt == "" || stop.Statement == "" || stop.NodeError != "" {
 		t.Errorf("stop %+v", stop)
 	}
-	friend.affordance(t, "water-meter/flow", func(i engine.ThingInfo, _ engine.Affordance) bool { return i.State == "ended" && i.Reason == "withdrawn" })
+	friend.affordance(t, "water-meter/flow", func(i engine.ThingInfo, _ engine.Affordance) bool {
+		return i.State == "ended" && i.Reason == "withdrawn"
+	})
 	grants := call[[]engine.GrantInfo](t, owner, "grants", engine.Empty{})
 	if len(grants) != 1 || grants[0].State != "ended" || !grants[0].Own || grants[0].Stop == nil || grants[0].Stop.LockTwo.IsZero() || grants[0].OtherName != "Ben's advice" {
 		t.Errorf("grants %+v", grants)
