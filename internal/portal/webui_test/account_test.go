@@ -1,6 +1,7 @@
 package webui_test
 
 import (
+	"strings"
 	"testing"
 
 	"primum/internal/webtest"
@@ -77,4 +78,21 @@ func TestDeletedTellsTheLocks(t *testing.T) {
 	tab.WaitText("@delete-stops", "not confirmed by your thing")
 	tab.Shot("accounts-deleted", webtest.Light, webtest.Phone390|webtest.Dark)
 	tab.Axe()
+}
+
+// TestRestoreTrap: a link of somebody else's does not fill in the account and
+// words of theirs, and its words don't stay in the address.
+func TestRestoreTrap(t *testing.T) {
+	server := stage(t)
+	for name, want := range map[string]string{"restore-trap": "", "restore-old": "whisper soccer"} {
+		tab := webtest.NewTab(t)
+		tab.Open(scene(server, name, "en"))
+		tab.WaitVisible("@restore-form")
+		var filled, where string
+		tab.Eval(`document.querySelector("[data-test=restore-form] textarea").value`, &filled)
+		tab.Eval(`location.href`, &where)
+		if !strings.HasPrefix(filled, want) || want == "" && filled != "" || strings.Contains(where, "whisper") {
+			t.Errorf("%s: filled in %q, at %s", name, filled, where)
+		}
+	}
 }

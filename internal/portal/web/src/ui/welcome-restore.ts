@@ -12,12 +12,18 @@ import { passkeys, usePasskey } from "./passkey";
 
 export const routes: Routes = { restore: { view: restore, title: "account.restore.title", open: true, steady: true } };
 
-/** `#/restore`, or `#/restore/ACCOUNT/word-word-…` as `primum local` prints it. */
+// Accounts to play with, on this very machine.
+const local = /@([^@]*\.)?localhost(:\d+)?$/i;
+
+/** `#/restore`, or `#/restore/ACCOUNT/word-word-…` as `primum local` prints it.
+ * For any other account a filled-in form is a trap: whoever follows somebody's
+ * link and presses the button would put their own things into that one's account. */
 function restore(ctx: Ctx, args: string[]): HTMLElement {
 	const { t } = ctx;
-	const [account = "", phrase = ""] = args;
+	const [named = "", words = ""] = args;
+	const [account, phrase] = words === "" || local.test(named) ? [named, words] : ["", ""];
 	// The words leave the address, and with it the history, before anything else.
-	if (phrase !== "") history.replaceState(null, "", "#/restore");
+	if (words !== "") history.replaceState(null, "", "#/restore");
 	const form = new Form(ctx, account, phrase.replace(/[-_+]+/g, " "));
 	const open = ctx.status?.phase === "open" ? h("p", { class: "banner warn", test: "restore-open" }, t("account.already.sentence", { Account: ctx.status.account ?? "" })) : null;
 	return page(ctx, { heading: t("account.restore.heading"), back: "welcome", class: "narrow" }, open, goneNote(ctx), ...form.parts(),
