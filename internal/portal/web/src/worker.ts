@@ -2,6 +2,7 @@
 
 import type { Call, FromWorker, Start, ToWorker } from "./engine/protocol";
 import { reads } from "./engine/protocol";
+import { quota } from "./work/database";
 import { Fault } from "./work/fault";
 import { fileSystem } from "./work/fs";
 import { compile, install, run } from "./work/go";
@@ -39,6 +40,7 @@ function tell(m: FromWorker): void {
 
 function fail(error: unknown): void {
 	if (error instanceof Fault) tell({ t: "failed", code: error.code, detail: error.detail });
+	else if (quota(error)) tell({ t: "failed", code: "storage-full", detail: String(error) });
 	else tell({ t: "died", detail: String(error) });
 }
 
@@ -48,7 +50,7 @@ async function start(m: Start): Promise<void> {
 		const compiling = compile(m.wasm);
 		compiling.catch(() => undefined); // awaited below
 		const { tree, store, fresh } = await Store.open(fail);
-		journal = new Journal(store.db, store.seal);
+		journal = new Journal(store.calls, store.seal);
 		const opened = performance.now();
 		if (!tree.root.entries.has("tmp")) tree.link(tree.root, "tmp", tree.dir(0o700));
 		install(tree, fileSystem(tree, store, (line) => console.info(line)));
@@ -119,6 +121,6 @@ async function once(c: Call): Promise<string> {
 
 function refusal(error: unknown): { code: string; detail: string } {
 	if (error instanceof Fault) return { code: error.code, detail: error.detail };
-	if (error instanceof DOMException && error.name === "QuotaExceededError") return { code: "storage-full", detail: error.message };
+	if (quota(error)) return { code: "storage-full", detail: String(error) };
 	return { code: "internal", detail: String(error) };
 }

@@ -8,10 +8,10 @@ const version = 1;
 /** Sealed records by random name; the key; calls that change something. */
 export type Shelf = "records" | "keys" | "calls";
 
-export async function openDatabase(lost: (why: string) => void): Promise<IDBDatabase> {
+export async function openDatabase(factory: IDBFactory, lost: (why: string) => void): Promise<IDBDatabase> {
 	let request: IDBOpenDBRequest;
 	try {
-		request = indexedDB.open(name, version);
+		request = factory.open(name, version);
 	} catch (error) {
 		throw new Fault("storage-denied", String(error)); // SecurityError: switched off
 	}

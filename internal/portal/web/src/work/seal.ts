@@ -2,10 +2,10 @@
 // ciphertext and tag. The record's own name is authenticated with it, so that
 // none can stand in another one's place.
 
+import { keyName } from "./copies";
 import { asked, durable, writing } from "./database";
 import { Fault } from "./fault";
 
-const keyName = "key";
 const nonceSize = 12;
 
 export class Seal {
@@ -38,11 +38,17 @@ export function randomName(): string {
 }
 
 /** The key of this origin, which scripts can use but not read; made on the
- * first visit. fresh: it was made now. */
-export async function originKey(db: IDBDatabase): Promise<{ seal: Seal; fresh: boolean }> {
-	const old: unknown = await asked(db.transaction("keys").objectStore("keys").get(keyName));
+ * first visit and kept in every copy. fresh: it was made now. */
+export async function originKey(copies: readonly IDBDatabase[]): Promise<{ seal: Seal; fresh: boolean }> {
+	const [first] = copies;
+	const old: unknown = first && (await asked(first.transaction("keys").objectStore("keys").get(keyName)));
 	if (old instanceof CryptoKey) return { seal: new Seal(old), fresh: false };
 	const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+	for (const db of copies) await keep(db, key);
+	return { seal: new Seal(key), fresh: true };
+}
+
+async function keep(db: IDBDatabase, key: CryptoKey): Promise<void> {
 	const tx = writing(db, "keys");
 	try {
 		tx.objectStore("keys").put(key, keyName);
@@ -51,5 +57,4 @@ export async function originKey(db: IDBDatabase): Promise<{ seal: Seal; fresh: b
 		throw new Fault("storage-private", String(error));
 	}
 	await durable(tx);
-	return { seal: new Seal(key), fresh: true };
 }

@@ -2,7 +2,8 @@
 // record that is written once under a new random name; a commit writes what
 // changed, takes away what it replaces, and sets the root, in one transaction.
 
-import { asked, durable, openDatabase, quota, writing } from "./database";
+import { openAll, sequenceName } from "./copies";
+import { asked, durable, quota, writing } from "./database";
 import { Errno } from "./errno";
 import { Fault } from "./fault";
 import type { Keeper } from "./fs";
@@ -42,9 +43,12 @@ export class Store implements Keeper {
 	#next: Promise<void> | undefined;
 	#lazy: ReturnType<typeof setTimeout> | undefined;
 	#gone = false;
+	#sequence = 0; // of the last commit that was tried
 
 	private constructor(
-		readonly db: IDBDatabase,
+		/** For the book of calls. */
+		readonly calls: IDBDatabase,
+		private readonly copies: readonly IDBDatabase[],
 		readonly seal: Seal,
 		private readonly tree: Tree,
 		private readonly lost: (fault: Fault) => void,
@@ -54,10 +58,10 @@ export class Store implements Keeper {
 	 * write any more. Rejects with a Fault. lost is called when somebody else
 	 * takes it, or the browser takes it away. */
 	static async open(lost: (fault: Fault) => void): Promise<Opened> {
-		const db = await openDatabase((why) => lost(new Fault("storage-evicted", why)));
-		const { seal, fresh } = await originKey(db);
+		const { copies, calls } = await openAll((why) => lost(new Fault("storage-evicted", why)));
+		const { seal, fresh } = await originKey(copies);
 		const tree = new Tree();
-		const store = new Store(db, seal, tree, lost);
+		const store = new Store(calls, copies, seal, tree, lost);
 		const records = await store.#own();
 		if (fresh && records.size > 0) throw new Fault("storage-tampered", "there are records, but not the key that sealed them");
 		await new Loader(tree, seal, records).load();
@@ -102,15 +106,16 @@ export class Store implements Keeper {
 		const replaced = [...before.values()].filter((id) => id !== null && id !== rootName);
 		try {
 			const sealed = await Promise.all(puts.map((p) => this.seal.seal(p.name, p.plain)));
-			await this.#write(puts, sealed, [...dropped, ...replaced]);
+			this.#sequence++;
+			for (const db of this.copies) await this.#write(db, puts, sealed, [...dropped, ...replaced]);
 		} catch (error) {
 			this.#undo(puts, before, dropped);
 			throw quota(error) ? new Errno("ENOSPC", String(error)) : error instanceof Errno ? error : new Errno("EIO", String(error));
 		}
 	}
 
-	async #write(puts: readonly Put[], sealed: readonly Uint8Array<ArrayBuffer>[], away: readonly (string | null)[]): Promise<void> {
-		const tx = writing(this.db, "records", "keys");
+	async #write(db: IDBDatabase, puts: readonly Put[], sealed: readonly Uint8Array<ArrayBuffer>[], away: readonly (string | null)[]): Promise<void> {
+		const tx = writing(db, "records", "keys");
 		const done = durable(tx);
 		const owner = tx.objectStore("keys").get(ownerName);
 		owner.onsuccess = () => {
@@ -119,6 +124,7 @@ export class Store implements Keeper {
 				tx.abort();
 				return;
 			}
+			tx.objectStore("keys").put(this.#sequence, sequenceName);
 			const records = tx.objectStore("records");
 			puts.forEach((p, i) => records.put(sealed[i], p.name));
 			for (const name of away) if (name !== null) records.delete(name);
@@ -168,14 +174,25 @@ export class Store implements Keeper {
 		for (const p of puts) if ("kind" in p.of) this.tree.touch(p.of);
 	}
 
-	// Takes the disk and reads it, in one transaction.
+	// Takes all copies, and reads the first one in the same transaction.
 	async #own(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-		const tx = writing(this.db, "records", "keys");
-		const done = durable(tx);
-		tx.objectStore("keys").put(this.#owner, ownerName);
-		const records = tx.objectStore("records");
-		const [names, values] = await Promise.all([asked(records.getAllKeys()), asked(records.getAll() as IDBRequest<Uint8Array<ArrayBuffer>[]>), done]);
-		return new Map(names.map((n, i) => [String(n), values[i] ?? new Uint8Array(0)]));
+		let all = new Map<string, Uint8Array<ArrayBuffer>>();
+		for (const db of this.copies) {
+			const tx = writing(db, "records", "keys");
+			const done = durable(tx);
+			const keys = tx.objectStore("keys");
+			keys.put(this.#owner, ownerName);
+			if (db === this.copies[0]) {
+				const records = tx.objectStore("records");
+				const [sequence, names, values] = await Promise.all([
+					asked<unknown>(keys.get(sequenceName)), asked(records.getAllKeys()), asked(records.getAll() as IDBRequest<Uint8Array<ArrayBuffer>[]>),
+				]);
+				all = new Map(names.map((n, i) => [String(n), values[i] ?? new Uint8Array(0)]));
+				this.#sequence = typeof sequence === "number" ? sequence : 0;
+			}
+			await done;
+		}
+		return all;
 	}
 }
 
