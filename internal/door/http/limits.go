@@ -22,6 +22,7 @@ type Limits struct {
 	Sign       Rate // new accounts, from one address
 	Links      Rate // new links of one account
 	Keeps      Rate // keeps asked for from one address
+	Pushes     Rate // Web Push subscriptions made by one account: each may be rung at once
 	Claims     Rate // key packages of one account claimed by one other domain
 	Sockets    int  // live sockets at a time
 	PerAddress int  // live sockets of one client address
@@ -38,12 +39,13 @@ func DefaultLimits(loopback bool) Limits {
 		Sign:       Rate{PerSecond: 1.0 / 60, Burst: 10},
 		Links:      Rate{PerSecond: 1.0 / 600, Burst: 40},
 		Keeps:      Rate{PerSecond: 1.0 / 6, Burst: 10},
+		Pushes:     Rate{PerSecond: 1.0 / 300, Burst: 20},
 		Claims:     Rate{PerSecond: 1.0 / 60, Burst: 60},
 		Sockets:    20000,
 		PerAddress: 256,
 	}
 	if loopback {
-		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.Keeps, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
+		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.Keeps, l.Pushes, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
 	}
 	return l
 }

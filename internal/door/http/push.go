@@ -31,6 +31,10 @@ func (d *Door) putPush(ctx context.Context, c *call) (any, error) {
 	if err := d.cfg.Peer.CheckEndpoint(in.Endpoint); err != nil {
 		return nil, at(problem(wire.ProbMalformed, err.Error()), "/endpoint")
 	}
+	// A subscription made anew is rung at once, wherever it leads to.
+	if wait, ok := d.pushes.take(c.who.bucket()); !ok {
+		return nil, tooMany(wait, "subscriptions of your account")
+	}
 	return nil, d.cfg.Store.Pushes.Put(ctx, store.Push{Account: c.who.accountName(), Client: c.who.client, Endpoint: in.Endpoint})
 }
 

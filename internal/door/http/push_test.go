@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	httpdoor "primum/internal/door/http"
 	"primum/internal/wire"
 )
 
@@ -50,6 +51,24 @@ func TestArrivalRings(t *testing.T) {
 		w.refused(want, w.own(b, "PUT", "/v1/push", map[string]any{"endpoint": endpoint}))
 	}
 	w.refused(wire.ProbUnsigned, w.do(request{method: "PUT", path: "/v1/push", json: subscription}))
+}
+
+// TestPushesMadeAnewAreLimited: a subscription that is ended and made again is
+// rung at once; without a limit a node could be made to send without pause,
+// wherever the caller likes.
+func TestPushesMadeAnewAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost", tight(func(l *httpdoor.Limits) { l.Pushes = httpdoor.Rate{PerSecond: 1.0 / 300, Burst: 2} }))
+	a := w.join("owner")
+	subscription := map[string]any{"endpoint": "https://push.example/x"}
+	for range 2 {
+		w.want(204, w.own(a, "PUT", "/v1/push", subscription))
+		w.want(204, w.own(a, "DELETE", "/v1/push", nil))
+	}
+	if p := w.refused(wire.ProbTooMany, w.own(a, "PUT", "/v1/push", subscription)); p.Retry == 0 {
+		t.Error("it does not say how long to wait")
+	}
+	w.want(204, w.own(w.join("other"), "PUT", "/v1/push", subscription))
 }
 
 // TestDroppedClientLosesItsSession: the cookie of a client that is no longer on
