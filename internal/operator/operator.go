@@ -66,7 +66,7 @@ type Operator struct {
 	pages    *template.Template
 	passkeys *webauthn.WebAuthn
 	host     string // name of the node, without a port
-	tries    tries
+	tries    *tries
 	speaks   map[string]*words.Words
 }
 
@@ -78,6 +78,9 @@ func New(cfg Config) (*Operator, error) {
 	o := &Operator{cfg: cfg, mux: http.NewServeMux(), speaks: map[string]*words.Words{}}
 	var err error
 	if o.passkeys, err = newPasskeys(cfg); err != nil {
+		return nil, fmt.Errorf("open the operators' page: %w", err)
+	}
+	if o.tries, err = newTries(); err != nil {
 		return nil, fmt.Errorf("open the operators' page: %w", err)
 	}
 	if o.pages, err = parsePages(); err != nil {

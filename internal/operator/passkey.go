@@ -6,61 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"primum/internal/store"
 )
-
-const (
-	tryCookie = "primum-operator-try"
-	tryLasts  = 5 * time.Minute
-	maxTries  = 1000
-)
-
-// try is a ceremony of WebAuthn that has begun.
-type try struct {
-	data   webauthn.SessionData
-	ticket []byte // of a registration
-	until  time.Time
-}
-
-// tries are the ceremonies under way, by a random name in a cookie; each is
-// used once. Beyond maxTries the oldest is forgotten.
-type tries struct {
-	mu  sync.Mutex
-	all map[string]try // guarded by mu
-}
-
-func (t *tries) put(name string, one try, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.all == nil {
-		t.all = map[string]try{}
-	}
-	oldest := name
-	for n, other := range t.all {
-		if !now.Before(other.until) {
-			delete(t.all, n)
-		} else if o, ok := t.all[oldest]; !ok || other.until.Before(o.until) {
-			oldest = n
-		}
-	}
-	if len(t.all) >= maxTries {
-		delete(t.all, oldest)
-	}
-	t.all[name] = one
-}
-
-func (t *tries) take(name string, now time.Time) (try, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	one, ok := t.all[name]
-	delete(t.all, name)
-	return one, ok && now.Before(one.until)
-}
 
 // person is an operator as the WebAuthn library wants to see them.
 type person struct {
@@ -92,12 +43,14 @@ func (o *Operator) byHandle(r *http.Request) webauthn.DiscoverableUserHandler {
 	}
 }
 
-// begin answers the options of a ceremony and remembers it.
+// begin answers the options of a ceremony, and lets the browser remember it.
 func (o *Operator) begin(w http.ResponseWriter, options any, data *webauthn.SessionData, ticket []byte) {
-	name, _ := newSecret()
-	now := o.cfg.Clock.Now()
-	o.tries.put(name, try{*data, ticket, now.Add(tryLasts)}, now)
-	o.setCookie(w, tryCookie, name, tryLasts)
+	sealed, err := o.tries.seal(try{*data, ticket, o.cfg.Clock.Now().Add(tryLasts)})
+	if err != nil {
+		o.refuse(w, http.StatusInternalServerError, "begin a ceremony", err)
+		return
+	}
+	o.setCookie(w, tryCookie, sealed, tryLasts)
 	answer(w, options)
 }
 
@@ -108,7 +61,7 @@ func (o *Operator) tried(w http.ResponseWriter, r *http.Request) (try, bool) {
 		return try{}, false
 	}
 	o.setCookie(w, tryCookie, "", -time.Second)
-	return o.tries.take(c.Value, o.cfg.Clock.Now())
+	return o.tries.open(c.Value, o.cfg.Clock.Now())
 }
 
 func (o *Operator) postLoginBegin(w http.ResponseWriter, _ *http.Request) {
@@ -122,13 +75,16 @@ func (o *Operator) postLoginBegin(w http.ResponseWriter, _ *http.Request) {
 
 func (o *Operator) postLogin(w http.ResponseWriter, r *http.Request) {
 	t, ok := o.tried(w, r)
-	if !ok || t.ticket != nil {
+	if !ok || t.Ticket != nil {
 		o.refuse(w, http.StatusForbidden, "login without a beginning", nil)
 		return
 	}
-	user, used, err := o.passkeys.FinishPasskeyLogin(o.byHandle(r), t.data, r)
+	user, used, err := o.passkeys.FinishPasskeyLogin(o.byHandle(r), t.Data, r)
 	if err == nil && used.Authenticator.CloneWarning {
 		err = errors.New("the passkey's counter went back")
+	}
+	if err == nil && !o.tries.use(t, o.cfg.Clock.Now()) {
+		err = errUsed
 	}
 	if err != nil {
 		o.refuse(w, http.StatusForbidden, "login refused", err)
@@ -174,21 +130,24 @@ func (o *Operator) postNewBegin(w http.ResponseWriter, r *http.Request) {
 
 func (o *Operator) postNew(w http.ResponseWriter, r *http.Request) {
 	t, ok := o.tried(w, r)
-	if !ok || t.ticket == nil {
+	if !ok || t.Ticket == nil {
 		o.refuse(w, http.StatusForbidden, "registration without a beginning", nil)
 		return
 	}
-	who, err := o.cfg.Store.Operators.ByTicket(r.Context(), t.ticket, o.cfg.Clock.Now())
+	who, err := o.cfg.Store.Operators.ByTicket(r.Context(), t.Ticket, o.cfg.Clock.Now())
 	if err != nil {
 		o.refuse(w, http.StatusForbidden, "a ticket that is none", nil)
 		return
 	}
-	made, err := o.passkeys.FinishRegistration(&person{Operator: who}, t.data, r)
+	made, err := o.passkeys.FinishRegistration(&person{Operator: who}, t.Data, r)
+	if err == nil && !o.tries.use(t, o.cfg.Clock.Now()) {
+		err = errUsed
+	}
 	if err != nil {
 		o.refuse(w, http.StatusForbidden, "registration refused", err)
 		return
 	}
-	key, err := o.register(r, who, made, t.ticket)
+	key, err := o.register(r, who, made, t.Ticket)
 	if err == nil {
 		err = o.enter(w, r, who, key)
 	}
