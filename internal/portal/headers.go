@@ -44,6 +44,15 @@ const permissions = "camera=(self), clipboard-write=(self), publickey-credential
 	"accelerometer=(), autoplay=(), display-capture=(), encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), " +
 	"magnetometer=(), microphone=(), midi=(), payment=(), usb=(), xr-spatial-tracking=()"
 
+// guestPermissions is for the link pages' origin. A page of a subdomain could
+// ask for the passkeys of the portal above it, and for what they unlock.
+func guestPermissions() string {
+	return strings.NewReplacer(
+		"camera=(self)", "camera=()", "publickey-credentials-create=(self)", "publickey-credentials-create=()",
+		"publickey-credentials-get=(self)", "publickey-credentials-get=()",
+	).Replace(permissions)
+}
+
 // secure sets the headers of every answer of the portal.
 func secure(h http.Header, tls bool) {
 	h.Set("Content-Security-Policy", policy())
@@ -62,6 +71,9 @@ func secure(h http.Header, tls bool) {
 }
 
 func tooMany(w http.ResponseWriter, wait time.Duration) {
+	if w.Header().Get("Content-Security-Policy") == "" { // a carried request: it has no page's headers
+		carriedHeaders(w.Header())
+	}
 	w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusTooManyRequests)

@@ -39,7 +39,10 @@ func (p *Portal) mountLink() {
 		"GET /{$}":                     p.toStart,
 		"/":                            p.missing,
 	} {
-		p.link.HandleFunc(pattern, p.page(h))
+		p.link.HandleFunc(pattern, p.page(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Permissions-Policy", guestPermissions())
+			h(w, r)
+		}))
 	}
 }
 

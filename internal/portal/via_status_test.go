@@ -5,7 +5,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"primum/internal/portal"
 )
 
 // A hostile node's status line is no reason to fail: net/http panics when it is
@@ -40,6 +44,21 @@ func TestViaOddStatus(t *testing.T) {
 		p.ServeHTTP(w, r)
 		if w.Code != http.StatusBadGateway {
 			t.Errorf("status %s became %d", status, w.Code)
+		}
+	}
+}
+
+// A refusal for too many requests of what is carried has no page's headers of
+// its own; it must not be without any.
+func TestViaTooManyHasHeaders(t *testing.T) {
+	t.Parallel()
+	p := carrying(t, func(c *portal.Config) {
+		c.Admit = func(*http.Request) (time.Duration, bool) { return time.Second, false }
+	})
+	for _, target := range []string{"/via/s.localhost:1/v1/x", "/via-lan/127.0.0.1:1/v1/hello", "/my", "/nothing/../via/x"} {
+		w := ask(p, "GET", target, page()...)
+		if w.Code == http.StatusTooManyRequests && (w.Header().Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'")) {
+			t.Errorf("%s: %v", target, w.Header())
 		}
 	}
 }

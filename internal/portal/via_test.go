@@ -324,6 +324,9 @@ func TestLinkPagesHaveAnOriginOfTheirOwn(t *testing.T) {
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "/assets/link.0123abcd.js") || !strings.Contains(w.Header().Get("Content-Security-Policy"), "connect-src 'self';") {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
+	if perms := w.Header().Get("Permissions-Policy"); strings.Contains(perms, "publickey-credentials-get=(self)") || !strings.Contains(perms, "publickey-credentials-get=()") {
+		t.Errorf("a guest's page may ask for the portal's passkeys: %s", perms)
+	}
 	if w := at("GET", "/assets/link.0123abcd.js"); w.Code != 200 {
 		t.Errorf("assets: status %d", w.Code)
 	}
