@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/url"
 
-	"primum/client"
 	"primum/client/link"
 )
 
@@ -60,11 +59,8 @@ func (e *Engine) noticeRemove(ctx context.Context, p AlertParams) (Empty, error)
 
 // pushKey is the node's key for Web Push.
 func (e *Engine) pushKey(ctx context.Context, _ Empty) (out PushKey, err error) {
-	c, err := e.client()
-	if err != nil {
-		return out, err
-	}
-	return out, c.Home.JSON(ctx, client.Key{}, "GET", link.BaseURL(c.Home.Authority)+"/v1/push", nil, &out)
+	err = e.own(ctx, "GET", "push", nil, &out)
+	return out, err
 }
 
 // pushSet switches Web Push on or, without a subscription, off.
