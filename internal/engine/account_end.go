@@ -21,6 +21,9 @@ import (
 // answer; the node's is asked for meanwhile.
 const lockPatience = 10 * time.Second
 
+// signOffPatience is how long an account that is forgotten waits for its node.
+const signOffPatience = 3 * time.Second
+
 // deleteAccount withdraws every grant that was given, closes the account at the
 // node and erases everything here. It goes no further while some grant has
 // neither lock, so that it can be tried again.
@@ -115,10 +118,24 @@ func (d Deleted) unlocked() (n int) {
 }
 
 // forget erases all that is here; the account stays at its node.
-func (e *Engine) forget(context.Context, Empty) (Empty, error) {
+func (e *Engine) forget(ctx context.Context, _ Empty) (Empty, error) {
 	e.book.turn.Lock()
 	defer e.book.turn.Unlock()
+	e.signOff(ctx)
 	return Empty{}, e.leaveAndErase()
+}
+
+// signOff ends what the node does for this browser, as far as it can be
+// reached: whoever uses it next shall not be rung for an account that was
+// forgotten, nor have its requests carried.
+func (e *Engine) signOff(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, signOffPatience)
+	defer cancel()
+	for _, what := range []string{"push", "session"} {
+		if err := e.own(ctx, "DELETE", what, nil, nil); err != nil {
+			e.o.Log.Info("not ended at the node", "what", what, "why", err)
+		}
+	}
 }
 
 func (e *Engine) leaveAndErase() error {
