@@ -58,6 +58,9 @@ type switched struct {
 type sandbox struct {
 	e   *Engine
 	dir string
+	// turn is held by whoever makes or removes it: two tabs that ask at once get
+	// one home.
+	turn sync.Mutex
 
 	mu     sync.Mutex
 	state  sandboxState

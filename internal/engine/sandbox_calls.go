@@ -19,6 +19,8 @@ func (e *Engine) sandboxStart(ctx context.Context, _ Empty) (HomeResult, error) 
 	if s.guest {
 		return HomeResult{}, &Error{Code: "not-yours"}
 	}
+	s.sandbox.turn.Lock()
+	defer s.sandbox.turn.Unlock()
 	for _, h := range s.client.Owner.Homes() {
 		if s.sandbox.is(h.ThingKey) && !h.Closed {
 			return HomeResult{Home: h.Circle.String()}, nil
@@ -100,6 +102,8 @@ func (e *Engine) sandboxRemove(ctx context.Context, _ Empty) (Empty, error) {
 	if err != nil {
 		return Empty{}, err
 	}
+	s.sandbox.turn.Lock()
+	defer s.sandbox.turn.Unlock()
 	var homes []string
 	var work sync.WaitGroup
 	for _, h := range s.client.Owner.Homes() {
