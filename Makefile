@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
-.PHONY: help run build web dist test check bench soak model constant clean
+.PHONY: help run build web dist test check bench soak model constant shots clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ model: ## the long model test of mls: STEPS (50000) for each of SEEDS (3), the f
 
 constant: ## mls over 10,000 epochs and 1,000,000 messages in each suite
 	@PRIMUM_SOAK=1 go test -timeout 2h -run 'TestConstantState' -v ./mls
+
+shots: web ## pictures of every page and state, in all looks, to .local/shots
+	@go test -tags 'full shots' -timeout 1h ./internal/portal/... ./internal/operator/... ./internal/app
 
 clean: ## remove what was built
 	@rm -rf primum dist .local/web internal/portal/web/node_modules

@@ -1,4 +1,4 @@
-//go:build full
+//go:build shots
 
 package webui_test
 
