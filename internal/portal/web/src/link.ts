@@ -1,6 +1,6 @@
 // The page of a link, /l/ID, on an origin of its own. The secret stands in the
 // fragment, which browsers never send.
-import { start } from "./engine/engine";
+import { start } from "./engine/tab";
 import { load } from "./lib/words";
 import { guestCtx, guestPage, linkIn } from "./ui/guest";
 

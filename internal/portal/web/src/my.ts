@@ -1,7 +1,7 @@
 // The portal, /my. The server writes the language, the names of the assets and a
 // shell into the page; it is shown before anything here has run.
 
-import { start } from "./engine/engine";
+import { start } from "./engine/tab";
 import { applyUpdate, shell } from "./engine/shell";
 import { load, type T } from "./lib/words";
 import { app } from "./ui/app";

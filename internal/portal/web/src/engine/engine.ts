@@ -24,5 +24,3 @@ export interface Engine {
 	/** Tries again after a failure. */
 	retry(): void;
 }
-
-export { start } from "./tab";

@@ -1,7 +1,8 @@
 // A page for tests: gives a test hold of the engine and of the disk's worker.
 
 import type { Engine } from "../engine/engine";
-import { EngineError, start } from "../engine/engine";
+import { EngineError } from "../engine/engine";
+import { start } from "../engine/tab";
 import type { EngineEvent } from "../engine/api.gen";
 
 declare global {

@@ -2,7 +2,7 @@
 // record that is written once under a new random name; a commit writes what
 // changed, takes away what it replaces, and sets the root, in one transaction.
 
-import { openAll, sequenceName } from "./copies";
+import { alike, openAll, ownerName, sequenceName, take } from "./copies";
 import { asked, durable, quota, writing } from "./database";
 import { Errno } from "./errno";
 import { Fault } from "./fault";
@@ -11,7 +11,6 @@ import { originKey, randomName, type Seal } from "./seal";
 import { type Chunk, chunkSize, type DirNode, type FileNode, type Node, Tree } from "./tree";
 
 const rootName = "root";
-const ownerName = "owner";
 // What was not synced by a program is kept so much later, as systems do.
 const lazyMillis = 500;
 
@@ -38,7 +37,6 @@ export interface Opened {
 }
 
 export class Store implements Keeper {
-	readonly #owner = randomName();
 	#committing: Promise<void> | undefined;
 	#next: Promise<void> | undefined;
 	#lazy: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +47,7 @@ export class Store implements Keeper {
 		/** For the book of calls. */
 		readonly calls: IDBDatabase,
 		private readonly copies: readonly IDBDatabase[],
+		private readonly owner: string,
 		readonly seal: Seal,
 		private readonly tree: Tree,
 		private readonly lost: (fault: Fault) => void,
@@ -58,11 +57,14 @@ export class Store implements Keeper {
 	 * write any more. Rejects with a Fault. lost is called when somebody else
 	 * takes it, or the browser takes it away. */
 	static async open(lost: (fault: Fault) => void): Promise<Opened> {
-		const { copies, calls } = await openAll((why) => lost(new Fault("storage-evicted", why)));
+		const opened = await openAll((why) => lost(new Fault("storage-evicted", why)));
+		const owner = randomName();
+		await take(opened.copies, owner);
+		const copies = await alike(opened.copies, owner);
 		const { seal, fresh } = await originKey(copies);
 		const tree = new Tree();
-		const store = new Store(calls, copies, seal, tree, lost);
-		const records = await store.#own();
+		const store = new Store(opened.calls, copies, owner, seal, tree, lost);
+		const records = await store.#read();
 		if (fresh && records.size > 0) throw new Fault("storage-tampered", "there are records, but not the key that sealed them");
 		await new Loader(tree, seal, records).load();
 		return { tree, store, fresh: records.size === 0 };
@@ -119,7 +121,7 @@ export class Store implements Keeper {
 		const done = durable(tx);
 		const owner = tx.objectStore("keys").get(ownerName);
 		owner.onsuccess = () => {
-			if (owner.result !== this.#owner) {
+			if (owner.result !== this.owner) {
 				this.#gone = true;
 				tx.abort();
 				return;
@@ -174,25 +176,20 @@ export class Store implements Keeper {
 		for (const p of puts) if ("kind" in p.of) this.tree.touch(p.of);
 	}
 
-	// Takes all copies, and reads the first one in the same transaction.
-	async #own(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-		let all = new Map<string, Uint8Array<ArrayBuffer>>();
-		for (const db of this.copies) {
-			const tx = writing(db, "records", "keys");
-			const done = durable(tx);
-			const keys = tx.objectStore("keys");
-			keys.put(this.#owner, ownerName);
-			if (db === this.copies[0]) {
-				const records = tx.objectStore("records");
-				const [sequence, names, values] = await Promise.all([
-					asked<unknown>(keys.get(sequenceName)), asked(records.getAllKeys()), asked(records.getAll() as IDBRequest<Uint8Array<ArrayBuffer>[]>),
-				]);
-				all = new Map(names.map((n, i) => [String(n), values[i] ?? new Uint8Array(0)]));
-				this.#sequence = typeof sequence === "number" ? sequence : 0;
-			}
-			await done;
-		}
-		return all;
+	// Reads the first copy, in one transaction.
+	async #read(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+		const [first] = this.copies;
+		if (!first) return new Map();
+		const tx = first.transaction(["records", "keys"]);
+		const keys = tx.objectStore("keys");
+		const records = tx.objectStore("records");
+		const [owner, sequence, names, values] = await Promise.all([
+			asked<unknown>(keys.get(ownerName)), asked<unknown>(keys.get(sequenceName)),
+			asked(records.getAllKeys()), asked(records.getAll() as IDBRequest<Uint8Array<ArrayBuffer>[]>),
+		]);
+		if (owner !== this.owner) throw new Fault("other-tab", "another tab took the disk");
+		this.#sequence = typeof sequence === "number" ? sequence : 0;
+		return new Map(names.map((n, i) => [String(n), values[i] ?? new Uint8Array(0)]));
 	}
 }
 
