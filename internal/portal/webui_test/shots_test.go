@@ -60,8 +60,8 @@ func TestEveryState(t *testing.T) {
 }
 
 // lookAt opens a state on a phone and lets axe judge it, in light and dark.
-// With the tag full it is opened on a desk and in Arabic, too, and pictures are
-// taken of all that.
+// With the tag shots it is opened on a desk and in Arabic, too, the phone's
+// processor is four times slower, and pictures are taken of all that.
 func lookAt(t *testing.T, server, part, state, ready string) {
 	t.Helper()
 	tab := webtest.NewTab(t) // asks axe at the end
@@ -77,9 +77,14 @@ func lookAt(t *testing.T, server, part, state, ready string) {
 		noOverflow(t, tab)
 		tab.Shot(name+"-ar", webtest.Phone390, webtest.Light)
 		tab.Axe()
+		tab.Throttle(4)
+		defer tab.Throttle(1)
 	}
 	tab.View(webtest.Phone390)
 	tab.Open(scene(server, state, "en"))
 	tab.WaitVisible(ready)
 	noOverflow(t, tab)
+	if full {
+		tab.Shot(name+"-slow", webtest.Phone390)
+	}
 }
