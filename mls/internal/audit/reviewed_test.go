@@ -28,7 +28,7 @@ var reviewed = map[string]string{
 	"mls/internal/public State.Keep: bytes.Equal(p.Ref, ref)":                                           "references of public proposals",
 	"mls/internal/public State.resolve: received[string(p.Ref)]":                                        "references of public proposals",
 	"mls/internal/public State.sameClient: bytes.Equal(l.SignatureKey, p.KeyPackage.Leaf.SignatureKey)": "public signature keys",
-	"mls/internal/public listState.takePSK: s.psks[string(w.Out())]":                                    "ids of pre-shared keys, not the keys",
+	"mls/internal/public listState.takePSK: s.psks[key]":                                                "ids of pre-shared keys, not the keys",
 	"mls/internal/schedule PSKID.Same: bytes.Equal(p.GroupID, q.GroupID)":                               "ids of pre-shared keys, not the keys",
 	"mls/internal/schedule PSKID.Same: bytes.Equal(p.ID, q.ID)":                                         "ids of pre-shared keys, not the keys",
 	"mls/internal/schedule PSKID.Same: bytes.Equal(p.Nonce, q.Nonce)":                                   "ids of pre-shared keys, not the keys",
