@@ -19,12 +19,11 @@ func (c *Client) Ask(ctx context.Context, account string, q grant.Request) (requ
 		return "", err
 	}
 	p := circle.AskParams{Recipient: v.Compact(), Request: q}
-	c.driver.forget(circle.EffectSendInbox, v.Address().String()) // what was sent before has its own outcome
 	request, err = c.Owner.Ask(p)
 	if err != nil {
 		return "", fmt.Errorf("ask %s: %w", account, err)
 	}
-	if err := c.performed(ctx, circle.EffectSendInbox, v.Address().String()); err != nil {
+	if err := c.performed(ctx, circle.EffectSendInbox, request); err != nil {
 		return request, fmt.Errorf("send the request: %w", err)
 	}
 	return request, nil

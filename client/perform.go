@@ -24,6 +24,8 @@ func outcomeName(kind circle.EffectKind, about string) string { return string(ki
 
 func aboutOf(e circle.Effect) string {
 	switch {
+	case e.Request != "":
+		return e.Request
 	case e.Grant != "":
 		return e.Grant
 	case e.Account != "":

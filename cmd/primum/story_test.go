@@ -43,29 +43,28 @@ func (s *syncBuffer) find(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	for range 300 {
+		more := s.next() // before the look: what is written after it is not missed
 		if m := re.FindStringSubmatch(s.String()); m != nil {
 			return m[1]
 		}
-		s.waitMore(t)
+		select {
+		case <-more:
+		case <-time.After(30 * time.Second):
+			t.Fatalf("nothing more was said after:\n%s", s)
+		}
 	}
 	t.Fatalf("never said %s but:\n%s", pattern, s)
 	return ""
 }
 
-// waitMore waits until something more was written.
-func (s *syncBuffer) waitMore(t *testing.T) {
-	t.Helper()
+// next is closed when something more is written.
+func (s *syncBuffer) next() <-chan struct{} {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.more == nil {
 		s.more = make(chan struct{})
 	}
-	more := s.more
-	s.mu.Unlock()
-	select {
-	case <-more:
-	case <-time.After(30 * time.Second):
-		t.Fatalf("nothing more was said after:\n%s", s)
-	}
+	return s.more
 }
 
 // world is two nodes, a house with its edge, an owner and a friend.

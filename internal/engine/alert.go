@@ -79,6 +79,7 @@ func (e *Engine) alertHandlers() map[string]handler {
 }
 
 // alertSet keeps a new rule, or changes the one of its id, which begins anew.
+// One that already holds rings at once, by the newest value that is here.
 func (e *Engine) alertSet(_ context.Context, a Alert) (Alert, error) {
 	s, err := e.current()
 	if err != nil {
@@ -89,7 +90,8 @@ func (e *Engine) alertSet(_ context.Context, a Alert) (Alert, error) {
 	if err := k.rule().Check(); err != nil {
 		return Alert{}, &Error{Code: "alert-rule", Detail: err.Error()}
 	}
-	if _, err := s.findTarget(a.Ref); err != nil {
+	t, err := s.findTarget(a.Ref)
+	if err != nil {
 		return Alert{}, err
 	}
 	if a.ID == "" {
@@ -101,6 +103,9 @@ func (e *Engine) alertSet(_ context.Context, a Alert) (Alert, error) {
 		return Alert{}, err
 	}
 	e.emit(Event{Kind: "things"})
+	if p := s.recent.get(seriesKey(t.StreamOf(), a.Ref.Thing, a.Ref.Name)).Latest; p != nil {
+		s.alertValue(a.Ref, *p)
+	}
 	return k.shown(), nil
 }
 

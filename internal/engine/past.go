@@ -16,28 +16,52 @@ const (
 	mostPasts = 128
 	// pastPatience is how long one of them may take.
 	pastPatience = 10 * time.Second
+	// A thing that has just been claimed may not have measured yet, and its clock
+	// is a minute: what has no value is asked for again, so many times, so far
+	// apart.
+	pastTries = 10
+	pastAgain = 5 * time.Second
 )
 
 // fillPasts asks the things' ends for what a sparkline shows, one affordance
 // after another, whenever there may be new ones.
 func (s *session) fillPasts() {
-	for {
-		select {
-		case <-s.past:
-		case <-s.ctx.Done():
+	for again := false; ; {
+		if !s.pastDue(again) {
 			return
 		}
 		filled := false
+		again = false
 		for _, t := range s.client.Targets() {
 			if s.ctx.Err() != nil || len(s.filled) >= mostPasts {
 				break
 			}
 			filled = s.fillPast(t) || filled
+			key := seriesKey(t.StreamOf(), t.Thing, t.Name)
+			again = again || s.empty[key] > 0 && !s.filled[key]
 		}
 		if filled {
 			s.e.emit(Event{Kind: "things"})
 		}
 	}
+}
+
+// pastDue waits until there may be something to ask for, again soon where an
+// answer was empty; false at the session's end.
+func (s *session) pastDue(again bool) bool {
+	var soon <-chan time.Time
+	if again {
+		timer := s.e.o.Pace.NewTimer(pastAgain)
+		defer timer.Stop()
+		soon = timer.C()
+	}
+	select {
+	case <-s.past:
+	case <-soon:
+	case <-s.ctx.Done():
+		return false
+	}
+	return true
 }
 
 // fillPast asks for the past of one affordance, once; it tells whether it came.
@@ -61,6 +85,10 @@ func (s *session) fillPast(t client.Target) bool {
 		}
 		s.e.o.Log.Info("past values not read", "thing", t.Path, "why", err)
 		return false
+	}
+	if len(past) == 0 && s.recent.get(key).Latest == nil {
+		s.empty[key]++
+		s.filled[key] = s.empty[key] >= pastTries
 	}
 	s.recent.fill(key, past, s.unit(t))
 	return len(past) > 0

@@ -30,6 +30,7 @@ type session struct {
 	sandbox *sandbox
 	shapes  *shapes
 	filled  map[string]bool // affordances whose past was asked for; one goroutine's
+	empty   map[string]int  // how often there was none; the same goroutine's
 	news    chan struct{}   // capacity 1: something lies in the client's news
 	past    chan struct{}   // capacity 1: there may be affordances without a past
 	ctx     context.Context
@@ -52,7 +53,7 @@ func (e *Engine) openSession(a account) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		e: e, guest: a.guest, recent: r, alerts: rules, shapes: newShapes(), filled: make(map[string]bool),
+		e: e, guest: a.guest, recent: r, alerts: rules, shapes: newShapes(), filled: make(map[string]bool), empty: make(map[string]int),
 		news: make(chan struct{}, 1), past: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)

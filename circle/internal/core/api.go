@@ -65,7 +65,7 @@ const (
 	// EffectPublishKeyPackages: Suite of all, OneTime, LastResort (nil: keep) at
 	// the own node.
 	EffectPublishKeyPackages EffectKind = "publish-key-packages"
-	// EffectSendInbox: Account, InboxKind, Document, Identity (the recipient's
+	// EffectSendInbox: Account, InboxKind, Request, Document, Identity (the recipient's
 	// verified document, whose clients it is sealed to), Expires.
 	EffectSendInbox EffectKind = "send-inbox"
 	// EffectFileEnvelope: Node, Grant, Envelope and, for a renewal, Closing and
@@ -106,6 +106,7 @@ type Effect struct {
 	Closing          string
 	Countersignature string
 	InboxKind        string // "request", "offer", "notice"
+	Request          string // id of the request that the document is
 	Document         []byte
 	Identity         string
 	Expires          time.Time

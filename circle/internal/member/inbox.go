@@ -309,7 +309,7 @@ func (m *Member) Ask(p AskParams) (request string, err error) {
 		}
 		m.Mem.Asked[q.ID] = v.Address().String()
 		m.Touch(PartMember)
-		m.Post(v, LetterRequest, Letter{T: LetterRequest, Request: doc}, q.Expires)
+		m.post(v, LetterRequest, Letter{T: LetterRequest, Request: doc}, q.Expires, q.ID)
 		request = q.ID
 		return nil
 	})
@@ -318,13 +318,19 @@ func (m *Member) Ask(p AskParams) (request string, err error) {
 
 // Post sends a letter to an inbox.
 func (m *Member) Post(to *identity.Verified, kind string, l Letter, expires time.Time) {
+	m.post(to, kind, l, expires, "")
+}
+
+// post sends a letter; request is its id where it is a request.
+func (m *Member) post(to *identity.Verified, kind string, l Letter, expires time.Time, request string) {
 	b, err := json.Marshal(l)
 	if err != nil {
 		m.Log.Error("write letter", "error", err)
 		return
 	}
 	m.Send(core.Effect{
-		Kind: core.EffectSendInbox, Account: to.Address().String(), InboxKind: kind, Document: b, Identity: to.Compact(), Expires: expires,
+		Kind: core.EffectSendInbox, Account: to.Address().String(), InboxKind: kind, Request: request,
+		Document: b, Identity: to.Compact(), Expires: expires,
 	})
 }
 

@@ -140,7 +140,7 @@ func TestPush(t *testing.T) {
 	tab.MayLog("404")
 	tab.Grant("notifications")
 	tab.Open(built(t, nil) + "/my")
-	tab.WaitFor(`navigator.serviceWorker.controller`)
+	tab.WaitFor(`navigator.serviceWorker.controller?.state === "activated"`) // a push before that is nobody's
 	tab.Eval(`void (window.list = () => navigator.serviceWorker.ready.then((r) => r.getNotifications()))`, nil)
 	var first float64
 	tab.Push("")
