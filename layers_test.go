@@ -19,12 +19,12 @@ import (
 // same rows.
 const rows = `
 internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors
-< internal/sign mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
+< internal/sign ledger mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
 < identity thing internal/mlsbench < grant < circle/internal/disk circle/internal/reduce < circle/internal/core
-< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < internal/engine
+< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath < oath/person internal/engine
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
-< internal/store < internal/store/storetest internal/peer < internal/relay
-< internal/consent < internal/door/* < internal/portal internal/operator
+< internal/store internal/notary < internal/store/storetest internal/peer internal/seen internal/meter < internal/relay
+< internal/consent internal/rights < internal/door/* < internal/portal internal/operator
 < internal/node < internal/app internal/local < internal/scenario cmd/*
 `
 
