@@ -55,6 +55,9 @@ type Change struct {
 	// AskAgain, unless zero, is until when the grantee may not ask the owner
 	// again (see Refusals).
 	AskAgain time.Time
+	// Leaves are commitments to the event, due in the log at LeavesDue.
+	Leaves    [][32]byte
+	LeavesDue time.Time
 }
 
 // Grants is the node's book of envelopes.
@@ -100,6 +103,9 @@ func (t *tx) change(c Change) error {
 	if err == nil && !c.AskAgain.IsZero() {
 		_, err = t.exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
 			ON CONFLICT (owner, sender) DO UPDATE SET until = max(until, excluded.until)`, c.ID, ms(c.AskAgain))
+	}
+	if err == nil {
+		err = t.addLeaves(c.LeavesDue, c.Leaves)
 	}
 	if err != nil || !c.Over {
 		return err

@@ -56,6 +56,7 @@ type Store struct {
 	Pushes      *Pushes
 	Operators   *Operators
 	Overview    *Overview
+	Leaves      *Leaves
 	Circles     *Circles
 
 	state, log *file
@@ -84,7 +85,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
 		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
 		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state},
-		Operators: &Operators{state}, Overview: &Overview{state, log}, Circles: &Circles{log},
+		Operators: &Operators{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil
 }

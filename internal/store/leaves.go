@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Leaf is a commitment on its way to the commitments log.
+type Leaf struct {
+	Seq  int64 // order of arrival, from 1
+	Hash [32]byte
+	Due  time.Time // the tick by which it was promised to be in the log
+}
+
+// Leaves is the queue before the commitments log, and remembers where each leaf
+// stands in it. A leaf is added in the transaction of what it commits to (see
+// Change.Leaves), or by Add where there is no such change.
+type Leaves struct{ f *file }
+
+// Add queues leaves, which are due at a tick; one that is known already stays as
+// it is. It is durable when it returns.
+func (l *Leaves) Add(ctx context.Context, due time.Time, hashes ...[32]byte) error {
+	return l.f.writer.do(ctx, "queue leaf", func(t *tx) error { return t.addLeaves(due, hashes) })
+}
+
+// addLeaves queues leaves within another change's transaction.
+func (t *tx) addLeaves(due time.Time, hashes [][32]byte) error {
+	for _, h := range hashes {
+		if _, err := t.exec(`INSERT OR IGNORE INTO leaves (hash, due) VALUES (?, ?)`, h[:], ms(due)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Pending lists leaves that wait, the oldest first, limit at most.
+func (l *Leaves) Pending(ctx context.Context, limit int) ([]Leaf, error) {
+	return many(ctx, l.f, "waiting leaves", func(r row) (leaf Leaf, err error) {
+		var hash []byte
+		var due int64
+		err = r.Scan(&leaf.Seq, &hash, &due)
+		copy(leaf.Hash[:], hash)
+		leaf.Due = at(due)
+		return leaf, err
+	}, `SELECT seq, hash, due FROM leaves WHERE place IS NULL ORDER BY seq LIMIT ?`, limit)
+}
+
+// Placed notes at which index of the log each leaf stands, by its Seq; the same
+// again changes nothing. All are noted or none.
+func (l *Leaves) Placed(ctx context.Context, places map[int64]uint64) error {
+	return l.f.writer.do(ctx, "note leaves' places", func(t *tx) error {
+		for seq, place := range places {
+			n, err := t.exec(`UPDATE leaves SET place = ? WHERE seq = ?`, int64(place), seq)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return ErrNotFound
+			}
+		}
+		return nil
+	})
+}
+
+// IndexOf is where a leaf stands in the log; false while it waits. ErrNotFound
+// if the leaf was never queued.
+func (l *Leaves) IndexOf(ctx context.Context, hash [32]byte) (index uint64, placed bool, err error) {
+	n, err := one(ctx, l.f, "leaf", scanInt, `SELECT coalesce(place, -1) FROM leaves WHERE hash = ?`, hash[:])
+	if err != nil || n < 0 {
+		return 0, false, err
+	}
+	return uint64(n), true, nil
+}
