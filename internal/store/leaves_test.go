@@ -47,7 +47,7 @@ func TestLeavesWaitInOrderAndKnowTheirPlace(t *testing.T) {
 func TestAGrantsLeafStandsOrFallsWithItsEvent(t *testing.T) {
 	t.Parallel()
 	s, ctx := openStore(t, t.TempDir(), store.Options{}), t.Context()
-	g := store.Grant{ID: "0198f0aa", State: "given"}
+	g := store.Grant{ID: "0198f0aa", GrantKey: []byte{1}, AnchorKey: []byte{2}, State: "given"}
 	given := store.Change{New: &g, Event: store.GrantEvent{State: "given", At: moment()}, Leaves: [][32]byte{{1}}, LeavesDue: moment()}
 	must(t, s.Grants.Apply(ctx, given))
 	given.Leaves = [][32]byte{{2}}
