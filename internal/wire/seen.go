@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds of what a node tells about deliveries.
+const (
+	MaxSeenDays = 31   // of one answer
+	MaxSeenRows = 4096 // of one day: more clients than a person's grants have
+	MaxSeen     = 8 << 20
+	seenSecret  = 32
+	// SeenDayForm is how a day is written (RFC 3339 full-date); days are of UTC.
+	SeenDayForm = "2006-01-02"
+	// SeenMinuteForm is how a minute is written, in UTC.
+	SeenMinuteForm = "2006-01-02T15:04Z"
+)
+
+// Seen answers GET /v1/seen?day=DAY&days=N: what was delivered to whom under
+// the calling account's grants, on N days up to DAY, the newest first. Days
+// without a delivery are left out.
+type Seen struct {
+	At   time.Time `json:"at"` // what was delivered before is in
+	Days []SeenDay `json:"days"`
+}
+
+// SeenDay is one day of UTC. A day that is over is closed: its rows are the
+// leaves of a Merkle tree, whose root stands, hidden under a key that only the
+// node and the person have, in the node's commitments log.
+type SeenDay struct {
+	Day  string    `json:"day"`
+	Rows []SeenRow `json:"rows"` // by grant, then client
+
+	Secret  []byte    `json:"secret,omitempty"` // 32 bytes, of this day alone; of a closed day, as all below
+	Root    []byte    `json:"root,omitempty"`
+	Due     time.Time `json:"due,omitzero"`      // the log's tick by which the leaf is in
+	Promise string    `json:"promise,omitempty"` // the node's signed word for Due
+	Proof   string    `json:"proof,omitempty"`   // C2SP tlog-proof, after that tick
+}
+
+// Closed tells whether nothing can be added to the day.
+func (d SeenDay) Closed() bool { return len(d.Root) > 0 }
+
+// SeenRow is what one client of a grantee got on one day. Numbers are of sealed
+// messages: the node reads none.
+type SeenRow struct {
+	Grant      string `json:"grant"`
+	Client     string `json:"client"` // SeenClient of its key
+	Deliveries uint64 `json:"deliveries"`
+	Bytes      uint64 `json:"bytes"`   // of what was delivered, as sealed and padded
+	Actions    uint64 `json:"actions"` // messages that it sent into the circle
+	First      string `json:"first"`   // minute of the first of either
+	Last       string `json:"last"`
+}
+
+// SeenClient names a client by its key, as rosters have it: base64url of the
+// first 16 bytes of the key's SHA-256.
+func SeenClient(key []byte) string {
+	sum := sha256.Sum256(key)
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// SeenRoot is the root of a day's tree (RFC 9162 §2.1.1, SHA-256): the leaf of
+// row i is its salt, then the row's JSON. Without rows it is an error.
+func SeenRoot(secret []byte, rows []SeenRow) ([]byte, error) {
+	leaves, err := seenLeaves(secret, rows)
+	if err != nil {
+		return nil, err
+	}
+	root := merkleRoot(leaves)
+	return root[:], nil
+}
+
+func seenLeaves(secret []byte, rows []SeenRow) ([][32]byte, error) {
+	if len(secret) != seenSecret || len(rows) == 0 || len(rows) > MaxSeenRows {
+		return nil, errors.New("a day has a secret of 32 bytes and 1 to 4096 rows")
+	}
+	leaves := make([][32]byte, len(rows))
+	for i, r := range rows {
+		text, err := json.Marshal(r)
+		if err != nil {
+			return nil, fmt.Errorf("write row: %w", err)
+		}
+		leaves[i] = sha256.Sum256(append(append([]byte{0}, SeenSalt(secret, i)...), text...))
+	}
+	return leaves, nil
+}
+
+// SeenSalt hides row i from who knows the root and guesses rows. It tells
+// nothing of other salts: one row can be shown alone.
+func SeenSalt(secret []byte, i int) []byte {
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(i))
+	return seenMAC(secret, "primum seen salt v1", n[:])
+}
+
+// SeenKey is the key of the leaf that stands in the commitments log.
+func SeenKey(secret []byte) []byte { return seenMAC(secret, "primum seen key v1") }
+
+// SeenLabel is what that leaf commits to.
+func SeenLabel(day string, root []byte) string {
+	return "primum seen v1 " + day + " " + hex.EncodeToString(root)
+}
+
+// SeenLeaf is the leaf that stands in the commitments log for a day.
+func SeenLeaf(secret []byte, day string, root []byte) (leaf [32]byte) {
+	copy(leaf[:], seenMAC(SeenKey(secret), SeenLabel(day, root)))
+	return leaf
+}
+
+func seenMAC(key []byte, label string, more ...[]byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	_, _ = mac.Write([]byte(label)) // a hash never fails
+	for _, b := range more {
+		_, _ = mac.Write(b)
+	}
+	return mac.Sum(nil)
+}
+
+// merkleRoot is MTH of RFC 9162 §2.1.1 over leaf hashes, one at least.
+func merkleRoot(leaves [][32]byte) [32]byte {
+	if len(leaves) == 1 {
+		return leaves[0]
+	}
+	k := 1
+	for k*2 < len(leaves) {
+		k *= 2
+	}
+	return merkleNode(merkleRoot(leaves[:k]), merkleRoot(leaves[k:]))
+}
+
+func merkleNode(left, right [32]byte) [32]byte {
+	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
+}
