@@ -168,6 +168,7 @@ type ClauseSeen struct {
 // Measurement is one clause in one result. Value is what was measured, if the
 // clause has a number: milliseconds, a ratio.
 type Measurement struct {
+	Clause  string    `json:"clause"` // "O03"
 	At      time.Time `json:"at"`
 	Checker string    `json:"checker"`          // key or domain of who checked
 	Verdict string    `json:"verdict"`          // broken, no-breach-seen, not-shown
