@@ -1,0 +1,65 @@
+package oath
+
+import "time"
+
+// Clause is a clause file, parsed: what is sworn, for people, and the check,
+// for people and the runner. Source: docs/spec/clauses.md.
+type Clause struct {
+	ID      string // O01 … O99
+	Title   string
+	Text    string // "We swear"
+	Remedy  string // "If we break it"
+	About   string // "What a check does"
+	With    Args   // parameters, by name
+	Needs   []Need
+	AtMost  time.Duration // of one check of this clause
+	Steps   []Step
+	Unshown []string // parts that no check shows, with the reason each
+	SHA256  string   // of the file, hex
+}
+
+// Need is a precondition of a check; where it is missing the clause is not
+// shown, and nothing is asked.
+type Need string
+
+// The needs that a clause file may name.
+const (
+	NeedPrimum Need = "a Primum node"   // the domain answers as a node
+	NeedPeople Need = "test persons"    // the check may open accounts of its own there
+	NeedLedger Need = "a public ledger" // the node names one
+	NeedOath   Need = "a signed oath"
+	NeedTLS    Need = "TLS" // a name that is spoken to over TLS: none under .localhost
+)
+
+// Step is one probe with what is expected of it.
+type Step struct {
+	Line    int
+	Probe   string
+	Args    map[string]string // as written; "$name" stands for a parameter
+	Expects []Expect
+}
+
+// Expect compares a fact that a probe observed.
+type Expect struct {
+	Line    int
+	Fact    string
+	Compare Compare
+	Want    string // as written: a value, "$parameter", or the name of a fact
+	Else    Verdict
+	Reason  string
+}
+
+// Compare is a comparison of the language.
+type Compare string
+
+// The comparisons.
+const (
+	Is      Compare = "is"
+	IsNot   Compare = "is not"
+	AtLeast Compare = "at least"
+	AtMost  Compare = "at most"
+	Names   Compare = "names"      // a text holds another
+	NamesNo Compare = "names no"   // a text does not
+	Known   Compare = "is known"   // the probe reported the fact; takes no value
+	Unknown Compare = "is unknown" // it did not; takes no value
+)
