@@ -70,7 +70,7 @@ func (c caller) bucket() string {
 
 // authenticate checks the signature of a request (RFC 9421) in the order of
 // cost: form, time, key, signature, and only then the memory of nonces.
-func (d *Door) authenticate(c *call, allowed signers) (caller, error) {
+func (d *Door) authenticate(c *call, rt route) (caller, error) {
 	in, err := sign.ParseInput(func(name string) string { return strings.Join(c.r.Header.Values(name), ", ") })
 	if err != nil {
 		return caller{}, problem(wire.ProbUnsigned, plainly(err, sign.ErrNotSigned))
@@ -82,7 +82,7 @@ func (d *Door) authenticate(c *call, allowed signers) (caller, error) {
 	if err := in.CheckTime(c.now); err != nil {
 		return caller{}, d.skewed(c)
 	}
-	if err := d.allowed(id, allowed); err != nil {
+	if err := d.allowed(id, rt.signers); err != nil {
 		return caller{}, err
 	}
 	who, err := d.resolve(c.r.Context(), id)
@@ -93,7 +93,7 @@ func (d *Door) authenticate(c *call, allowed signers) (caller, error) {
 	if err := in.Verify(req, who.key); err != nil {
 		return caller{}, problem(wire.ProbBadSignature, plainly(err, sign.ErrSignature))
 	}
-	return who, d.admitCaller(c, who, in)
+	return who, d.admitCaller(c, rt, who, in)
 }
 
 func (d *Door) skewed(c *call) error {
@@ -104,12 +104,15 @@ func (d *Door) skewed(c *call) error {
 }
 
 // admitCaller is for those who proved who they are.
-func (d *Door) admitCaller(c *call, who caller, in sign.Input) error {
+func (d *Door) admitCaller(c *call, rt route, who caller, in sign.Input) error {
 	if who.doc != nil && who.account.Authority != d.cfg.Authority && who.doc.ExpiredAt(c.now) {
 		return problem(wire.ProbExpired, "your identity document has expired; renew it at your own node")
 	}
 	limit := d.perAccount
-	if who.node != "" {
+	switch {
+	case rt.right:
+		limit = d.rights
+	case who.node != "":
 		limit = d.perDomain
 	}
 	if wait, ok := limit.take(who.bucket()); !ok {

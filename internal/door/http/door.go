@@ -62,7 +62,9 @@ type Door struct {
 	live    *live
 	polls   *polls
 
-	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes *limiter
+	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes, rights *limiter
+
+	rightPool chan struct{} // one place for each request for a right that works
 }
 
 // New builds a door; Run drives its periodic work.
@@ -74,7 +76,8 @@ func New(cfg Config) (*Door, error) {
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
 		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock),
 		keeps: newLimiter(cfg.Limits.Keeps, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
-		pushes: newLimiter(cfg.Limits.Pushes, cfg.Clock),
+		pushes: newLimiter(cfg.Limits.Pushes, cfg.Clock), rights: newLimiter(cfg.Limits.Rights, cfg.Clock),
+		rightPool: make(chan struct{}, rightSlots),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -132,7 +135,7 @@ func (d *Door) Run(ctx context.Context) {
 		}
 		d.sweepSockets()
 		d.tickets.sweep(d.cfg.Clock.Now())
-		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops, d.pushes} {
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops, d.pushes, d.rights} {
 			l.sweep()
 		}
 	}

@@ -30,6 +30,7 @@ type route struct {
 	id, summary  string
 	signers      signers
 	stops        bool // ends something: it outranks the usual limits
+	right        bool // a person's right: never metered, with a pool and limits of its own; see right()
 	guests       bool // a link's guest of this node may do it
 	query        []string
 	in           any    // example of the JSON body, nil for none
@@ -189,18 +190,14 @@ func (d *Door) serve(rt route, w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) run(rt route, c *call) (any, error) {
-	limit := d.perAddress
-	if rt.stops {
-		limit = d.stops
-	}
-	if err := d.admitAddress(c.r, limit); err != nil {
+	if err := d.admitAddress(c.r, d.limitOf(rt)); err != nil {
 		return nil, err
 	}
 	if err := c.readBody(rt); err != nil {
 		return nil, err
 	}
 	if rt.signers != byNobody {
-		who, err := d.authenticate(c, rt.signers)
+		who, err := d.authenticate(c, rt)
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +206,12 @@ func (d *Door) run(rt route, c *call) (any, error) {
 		}
 		c.who = who
 	}
-	return rt.handle(c.r.Context(), c)
+	ctx, leave, err := d.enter(c.r.Context(), rt)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return rt.handle(ctx, c)
 }
 
 // readBody reads at most what the route allows, whatever the header promises.

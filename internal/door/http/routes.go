@@ -23,7 +23,7 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/accounts", id: "open-account", summary: "Open an account", in: wire.NewAccount{}, max: 2 * wire.MaxDocument, handle: d.postAccount},
 		{method: get, path: "/v1/identity/{user}", id: "get-identity", summary: "An account's identity document", outType: wire.JOSE, handle: d.getIdentity},
 		{method: put, path: "/v1/identity/{user}", id: "put-identity", summary: "Publish the next identity document; it signs itself", inType: wire.JOSE, max: wire.MaxDocument, handle: d.putIdentity},
-		{method: put, path: "/v1/suspension/{user}", id: "suspend", summary: "Stop all giving until a newer identity document; it signs itself", stops: true, inType: wire.JOSE, max: wire.MaxDocument, handle: d.putSuspension},
+		right(route{method: put, path: "/v1/suspension/{user}", id: "suspend", summary: "Stop all giving until a newer identity document; it signs itself", stops: true, inType: wire.JOSE, max: wire.MaxDocument, handle: d.putSuspension}),
 
 		{method: post, path: "/v1/key-packages", id: "publish-key-packages", summary: "Add to the calling client's stock", signers: byOwn, guests: true, in: wire.KeyPackages{}, max: wire.MaxBody, out: wire.KeyPackageCount{}, handle: d.postKeyPackages},
 		{method: get, path: "/v1/key-packages", id: "count-key-packages", summary: "The calling client's stock", signers: byOwn, guests: true, out: wire.KeyPackageCount{}, handle: d.getKeyPackages},
@@ -34,8 +34,8 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/outbox", id: "send", summary: "Have a sealed document delivered", signers: byOwn, in: wire.Sealed{}, max: wire.MaxBody, status: http.StatusAccepted, handle: d.postOutbox},
 
 		{method: post, path: "/v1/envelopes", id: "file-envelope", summary: "File the envelope of a grant", signers: byOwn, in: wire.NewEnvelope{}, max: 3 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postEnvelope},
-		{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", stops: true, in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing},
-		{method: post, path: "/v1/refusals", id: "refuse", summary: "Remember that a request was refused", signers: byOwn, in: wire.NewRefusal{}, max: smallMax, handle: d.postRefusal},
+		right(route{method: post, path: "/v1/closings", id: "withdraw", summary: "Withdraw a grant; the documents sign themselves", stops: true, in: wire.NewClosing{}, max: 2 * wire.MaxDocument, out: wire.Receipt{}, handle: d.postClosing}),
+		right(route{method: post, path: "/v1/refusals", id: "refuse", summary: "Remember that a request was refused", signers: byOwn, in: wire.NewRefusal{}, max: smallMax, handle: d.postRefusal}),
 		{method: get, path: "/v1/grants", id: "list-grants", summary: "Grants given or received", signers: byClient, guests: true, query: []string{"after"}, out: []wire.GrantStatus{}, handle: d.getGrants},
 
 		{method: put, path: "/v1/links/{id}", id: "make-link", summary: "Make a link to share by", signers: byOwn, in: wire.NewLink{}, max: smallMax, handle: d.putLink},
@@ -61,7 +61,7 @@ func (d *Door) routes() []route {
 		{method: del, path: "/v1/session", id: "end-session", summary: "End the calling client's sessions", signers: byOwn, max: smallMax, handle: d.deleteSession},
 		{method: put, path: "/v1/keep", id: "put-keep", summary: "Store the wrapped copies of the identity key", signers: byOwn, inType: typeJSON, max: wire.MaxKeep, handle: d.forPersons(d.putKeep)},
 		{method: get, path: "/v1/keep/{user}", id: "get-keep", summary: "The wrapped copies of an account's identity key, or noise of that form", outType: typeJSON, handle: d.getKeep},
-		{method: del, path: "/v1/account", id: "close-account", summary: "Close the account for good; its name is never given again", signers: byOwn, in: wire.CloseAccount{}, max: smallMax, handle: d.deleteAccount},
+		right(route{method: del, path: "/v1/account", id: "close-account", summary: "Close the account for good; its name is never given again", signers: byOwn, in: wire.CloseAccount{}, max: smallMax, handle: d.deleteAccount}),
 		{method: put, path: "/v1/notices/{id}", id: "put-notice", summary: "Publish a thing's public page", signers: byOwn, in: wire.Notice{}, max: wire.MaxNotice, out: wire.NoticeKept{}, handle: d.forPersons(d.putNotice)},
 		{method: get, path: "/v1/notices/{id}", id: "get-notice", summary: "What a thing's public page says", out: wire.Notice{}, handle: d.getNotice},
 		{method: get, path: "/v1/notices", id: "list-notices", summary: "The caller's public pages", signers: byOwn, out: wire.Notices{}, handle: d.listNotices},
