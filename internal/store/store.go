@@ -57,6 +57,7 @@ type Store struct {
 	Operators   *Operators
 	Overview    *Overview
 	Leaves      *Leaves
+	Seen        *Seen
 	Circles     *Circles
 
 	state, log *file
@@ -85,7 +86,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
 		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
 		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state},
-		Operators: &Operators{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state}, Circles: &Circles{log},
+		Operators: &Operators{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state}, Seen: &Seen{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil
 }
