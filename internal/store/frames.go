@@ -48,6 +48,9 @@ type Append struct {
 	// Last marks a commit that removes every other leaf: it passes a fence,
 	// once, and then nothing follows it.
 	Last bool
+	// Commitment of a commit is the leaf that commits to the epoch that it
+	// begins; zero: none.
+	Commitment [32]byte
 	// MaxBytes bounds the bytes kept in the circle; 0: no bound. Else ErrQuota.
 	MaxBytes int64
 }
@@ -169,6 +172,11 @@ func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
 	}
 	if err := t.turn(r, r.Epoch+1, a.Tracker, a.Now); err != nil {
 		return err
+	}
+	if a.Commitment != [32]byte{} {
+		if _, err := t.exec(`INSERT INTO commitments (hash) VALUES (?)`, a.Commitment[:]); err != nil {
+			return err
+		}
 	}
 	if a.Welcome != nil {
 		if err := t.frame(r, KindWelcome, r.Epoch, a.Welcome); err != nil {

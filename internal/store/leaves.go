@@ -14,8 +14,9 @@ type Leaf struct {
 
 // Leaves is the queue before the commitments log, and remembers where each leaf
 // stands in it. A leaf is added in the transaction of what it commits to (see
-// Change.Leaves), or by Add where there is no such change.
-type Leaves struct{ f *file }
+// Change.Leaves), or by Add where there is no such change. Those of epochs are
+// written with their commits, in the other file, and queued by Pending.
+type Leaves struct{ f, log *file }
 
 // Add queues leaves, which are due at a tick; one that is known already stays as
 // it is. It is durable when it returns.
@@ -35,6 +36,9 @@ func (t *tx) addLeaves(due time.Time, hashes [][32]byte) error {
 
 // Pending lists leaves that wait, the oldest first, limit at most.
 func (l *Leaves) Pending(ctx context.Context, limit int) ([]Leaf, error) {
+	if err := l.collect(ctx); err != nil {
+		return nil, err
+	}
 	return many(ctx, l.f, "waiting leaves", func(r row) (leaf Leaf, err error) {
 		var hash []byte
 		var due int64
@@ -70,4 +74,45 @@ func (l *Leaves) IndexOf(ctx context.Context, hash [32]byte) (index uint64, plac
 		return 0, false, err
 	}
 	return uint64(n), true, nil
+}
+
+// Due is the tick by which a leaf was promised. ErrNotFound if it was never
+// queued.
+func (l *Leaves) Due(ctx context.Context, hash [32]byte) (time.Time, error) {
+	n, err := one(ctx, l.f, "leaf", scanInt, `SELECT due FROM leaves WHERE hash = ?`, hash[:])
+	return at(n), err
+}
+
+// collectStep bounds what one transaction takes over.
+const collectStep = 1000
+
+// collect queues the leaves of epochs, then forgets them where they came from:
+// a crash in between queues them again, which changes nothing.
+func (l *Leaves) collect(ctx context.Context) error {
+	for {
+		found, err := many(ctx, l.log, "leaves of epochs", func(r row) (leaf Leaf, err error) {
+			var hash []byte
+			err = r.Scan(&leaf.Seq, &hash)
+			copy(leaf.Hash[:], hash)
+			return leaf, err
+		}, `SELECT id, hash FROM commitments ORDER BY id LIMIT ?`, collectStep)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		hashes := make([][32]byte, len(found))
+		for i, leaf := range found {
+			hashes[i] = leaf.Hash
+		}
+		if err := l.Add(ctx, time.Time{}, hashes...); err != nil {
+			return err
+		}
+		last := found[len(found)-1].Seq
+		err = l.log.writer.do(ctx, "forget queued leaves", func(t *tx) error {
+			_, err := t.exec(`DELETE FROM commitments WHERE id <= ?`, last)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 }

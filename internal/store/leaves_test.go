@@ -61,3 +61,32 @@ func TestAGrantsLeafStandsOrFallsWithItsEvent(t *testing.T) {
 		t.Errorf("the leaf of what was done: %v", err)
 	}
 }
+
+func TestLeavesOfEpochsAreQueuedOnce(t *testing.T) {
+	t.Parallel()
+	dir, ctx := t.TempDir(), t.Context()
+	s := openStore(t, dir, store.Options{})
+	c := store.Circle{ID: [16]byte{1}, AnchorKey: []byte{1}, Account: "friend@s.example", Opened: moment()}
+	must(t, s.Circles.Open(ctx, c, []byte("tracker"), []uint32{0}))
+	for n := range byte(3) {
+		_, err := s.Circles.Append(ctx, store.Append{
+			Circle: c.ID, Kind: store.KindCommit, Epoch: uint64(n), Message: []byte("commit"), Tracker: []byte("next"), Now: moment(),
+			Commitment: [32]byte{n + 1},
+		})
+		must(t, err)
+	}
+	_, err := s.Circles.Append(ctx, store.Append{Circle: c.ID, Kind: store.KindCommit, Epoch: 0, Message: []byte("late"), Commitment: [32]byte{9}})
+	if err == nil {
+		t.Fatal("a stale commit was taken")
+	}
+	must(t, s.Leaves.Add(ctx, moment(), [32]byte{2})) // as after a crash between the two files
+	must(t, s.Close())
+	s = openStore(t, dir, store.Options{})
+	for range 2 {
+		waiting, err := s.Leaves.Pending(ctx, 10)
+		must(t, err)
+		if len(waiting) != 3 || waiting[0].Hash[0] != 2 || waiting[1].Hash[0] != 1 || waiting[2].Hash[0] != 3 {
+			t.Fatalf("waiting: %+v", waiting)
+		}
+	}
+}

@@ -171,12 +171,18 @@ type NewRefusal struct {
 	Until time.Time `json:"until"`
 }
 
-// Receipt answers envelopes and closings: the node's signed receipt document.
+// Receipt answers envelopes and closings: the node's signed receipt document,
+// and its promise that the event's leaf will stand in the commitments log.
 type Receipt struct {
 	Receipt string    `json:"receipt"`
 	State   string    `json:"state"` // grant.State after the event
 	At      time.Time `json:"at"`
+	Promise string    `json:"promise,omitempty"` // JWS primum-promise+jwt, where the node keeps a ledger
 }
+
+// LedgerProofPath is where a node proves that a leaf stands in its commitments
+// log: ?leaf=HEX. The answer is a C2SP tlog-proof; ProbNotYet until the tick.
+const LedgerProofPath = "/v1/ledger/proof"
 
 // GrantStatus is one entry of GET /v1/grants, for owner or grantee.
 type GrantStatus struct {
