@@ -1,0 +1,65 @@
+package ledger
+
+import "time"
+
+// Kept is what a reader keeps of a node's logs from one verification to the
+// next. It is JSON; the zero value is a reader who knows nothing yet.
+type Kept struct {
+	Logs map[string]KeptLog `json:"logs,omitempty"` // by origin
+	// Facts are the newest public entries by type, of all that were read so far.
+	Facts map[Type]Entry `json:"facts,omitempty"`
+}
+
+// KeptLog is the last checkpoint of one log that was found good.
+type KeptLog struct {
+	Key        string    `json:"key"`        // verifier key text
+	Checkpoint string    `json:"checkpoint"` // the signed note
+	Seen       time.Time `json:"seen"`
+}
+
+// Options of Verify. The zero value reads what is new.
+type Options struct {
+	// Now dates what is kept and judges cosignatures of the future; the zero
+	// value is the time of the machine.
+	Now time.Time
+	// Full reads every tile and every entry again, not only what is new.
+	Full bool
+	// MaxEntries of the public log are read at most, the newest; 0 is 65,536.
+	MaxEntries int
+	// Witnesses that are known already. Verify finds others by their names.
+	Witnesses []Witness
+	// MinWitnesses good cosignatures are demanded of each checkpoint; fewer are an
+	// ErrWitness.
+	MinWitnesses int
+	// Base is the https address of an authority; nil is "https://" + authority.
+	Base func(authority string) string
+}
+
+// Report is what Verify saw.
+type Report struct {
+	Public      LogReport
+	Commitments LogReport
+	Findings    []*Finding
+	// Kept is what the caller should keep from now on. A log with a finding
+	// stays as it was kept before.
+	Kept Kept
+}
+
+// LogReport is what Verify saw of one log.
+type LogReport struct {
+	Checkpoint Checkpoint
+	Since      uint64        // size of the kept checkpoint; 0: none was kept
+	Read       uint64        // entries read and checked
+	Witnesses  []WitnessWord // of everybody whose signature the checkpoint bears
+	Fetched    int           // requests made
+	Bytes      int64         // bytes received
+}
+
+// WitnessWord is what is known of one witness of a checkpoint.
+type WitnessWord struct {
+	Name string
+	Good bool      // the cosignature verifies under the key that the witness states
+	At   time.Time // when it cosigned; only if Good
+	Seen uint64    // size of the last checkpoint that it says it cosigned; 0: it says nothing
+	Err  string    // why nothing is known of it; empty otherwise
+}
