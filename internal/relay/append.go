@@ -2,11 +2,13 @@ package relay
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 
 	"primum/internal/store"
 	"primum/internal/wire"
+	"primum/ledger"
 	"primum/mls"
 )
 
@@ -135,10 +137,23 @@ func (r *Relay) application(v *view, head mls.Head, a Append, done func(Done, er
 	if head.Epoch != v.Epoch {
 		return stale(v.Epoch)
 	}
+	if r.seen != nil && v.counts(a.Caller) {
+		done = r.acting(a, done)
+	}
 	r.store(store.Append{
 		Circle: a.Circle, Kind: store.KindApplication, Epoch: head.Epoch, Message: a.Message, Now: now, MaxBytes: r.limits.CircleBytes,
 	}, done)
 	return nil
+}
+
+// acting tells who counts of a grantee's message once it is durable.
+func (r *Relay) acting(a Append, done func(Done, error)) func(Done, error) {
+	return func(d Done, err error) {
+		if err == nil {
+			r.seen.Acted(a.Circle, a.Caller.Key)
+		}
+		done(d, err)
+	}
 }
 
 // rejoin appends the key package of a client that lost its state. The tracker
@@ -247,6 +262,7 @@ func (r *Relay) stage(v *view, head mls.Head, a Append) (*staged, error) {
 		err = checkProposal(v, received, a.Caller)
 	} else {
 		s.append.Kind, s.append.Welcome = store.KindCommit, a.Welcome
+		s.append.Commitment = commitment(next, a.Message)
 		err = s.checkCommit(v, received, now)
 	}
 	if err != nil {
@@ -256,4 +272,11 @@ func (r *Relay) stage(v *view, head mls.Head, a Append) (*staged, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// commitment is the leaf that commits to the epoch after a commit. Its key is
+// the transcript's hash, which members and node know and nobody can guess.
+func commitment(next Tracker, commit []byte) [32]byte {
+	transcript := sha256.Sum256(next.ConfirmedTranscriptHash())
+	return ledger.EpochLeaf(transcript[:], next.Epoch(), sha256.Sum256(commit), transcript)
 }

@@ -34,6 +34,7 @@ type Subscription struct {
 	caller Caller
 	sink   Sink
 	over   atomic.Bool
+	counts bool // the caller is of the grantee: what it is handed is counted
 
 	mu      sync.Mutex
 	live    bool   // guarded by mu; frames are offered as they come
@@ -86,9 +87,11 @@ func (r *Relay) Subscribe(ctx context.Context, c Caller, circle wire.CircleID, a
 	s := &Subscription{relay: r, circle: circle, caller: c, sink: sink}
 	entry, release := r.cache.take(circle)
 	defer release()
-	if _, err := r.viewOf(ctx, entry); err != nil {
+	first, err := r.viewOf(ctx, entry)
+	if err != nil {
 		return nil, wire.CircleInfo{}, r.refuse(err)
 	}
+	s.counts = first.counts(c)
 	s.mu.Lock() // a commit that is being delivered waits
 	r.topics.add(s)
 	v := entry.view.Load() // as it is now that commits find the subscription
@@ -173,6 +176,9 @@ func (s *Subscription) offer(seq uint64, message []byte) bool {
 	}
 	s.cursor = seq
 	s.relay.delivered.Add(1)
+	if s.counts {
+		s.relay.handed(s.circle, s.caller, message)
+	}
 	return true
 }
 

@@ -20,6 +20,7 @@ import (
 	"primum/internal/clock"
 	"primum/internal/store"
 	"primum/internal/wire"
+	"primum/mls"
 )
 
 // Limits bound what circles and senders use. A zero field takes its default, a
@@ -70,6 +71,18 @@ type Options struct {
 	Limits Limits
 	// Trackers follows handshakes; nil: RFC 9420 by package mls.
 	Trackers Trackers
+	// Seen counts what passes between anchors and grantees; nil: nobody does.
+	Seen Seen
+}
+
+// Seen counts sealed messages of grant circles, by the key of the grantee's
+// client. Its methods are called on the fast path, from many goroutines: they
+// must not block.
+type Seen interface {
+	// Delivered: one was handed to this client.
+	Delivered(circle wire.CircleID, key []byte, bytes int)
+	// Acted: this client sent one, and it is durable.
+	Acted(circle wire.CircleID, key []byte)
 }
 
 // Relay carries the messages of all circles of a node. Its methods may be
@@ -82,6 +95,7 @@ type Relay struct {
 	slog     *slog.Logger
 	limits   Limits
 	trackers Trackers
+	seen     Seen
 	cache    *cache
 	topics   topics
 
@@ -99,7 +113,7 @@ func New(o Options) *Relay {
 	l := o.Limits.defaults()
 	return &Relay{
 		log: o.Store, fences: o.Store, clock: o.Clock, slog: o.Log, limits: l, trackers: o.Trackers,
-		cache: newCache(l.Trackers),
+		seen: o.Seen, cache: newCache(l.Trackers),
 	}
 }
 
@@ -259,9 +273,25 @@ func (r *Relay) Read(ctx context.Context, c Caller, circle wire.CircleID, after 
 	page := make([]wire.Frame, len(frames))
 	for i, f := range frames {
 		page[i] = wire.Frame{Circle: circle, Number: f.Seq, Message: f.Message}
+		if v.counts(c) {
+			r.handed(circle, c, f.Message)
+		}
 	}
 	r.delivered.Add(uint64(len(page)))
 	return page, nil
+}
+
+// handed tells who counts of a message that was handed to a grantee's client.
+func (r *Relay) handed(circle wire.CircleID, c Caller, message []byte) {
+	if r.seen != nil && carriesValue(message) {
+		r.seen.Delivered(circle, c.Key, len(message))
+	}
+}
+
+// carriesValue tells application messages, which are PrivateMessages here, from
+// handshakes: by the wire format of RFC 9420 §6 behind the version.
+func carriesValue(message []byte) bool {
+	return len(message) >= 4 && message[2] == 0 && message[3] == byte(mls.WirePrivateMessage)
 }
 
 // Counters are sums since the start.

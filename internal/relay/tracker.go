@@ -15,6 +15,9 @@ type Tracker interface {
 	Members() []mls.Member
 	GroupID() []byte
 	Epoch() uint64
+	// ConfirmedTranscriptHash is over all commits up to the view's epoch
+	// (RFC 9420 §8.2).
+	ConfirmedTranscriptHash() []byte
 	Keeper
 }
 

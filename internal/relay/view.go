@@ -57,6 +57,10 @@ func (v *view) seat(c Caller) (seat, error) {
 // isAnchor tells whether a caller is the circle's only committer.
 func (v *view) isAnchor(c Caller) bool { return string(c.Key) == string(v.AnchorKey) }
 
+// counts tells whether what passes between the circle and a caller is counted:
+// in grant circles, of everybody but the anchor.
+func (v *view) counts(c Caller) bool { return !v.Home && !v.isAnchor(c) }
+
 // ended refuses what comes too late.
 func (v *view) ended(now time.Time) error {
 	if f := v.EndedAt(now); f != nil {
