@@ -22,6 +22,7 @@ import (
 	"primum/internal/peer"
 	"primum/internal/portal"
 	"primum/internal/relay"
+	"primum/internal/seen"
 	"primum/internal/store"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,7 @@ type Node struct {
 	listener net.Listener
 	store    *store.Store
 	relay    *relay.Relay
+	seen     *seen.Book
 	book     *consent.Book
 	peer     *peer.Peer
 	door     *httpdoor.Door
@@ -131,7 +133,8 @@ func (n *Node) settle(ctx context.Context) error {
 // assemble builds the parts, lowest room first.
 func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	c := n.cfg
-	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay})
+	n.seen = seen.New(seen.Options{Store: n.store.Seen, Clock: c.Clock, Log: c.Log, Rand: c.Rand})
+	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay, Seen: n.seen})
 	n.book = consent.New(consent.Options{
 		Store: n.store, Relay: n.relay, Clock: c.Clock, Authority: c.Authority, Log: c.Log,
 		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
@@ -148,7 +151,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
-		Store: n.store, Relay: n.relay, Book: n.book, Peer: n.peer, Ready: n.ready,
+		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Peer: n.peer, Ready: n.ready,
 	})
 	if err != nil {
 		return err
@@ -209,6 +212,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.door.Run(ctx) }) // pings, limits, tickets
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
+	jobs.Go(func() { n.seen.Run(ctx) }) // who saw what, and its days
 	jobs.Go(func() { // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)

@@ -66,9 +66,17 @@ func (b *Book) closeDays(ctx context.Context, today time.Time) error {
 		if _, err := io.ReadFull(b.o.Rand, secret); err != nil {
 			return fmt.Errorf("make a day's secret: %w", err)
 		}
-		if err := b.o.Store.Close(ctx, d.Owner, d.Day, secret, b.o.Due()); err != nil {
+		if err := b.o.Store.Close(ctx, d.Owner, d.Day, secret, b.due()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// due is when leaves of now are in the log; the zero time without a ledger.
+func (b *Book) due() time.Time {
+	if b.o.Ledger == nil {
+		return time.Time{}
+	}
+	return b.o.Ledger.Due()
 }

@@ -45,13 +45,18 @@ type Options struct {
 	Clock clock.Clock
 	Log   *slog.Logger // nil: none
 	Rand  io.Reader    // nil: crypto/rand
-	// Due is the tick of the commitments log by which a leaf that is queued now
-	// is in it; nil: at once.
-	Due func() time.Time
-	// Promise signs the node's word that a leaf is in the log by then; nil: none.
-	Promise func(leaf [32]byte, by time.Time) (string, error)
-	// Proof is a leaf's proof as tlog-proof text, empty while it waits; nil: none.
-	Proof func(ctx context.Context, leaf [32]byte) (string, error)
+	// Ledger promises and proves the roots of days; nil: their leaves wait.
+	Ledger Ledger
+}
+
+// Ledger is the node's commitments log.
+type Ledger interface {
+	// Due is the tick by which a leaf that is queued now stands in the log.
+	Due() time.Time
+	// Promise signs that a leaf stands in the log by a tick.
+	Promise(leaf [32]byte, due time.Time) (string, error)
+	// Proof is a leaf's proof as tlog-proof text; empty while it waits.
+	Proof(ctx context.Context, leaf [32]byte) (string, error)
 }
 
 // Book counts deliveries and keeps them. Safe for concurrent use.
@@ -78,9 +83,6 @@ func New(o Options) *Book {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Rand == nil {
 		o.Rand = rand.Reader
-	}
-	if o.Due == nil {
-		o.Due = o.Clock.Now
 	}
 	return &Book{o: o, pending: map[place]*store.Sighting{}}
 }
@@ -217,17 +219,13 @@ func (b *Book) Days(ctx context.Context, owner, last string, n int) (wire.Seen, 
 // tell adds to a closed day what proves it.
 func (b *Book) tell(ctx context.Context, d store.SeenDay) (out wire.SeenDay, err error) {
 	out = wire.SeenDay{Day: d.Day.Format(wire.SeenDayForm), Rows: d.Rows, Secret: d.Secret, Root: d.Root, Due: d.Due}
-	if !out.Closed() {
+	if !out.Closed() || b.o.Ledger == nil || d.Due.IsZero() {
 		return out, nil
 	}
 	leaf := wire.SeenLeaf(d.Secret, out.Day, d.Root)
-	if b.o.Promise != nil {
-		if out.Promise, err = b.o.Promise(leaf, d.Due); err != nil {
-			return out, err
-		}
+	if out.Promise, err = b.o.Ledger.Promise(leaf, d.Due); err != nil {
+		return out, err
 	}
-	if b.o.Proof != nil {
-		out.Proof, err = b.o.Proof(ctx, leaf)
-	}
+	out.Proof, err = b.o.Ledger.Proof(ctx, leaf)
 	return out, err
 }

@@ -18,6 +18,7 @@ import (
 	"primum/internal/consent"
 	"primum/internal/peer"
 	"primum/internal/relay"
+	"primum/internal/seen"
 	"primum/internal/sign"
 	"primum/internal/store"
 	"primum/internal/wire"
@@ -45,6 +46,7 @@ type Config struct {
 	Store     *store.Store
 	Relay     *relay.Relay
 	Book      *consent.Book
+	Seen      *seen.Book
 	Peer      *peer.Peer
 	Ready     func(context.Context) error // nil while the node works
 }

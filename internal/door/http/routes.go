@@ -44,6 +44,8 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/links/{id}/reveal", id: "reveal-link", summary: "Show the guest what was committed to", signers: byOwn, in: wire.LinkReveal{}, max: smallMax, handle: d.postLinkReveal},
 		{method: http.MethodDelete, path: "/v1/links/{id}", id: "cancel-link", summary: "End a link and its guest", signers: byOwn, stops: true, handle: d.deleteLink},
 
+		right(route{method: get, path: "/v1/seen", id: "who-saw-what", summary: "What was delivered to whom under the caller's grants, and its proofs", signers: byOwn, query: []string{"day", "days"}, out: wire.Seen{}, handle: d.getSeen}),
+
 		{method: get, path: "/v1/homes", id: "list-homes", summary: "The calling account's present homes", signers: byOwn, out: []wire.Home{}, handle: d.getHomes},
 		{method: post, path: "/v1/homes", id: "open-home", summary: "Open a home circle; the claim signs itself", in: wire.NewHome{}, max: wire.MaxBody, out: wire.CircleInfo{}, handle: d.postHome},
 		{method: post, path: "/v1/homes/{circle}/active", id: "present-active-set", summary: "Lift the fences after a restore", signers: byAnchor, in: wire.ActiveSet{}, max: wire.MaxBody, handle: d.postActive},
