@@ -39,7 +39,7 @@ type Relay interface {
 	Sweep(ctx context.Context) (next time.Time, err error)
 }
 
-// Options are what a Book works with; all but Log, Changed and Ended are needed.
+// Options are what a Book works with; all but Log, Ledger, Changed and Ended are needed.
 type Options struct {
 	Store     *store.Store
 	Relay     Relay
@@ -48,6 +48,8 @@ type Options struct {
 	Key       crypto.Signer // Ed25519; signs receipts
 	KeyID     string        // keyid of Key
 	Log       *slog.Logger
+	// Ledger promises leaves of the commitments log; nil: no leaf is queued.
+	Ledger Ledger
 	// Changed is told the accounts whose list of grants changed; it must not
 	// block.
 	Changed func(accounts ...string)
@@ -170,7 +172,7 @@ func (b *Book) file(ctx context.Context, id wire.CircleID, env grant.Envelope, e
 	if err != nil {
 		return wire.Receipt{}, err
 	}
-	changes := []store.Change{{Event: event, New: &store.Grant{
+	changes := []store.Change{{Event: event, Leaves: b.leaves(env.KGrant, event), LeavesDue: b.due(), New: &store.Grant{
 		ID: env.Grant, Circle: id, Home: home, Owner: env.Owner.String(), Grantee: env.Grantee.String(),
 		GrantKey: env.GrantKey, AnchorKey: env.AnchorKey, OpeningHash: env.OpeningHash, From: env.ValidFrom, Until: env.ValidUntil,
 		AskAgain: env.AskAgainAfter.D(), Replaces: env.Replaces, EnvelopeHash: event.Hash, Envelope: e.Envelope,
@@ -187,7 +189,7 @@ func (b *Book) file(ctx context.Context, id wire.CircleID, env grant.Envelope, e
 	}
 	b.o.Changed(env.Owner.String(), env.Grantee.String())
 	b.wakeSweep()
-	return receipt(event), nil
+	return b.receipt(ctx, env.KGrant, event)
 }
 
 // unused refuses an envelope whose circle is a home, or one that the relay has
@@ -236,13 +238,15 @@ func (b *Book) supersede(ctx context.Context, env grant.Envelope, c wire.NewClos
 	if err := b.fence(ctx, old.Circle, ReasonSuperseded); err != nil {
 		return nil, err
 	}
-	return []store.Change{{ID: old.ID, Expect: old.State, Event: event, Over: true}}, nil
+	return []store.Change{{
+		ID: old.ID, Expect: old.State, Event: event, Over: true, Leaves: b.leaves(w.key, event), LeavesDue: b.due(),
+	}}, nil
 }
 
 // again answers for a grant that is known. A terminal one stays so.
 func (b *Book) again(ctx context.Context, known store.Grant, env grant.Envelope, owner *identity.Verified, compact string) (wire.Receipt, error) {
 	if known.EnvelopeHash == grant.Hash(compact) || grant.State(known.State).Terminal() {
-		return b.status(ctx, known.ID)
+		return b.status(ctx, known)
 	}
 	old, err := filed(known)
 	if err != nil {
@@ -261,8 +265,12 @@ func (b *Book) again(ctx context.Context, known store.Grant, env grant.Envelope,
 	}
 	err = b.o.Store.Grants.Apply(ctx, store.Change{
 		ID: known.ID, Expect: known.State, Envelope: compact, EnvelopeHash: event.Hash, Event: event,
+		Leaves: b.leaves(env.KGrant, event), LeavesDue: b.due(), // known already, but to a node that had no ledger
 	})
-	return receipt(event), conflict(err)
+	if err != nil {
+		return wire.Receipt{}, conflict(err)
+	}
+	return b.receipt(ctx, env.KGrant, event)
 }
 
 // filed reads the envelope of a grant in the book, which was verified when it

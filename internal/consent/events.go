@@ -1,7 +1,6 @@
 package consent
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"time"
@@ -38,26 +37,6 @@ func (b *Book) event(state grant.State, by grant.Actor, document string) (store.
 		ID: id, Node: b.o.Authority, Hash: e.Hash, Event: e.State, At: e.At,
 	}, b.o.Key)
 	return e, err
-}
-
-func receipt(e store.GrantEvent) wire.Receipt {
-	return wire.Receipt{Receipt: e.Receipt, State: e.State, At: e.At}
-}
-
-// status answers for what was done before: the receipt of the last event that
-// has one, and the present state.
-func (b *Book) status(ctx context.Context, id string) (wire.Receipt, error) {
-	events, err := b.o.Store.Grants.Events(ctx, id)
-	if err != nil || len(events) == 0 {
-		return wire.Receipt{}, errors.Join(err, store.ErrNotFound)
-	}
-	r := receipt(events[len(events)-1])
-	for _, e := range events {
-		if e.Receipt != "" {
-			r.Receipt = e.Receipt
-		}
-	}
-	return r, nil
 }
 
 // same compares envelopes but for who signed them when.

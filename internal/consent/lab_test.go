@@ -74,7 +74,7 @@ func (w *world) open(dir string) {
 	w.must(err)
 	w.relay = relay.New(relay.Options{Store: w.store.Circles, Clock: w.clock})
 	w.book = consent.New(consent.Options{
-		Store: w.store, Relay: w.relay, Clock: w.clock, Authority: authority, Key: w.nodeKey,
+		Store: w.store, Relay: w.relay, Clock: w.clock, Authority: authority, Key: w.nodeKey, Ledger: promiser{w},
 		Changed: func(accounts ...string) { w.changed = append(w.changed, accounts...) },
 	})
 }

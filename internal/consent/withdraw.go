@@ -38,6 +38,7 @@ func (b *Book) Revoke(ctx context.Context, grantee, grantID string) (wire.Receip
 type withdrawal struct {
 	grant.Withdrawal
 	grant store.Grant
+	key   []byte // k_grant
 }
 
 // withdrawal verifies a closing and its countersignature.
@@ -62,7 +63,7 @@ func (b *Book) withdrawal(ctx context.Context, c wire.NewClosing) (withdrawal, e
 		return withdrawal{}, err
 	}
 	w, err := grant.VerifyWithdrawal(c.Closing, c.Countersignature, env, owner)
-	return withdrawal{w, g}, document(err)
+	return withdrawal{w, g, env.KGrant}, document(err)
 }
 
 // end moves a grant to its end: fence first, then state.
@@ -76,16 +77,20 @@ func (b *Book) end(ctx context.Context, id string, event grant.Event, by grant.A
 		return wire.Receipt{}, err
 	}
 	if grant.State(g.State).Terminal() {
-		return b.status(ctx, id)
+		return b.status(ctx, g)
 	}
 	e, err := b.move(g, event, by, document)
+	if err != nil {
+		return wire.Receipt{}, err
+	}
+	env, err := filed(g)
 	if err != nil {
 		return wire.Receipt{}, err
 	}
 	if err := b.fence(ctx, g.Circle, reason); err != nil {
 		return wire.Receipt{}, err
 	}
-	change := store.Change{ID: id, Expect: g.State, Event: e, Over: true}
+	change := store.Change{ID: id, Expect: g.State, Event: e, Over: true, Leaves: b.leaves(env.KGrant, e), LeavesDue: b.due()}
 	if event == grant.Withdraw && g.AskAgain > 0 {
 		change.AskAgain = e.At.Add(g.AskAgain)
 	}
@@ -94,7 +99,7 @@ func (b *Book) end(ctx context.Context, id string, event grant.Event, by grant.A
 	}
 	b.o.Changed(g.Owner, g.Grantee)
 	b.toldEnded(ctx, g.Grantee)
-	return receipt(e), nil
+	return b.receipt(ctx, env.KGrant, e)
 }
 
 // fence is relay's; a circle that was never opened needs none.

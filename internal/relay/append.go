@@ -2,13 +2,11 @@ package relay
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"time"
 
 	"primum/internal/store"
 	"primum/internal/wire"
-	"primum/ledger"
 	"primum/mls"
 )
 
@@ -262,7 +260,7 @@ func (r *Relay) stage(v *view, head mls.Head, a Append) (*staged, error) {
 		err = checkProposal(v, received, a.Caller)
 	} else {
 		s.append.Kind, s.append.Welcome = store.KindCommit, a.Welcome
-		s.append.Commitment = commitment(next, a.Message)
+		s.append.Commitment = wire.EpochCommitment(next.ConfirmedTranscriptHash(), next.Epoch(), a.Message)
 		err = s.checkCommit(v, received, now)
 	}
 	if err != nil {
@@ -272,11 +270,4 @@ func (r *Relay) stage(v *view, head mls.Head, a Append) (*staged, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// commitment is the leaf that commits to the epoch after a commit. Its key is
-// the transcript's hash, which members and node know and nobody can guess.
-func commitment(next Tracker, commit []byte) [32]byte {
-	transcript := sha256.Sum256(next.ConfirmedTranscriptHash())
-	return ledger.EpochLeaf(transcript[:], next.Epoch(), sha256.Sum256(commit), transcript)
 }

@@ -128,6 +128,24 @@ func TestOnlyTheAnchorCommits(t *testing.T) {
 	}
 }
 
+// TestEpochsAreCommittedTo: the leaf that the relay queues is the one that a
+// member makes from what it has seen.
+func TestEpochsAreCommittedTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, relay.Limits{})
+	l := w.circle(1)
+	_, staged, err := l.commit(mls.CommitOptions{})
+	w.must(err)
+	m := l.members[0]
+	l.process(m, staged.Commit)
+	waiting, err := w.store.Leaves.Pending(t.Context(), 10)
+	w.must(err)
+	want := wire.EpochCommitment(m.group.ConfirmedTranscriptHash(), m.group.Epoch(), staged.Commit)
+	if len(waiting) != 2 || waiting[1].Hash != want {
+		t.Fatalf("%d leaves of two commits, or another than the member's", len(waiting))
+	}
+}
+
 func TestCommitsRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, relay.Limits{})

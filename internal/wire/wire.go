@@ -180,10 +180,6 @@ type Receipt struct {
 	Promise string    `json:"promise,omitempty"` // JWS primum-promise+jwt, where the node keeps a ledger
 }
 
-// LedgerProofPath is where a node proves that a leaf stands in its commitments
-// log: ?leaf=HEX. The answer is a C2SP tlog-proof; ProbNotYet until the tick.
-const LedgerProofPath = "/v1/ledger/proof"
-
 // GrantStatus is one entry of GET /v1/grants, for owner or grantee.
 type GrantStatus struct {
 	ID       string       `json:"id"`
