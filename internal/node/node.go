@@ -134,7 +134,7 @@ func (n *Node) settle(ctx context.Context) error {
 func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	c := n.cfg
 	n.seen = seen.New(seen.Options{Store: n.store.Seen, Clock: c.Clock, Log: c.Log, Rand: c.Rand})
-	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay, Seen: n.seen})
+	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay, Delivered: n.delivered, Accepted: n.accepted})
 	n.book = consent.New(consent.Options{
 		Store: n.store, Relay: n.relay, Clock: c.Clock, Authority: c.Authority, Log: c.Log,
 		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
@@ -213,7 +213,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
 	jobs.Go(func() { n.seen.Run(ctx) }) // who saw what, and its days
-	jobs.Go(func() { // expiry, retention, trimming
+	jobs.Go(func() {                    // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)
 		}
@@ -362,3 +362,9 @@ func (n *Node) countTotals(reg prometheus.Registerer) error {
 	}
 	return nil
 }
+
+// delivered counts what was handed to a grantee's client.
+func (n *Node) delivered(p relay.Passed) { n.seen.Delivered(p.Circle, p.Caller.Key, p.Bytes) }
+
+// accepted counts what a grantee's client sent.
+func (n *Node) accepted(p relay.Passed) { n.seen.Acted(p.Circle, p.Caller.Key) }

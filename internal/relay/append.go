@@ -135,7 +135,7 @@ func (r *Relay) application(v *view, head mls.Head, a Append, done func(Done, er
 	if head.Epoch != v.Epoch {
 		return stale(v.Epoch)
 	}
-	if r.seen != nil && v.counts(a.Caller) {
+	if r.accepted != nil && v.counts(a.Caller) {
 		done = r.acting(a, done)
 	}
 	r.store(store.Append{
@@ -148,7 +148,7 @@ func (r *Relay) application(v *view, head mls.Head, a Append, done func(Done, er
 func (r *Relay) acting(a Append, done func(Done, error)) func(Done, error) {
 	return func(d Done, err error) {
 		if err == nil {
-			r.seen.Acted(a.Circle, a.Caller.Key)
+			r.accepted(Passed{Circle: a.Circle, Caller: a.Caller, Bytes: len(a.Message)})
 		}
 		done(d, err)
 	}

@@ -177,7 +177,7 @@ func (s *Subscription) offer(seq uint64, message []byte) bool {
 	s.cursor = seq
 	s.relay.delivered.Add(1)
 	if s.counts {
-		s.relay.handed(s.circle, s.caller, message)
+		s.relay.count(s.circle, s.caller, message)
 	}
 	return true
 }

@@ -71,18 +71,18 @@ type Options struct {
 	Limits Limits
 	// Trackers follows handshakes; nil: RFC 9420 by package mls.
 	Trackers Trackers
-	// Seen counts what passes between anchors and grantees; nil: nobody does.
-	Seen Seen
+	// Delivered is told of every sealed message of a grant circle that was
+	// handed to a client of the grantee, Accepted of every one that such a client
+	// has sent and that is durable. They are called on the fast path, from many
+	// goroutines, and must not block. nil: nobody counts.
+	Delivered, Accepted func(Passed)
 }
 
-// Seen counts sealed messages of grant circles, by the key of the grantee's
-// client. Its methods are called on the fast path, from many goroutines: they
-// must not block.
-type Seen interface {
-	// Delivered: one was handed to this client.
-	Delivered(circle wire.CircleID, key []byte, bytes int)
-	// Acted: this client sent one, and it is durable.
-	Acted(circle wire.CircleID, key []byte)
+// Passed is one sealed message that passed between an anchor and a grantee.
+type Passed struct {
+	Circle wire.CircleID
+	Caller Caller // the grantee's client
+	Bytes  int    // of the message
 }
 
 // Relay carries the messages of all circles of a node. Its methods may be
@@ -95,7 +95,8 @@ type Relay struct {
 	slog     *slog.Logger
 	limits   Limits
 	trackers Trackers
-	seen     Seen
+	handed   func(Passed) // to a grantee's client; nil: nobody counts
+	accepted func(Passed) // of one; nil: nobody counts
 	cache    *cache
 	topics   topics
 
@@ -113,7 +114,7 @@ func New(o Options) *Relay {
 	l := o.Limits.defaults()
 	return &Relay{
 		log: o.Store, fences: o.Store, clock: o.Clock, slog: o.Log, limits: l, trackers: o.Trackers,
-		seen: o.Seen, cache: newCache(l.Trackers),
+		handed: o.Delivered, accepted: o.Accepted, cache: newCache(l.Trackers),
 	}
 }
 
@@ -274,17 +275,17 @@ func (r *Relay) Read(ctx context.Context, c Caller, circle wire.CircleID, after 
 	for i, f := range frames {
 		page[i] = wire.Frame{Circle: circle, Number: f.Seq, Message: f.Message}
 		if v.counts(c) {
-			r.handed(circle, c, f.Message)
+			r.count(circle, c, f.Message)
 		}
 	}
 	r.delivered.Add(uint64(len(page)))
 	return page, nil
 }
 
-// handed tells who counts of a message that was handed to a grantee's client.
-func (r *Relay) handed(circle wire.CircleID, c Caller, message []byte) {
-	if r.seen != nil && carriesValue(message) {
-		r.seen.Delivered(circle, c.Key, len(message))
+// count tells of a message that was handed to a grantee's client.
+func (r *Relay) count(circle wire.CircleID, c Caller, message []byte) {
+	if r.handed != nil && carriesValue(message) {
+		r.handed(Passed{Circle: circle, Caller: c, Bytes: len(message)})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"primum/internal/relay"
-	"primum/internal/wire"
 )
 
 // tally counts what a relay tells, by key.
@@ -16,17 +15,17 @@ type tally struct {
 	acted     map[string]int // guarded by mu
 }
 
-func (s *tally) Delivered(_ wire.CircleID, key []byte, bytes int) {
+func (s *tally) Delivered(p relay.Passed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delivered[string(key)]++
-	s.bytes[string(key)] += bytes
+	s.delivered[string(p.Caller.Key)]++
+	s.bytes[string(p.Caller.Key)] += p.Bytes
 }
 
-func (s *tally) Acted(_ wire.CircleID, key []byte) {
+func (s *tally) Accepted(p relay.Passed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.acted[string(key)]++
+	s.acted[string(p.Caller.Key)]++
 }
 
 func (s *tally) of(p *party) [2]int {
@@ -41,7 +40,7 @@ func TestSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, relay.Limits{})
 	seen := &tally{delivered: map[string]int{}, bytes: map[string]int{}, acted: map[string]int{}}
-	w.relay = relay.New(relay.Options{Store: w.store.Circles, Clock: w.clock, Seen: seen})
+	w.relay = relay.New(relay.Options{Store: w.store.Circles, Clock: w.clock, Delivered: seen.Delivered, Accepted: seen.Accepted})
 	l := w.circle(2)
 	live, other := l.members[0], l.members[1]
 	l.subscribe(live, 0)
@@ -77,7 +76,7 @@ func TestHomesAreNotCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, relay.Limits{})
 	seen := &tally{delivered: map[string]int{}, bytes: map[string]int{}, acted: map[string]int{}}
-	w.relay = relay.New(relay.Options{Store: w.store.Circles, Clock: w.clock, Seen: seen})
+	w.relay = relay.New(relay.Options{Store: w.store.Circles, Clock: w.clock, Delivered: seen.Delivered, Accepted: seen.Accepted})
 	l := w.circle(1, func(o *relay.Opening) { o.Home = true })
 	l.subscribe(l.members[0], 0)
 	l.send(l.anchor, "value")
