@@ -54,6 +54,9 @@ type Options struct {
 	Timeout time.Duration
 	// UserAgent is sent with every request, "primum" when empty.
 	UserAgent string
+	// Wrap, if any, gets every connection that was made, below TLS: to count or
+	// to end it. An error refuses the connection.
+	Wrap func(net.Conn) (net.Conn, error)
 }
 
 // Transport implements client.Transport. Safe for concurrent use.
@@ -66,9 +69,9 @@ type Transport struct {
 
 // New makes a transport.
 func New(o Options) *Transport {
-	d := dialer{own: slices.Clone(o.Own), lan: o.LAN}
+	d := Dialer{Own: slices.Clone(o.Own), LAN: o.LAN, Wrap: o.Wrap}
 	rt := &http.Transport{
-		DialContext:         d.dial,
+		DialContext:         d.DialContext,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 4,
 		IdleConnTimeout:     90 * time.Second,
@@ -212,26 +215,39 @@ func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-type dialer struct {
-	own []string
-	lan bool
+// Dialer makes connections by the rules of this package. Safe for concurrent
+// use.
+type Dialer struct {
+	Own  []string // as in Options
+	LAN  bool
+	Wrap func(net.Conn) (net.Conn, error)
 }
 
-var errPrivate = errors.New("the name leads to a private address; a stranger's node has a public one")
+// ErrPrivate means that a stranger's name leads into a private network.
+var ErrPrivate = errors.New("the name leads to a private address; a stranger's node has a public one")
 
-func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// DialContext is for http.Transport, and for UDP.
+func (d Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("read address: %w", err)
 	}
 	nd := net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	if isLocalhost(host) {
-		return nd.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-	}
-	if !d.lan && !slices.Contains(d.own, host) {
+	switch {
+	case isLocalhost(host):
+		address = net.JoinHostPort("127.0.0.1", port)
+	case !d.LAN && !slices.Contains(d.Own, host):
 		nd.ControlContext = refusePrivate
 	}
-	return nd.DialContext(ctx, network, address)
+	conn, err := nd.DialContext(ctx, network, address)
+	if err != nil || d.Wrap == nil {
+		return conn, err
+	}
+	wrapped, err := d.Wrap(conn)
+	if err != nil {
+		_ = conn.Close()
+	}
+	return wrapped, err
 }
 
 // refusePrivate looks at the address after the name was resolved, so that a
@@ -242,7 +258,7 @@ func refusePrivate(_ context.Context, _, address string, _ syscall.RawConn) erro
 		return fmt.Errorf("read resolved address: %w", err)
 	}
 	if !wire.IsPublic(ap.Addr()) {
-		return errPrivate
+		return ErrPrivate
 	}
 	return nil
 }
