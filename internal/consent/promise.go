@@ -2,11 +2,13 @@ package consent
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"time"
 
 	"primum/internal/store"
 	"primum/internal/wire"
+	"primum/ledger"
 )
 
 // Ledger promises what will stand in the commitments log.
@@ -15,6 +17,22 @@ type Ledger interface {
 	Due() time.Time
 	// Promise signs that a leaf stands in the log by a tick.
 	Promise(leaf [32]byte, due time.Time) (string, error)
+}
+
+// Promiser is the Ledger of a node. It is safe for concurrent use.
+type Promiser struct {
+	Origin   string // of the commitments log
+	KeyID    string // keyid of Key
+	Key      crypto.Signer
+	NextTick func() time.Time
+}
+
+// Due is the next tick.
+func (p *Promiser) Due() time.Time { return p.NextTick() }
+
+// Promise signs with the node's key.
+func (p *Promiser) Promise(leaf [32]byte, due time.Time) (string, error) {
+	return ledger.Promise{Origin: p.Origin, Leaf: leaf[:], By: due}.Sign(p.KeyID, p.Key)
 }
 
 // leaves is an event's leaf, where there is a ledger.

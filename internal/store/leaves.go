@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -115,4 +116,27 @@ func (l *Leaves) collect(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// Last is the placed leaf with the highest index; false if none is placed.
+func (l *Leaves) Last(ctx context.Context) (hash [32]byte, index uint64, ok bool, err error) {
+	leaf, err := one(ctx, l.f, "last leaf", func(r row) (leaf Leaf, err error) {
+		var hash []byte
+		err = r.Scan(&hash, &leaf.Seq)
+		copy(leaf.Hash[:], hash)
+		return leaf, err
+	}, `SELECT hash, place FROM leaves WHERE place IS NOT NULL ORDER BY place DESC LIMIT 1`)
+	if errors.Is(err, ErrNotFound) {
+		return hash, 0, false, nil
+	}
+	return leaf.Hash, uint64(leaf.Seq), err == nil, err
+}
+
+// Requeue forgets all places: the log that they are of is lost, and its leaves
+// are to stand in the next one.
+func (l *Leaves) Requeue(ctx context.Context) error {
+	return l.f.writer.do(ctx, "queue leaves again", func(t *tx) error {
+		_, err := t.exec(`UPDATE leaves SET place = NULL WHERE place IS NOT NULL`)
+		return err
+	})
 }

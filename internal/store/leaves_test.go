@@ -13,6 +13,9 @@ func TestLeavesWaitInOrderAndKnowTheirPlace(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	s := openStore(t, dir, store.Options{})
 	a, b, c := [32]byte{3}, [32]byte{2}, [32]byte{1}
+	if _, _, ok, err := s.Leaves.Last(ctx); ok || err != nil {
+		t.Errorf("last of none: %t %v", ok, err)
+	}
 	must(t, s.Leaves.Add(ctx, moment(), a, b))
 	must(t, s.Leaves.Add(ctx, moment().Add(time.Hour), b, c)) // b again: as it was
 	waiting, err := s.Leaves.Pending(ctx, 10)
@@ -35,6 +38,9 @@ func TestLeavesWaitInOrderAndKnowTheirPlace(t *testing.T) {
 		if n, placed, err := s.Leaves.IndexOf(ctx, hash); err != nil || !placed || n != want {
 			t.Errorf("leaf %x: %d %t %v", hash[0], n, placed, err)
 		}
+	}
+	if hash, n, ok, err := s.Leaves.Last(ctx); err != nil || !ok || n != 70 || hash != a {
+		t.Errorf("last: %x %d %t %v", hash[0], n, ok, err)
 	}
 	if _, placed, err := s.Leaves.IndexOf(ctx, c); placed || err != nil {
 		t.Errorf("a waiting leaf: %t %v", placed, err)

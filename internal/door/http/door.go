@@ -49,6 +49,9 @@ type Config struct {
 	Seen      *seen.Book
 	Peer      *peer.Peer
 	Ready     func(context.Context) error // nil while the node works
+	// Proof is the tlog-proof of a leaf of the commitments log, or a
+	// *wire.Refusal: ProbNotFound, ProbNotYet. Nil: there is no ledger.
+	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
 }
 
 // Door is the handler of a node's HTTP. It is safe for concurrent use.

@@ -72,6 +72,8 @@ func (d *Door) routes() []route {
 		{method: put, path: "/v1/push", id: "put-push", summary: "Ring the calling client when something arrives", signers: byOwn, in: wire.PushSubscription{}, max: smallMax, handle: d.forPersons(d.putPush)},
 		{method: del, path: "/v1/push", id: "delete-push", summary: "Ring the calling client no more", signers: byOwn, max: smallMax, handle: d.deletePush},
 
+		right(route{method: get, path: wire.LedgerProofPath, id: "ledger-proof", summary: "Proof that a leaf stands in the commitments log", query: []string{"leaf"}, outType: "text/plain", handle: d.getLedgerProof}),
+
 		{method: get, path: "/openapi.json", id: "openapi", summary: "This description", outType: typeJSON, handle: d.getOpenAPI},
 		{method: get, path: "/metrics", id: "metrics", summary: "Numbers for the operator (Prometheus)", outType: "text/plain", handle: d.getMetrics},
 	}

@@ -9,3 +9,4 @@ CREATE TABLE leaves (
     place INTEGER           -- index in the log; NULL while it waits
 );
 CREATE INDEX leaves_waiting ON leaves (seq) WHERE place IS NULL;
+CREATE INDEX leaves_placed ON leaves (place) WHERE place IS NOT NULL;
