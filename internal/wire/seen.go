@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"primum/ledger"
 )
 
 // Bounds of what a node tells about deliveries.
@@ -75,7 +76,7 @@ func SeenRoot(secret []byte, rows []SeenRow) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	root := merkleRoot(leaves)
+	root := ledger.TreeRoot(leaves)
 	return root[:], nil
 }
 
@@ -89,7 +90,7 @@ func seenLeaves(secret []byte, rows []SeenRow) ([][32]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("write row: %w", err)
 		}
-		leaves[i] = sha256.Sum256(append(append([]byte{0}, SeenSalt(secret, i)...), text...))
+		leaves[i] = ledger.LeafHash(append(SeenSalt(secret, i), text...))
 	}
 	return leaves, nil
 }
@@ -105,15 +106,22 @@ func SeenSalt(secret []byte, i int) []byte {
 // SeenKey is the key of the leaf that stands in the commitments log.
 func SeenKey(secret []byte) []byte { return seenMAC(secret, "primum seen key v1") }
 
-// SeenLabel is what that leaf commits to.
-func SeenLabel(day string, root []byte) string {
-	return "primum seen v1 " + day + " " + hex.EncodeToString(root)
-}
-
 // SeenLeaf is the leaf that stands in the commitments log for a day.
 func SeenLeaf(secret []byte, day string, root []byte) (leaf [32]byte) {
-	copy(leaf[:], seenMAC(SeenKey(secret), SeenLabel(day, root)))
-	return leaf
+	var r [32]byte
+	copy(r[:], root)
+	return ledger.DayLeaf(SeenKey(secret), day, r)
+}
+
+// SeenPath proves to who knows the root, and neither secret nor other rows,
+// that row i is of the day: with its salt, the hashes from its sibling up
+// (RFC 9162 §2.1.3).
+func SeenPath(secret []byte, rows []SeenRow, i int) ([][32]byte, error) {
+	leaves, err := seenLeaves(secret, rows)
+	if err != nil || i < 0 || i >= len(leaves) {
+		return nil, errors.Join(err, errors.New("the day has no such row"))
+	}
+	return ledger.TreePath(leaves, i), nil
 }
 
 func seenMAC(key []byte, label string, more ...[]byte) []byte {
@@ -123,20 +131,4 @@ func seenMAC(key []byte, label string, more ...[]byte) []byte {
 		_, _ = mac.Write(b)
 	}
 	return mac.Sum(nil)
-}
-
-// merkleRoot is MTH of RFC 9162 §2.1.1 over leaf hashes, one at least.
-func merkleRoot(leaves [][32]byte) [32]byte {
-	if len(leaves) == 1 {
-		return leaves[0]
-	}
-	k := 1
-	for k*2 < len(leaves) {
-		k *= 2
-	}
-	return merkleNode(merkleRoot(leaves[:k]), merkleRoot(leaves[k:]))
-}
-
-func merkleNode(left, right [32]byte) [32]byte {
-	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
 }
