@@ -169,6 +169,7 @@ const (
 	ProbExpired       = "expired"
 	ProbCircleFull    = "circle-full"
 	ProbLinkUsed      = "link-used"
+	ProbQuota         = "quota-exceeded"
 )
 
 // Error makes a Problem an error a person can read.

@@ -50,6 +50,7 @@ func kinds() map[string]struct {
 		wire.ProbExpired:       {http.StatusGone, "This has expired"},
 		wire.ProbCircleFull:    {http.StatusConflict, "The circle is full"},
 		wire.ProbLinkUsed:      {http.StatusConflict, "Somebody has opened this link already"},
+		wire.ProbQuota:         {http.StatusTooManyRequests, "Your organisation has used up its quota"},
 	}
 }
 
