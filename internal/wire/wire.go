@@ -6,6 +6,8 @@ package wire
 import (
 	"encoding/json"
 	"time"
+
+	"primum/ledger"
 )
 
 // Relations and well-known places.
@@ -42,6 +44,8 @@ type NodeInfo struct {
 	Version   string    `json:"version"`
 	Keys      []NodeKey `json:"keys"`
 	Time      time.Time `json:"time"`
+	// Ledger is where the node's logs are; nil: it keeps none.
+	Ledger *ledger.NodeLedger `json:"ledger,omitempty"`
 }
 
 // NodeKey is a node's Ed25519 key for signed requests; the keyid of such a
