@@ -25,6 +25,9 @@ func (a *Accounts) Create(ctx context.Context, acc Account, first Identity, invi
 		if n, err := t.number(`SELECT count(*) FROM accounts WHERE address = ?`, acc.Address); err != nil || n > 0 {
 			return errors.Join(err, t.same(first, n))
 		}
+		if err := t.free(acc.Address); err != nil {
+			return err
+		}
 		if invite != nil {
 			n, err := t.exec(`UPDATE invites SET used_by = ? WHERE hash = ? AND used_by IS NULL AND until > ?`,
 				acc.Address, invite, ms(acc.Created))
@@ -47,7 +50,7 @@ func (t *tx) same(first Identity, accounts int64) error {
 	if accounts == 0 {
 		return nil
 	}
-	// A closed account has no document: its name is taken for good.
+	// An account that was closed by an earlier version has no document.
 	var hash string
 	err := t.row(`SELECT hash FROM identities WHERE account = ? AND version = ?`, first.Account, first.Version).Scan(&hash)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && hash != first.Hash {

@@ -2,40 +2,95 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 
 	"primum/internal/wire"
 )
 
-// Close closes an account: nobody signs for it any more, all that the node kept
-// for it is erased, and its name is never given again. What others hold of it
-// stays: envelopes and events of grants, which are over. It returns the home
-// circles that were open. ErrConflict while a grant that it gave is in one of
-// the living states; ErrNotFound.
-func (a *Accounts) Close(ctx context.Context, address string, now time.Time, living []string) (homes []wire.CircleID, err error) {
-	return result(ctx, a.f.writer, "close account", func(t *tx) ([]wire.CircleID, error) {
-		n, err := t.exec(`UPDATE accounts SET closed = ? WHERE address = ? AND closed = 0`, ms(now), address)
+// Erasure is what closing an account came to.
+type Erasure struct {
+	Gone   map[string]int  // rows erased, by the kinds of Held
+	Events int             // entries of histories that stay, emptied of their documents
+	Given  int             // grants that it gave and that stay for their grantees, without its name
+	Had    int             // grants that others gave it: theirs
+	Homes  []wire.CircleID // home circles that it had
+	Grants []wire.CircleID // circles of the grants that it gave
+}
+
+// Close erases an account: nobody signs for it any more, all that the node kept
+// for it is gone, and its name is never given again, of which only a keyed hash
+// stays. A grant that it gave stays for its grantee, over, without the name and
+// without documents. ErrConflict while such a grant is in one of the living
+// states; ErrNotFound. Circles.Erase and Store.Scrub go on from here.
+func (a *Accounts) Close(ctx context.Context, address string, now time.Time, living []string) (Erasure, error) {
+	return result(ctx, a.f.writer, "close account", func(t *tx) (e Erasure, err error) {
+		n, err := t.number(`SELECT count(*) FROM accounts WHERE address = ? AND closed = 0`, address)
 		if err != nil {
-			return nil, err
+			return e, err
 		}
 		if n == 0 {
-			return nil, ErrNotFound
+			return e, ErrNotFound
 		}
 		for _, state := range living {
 			n, err := t.number(`SELECT count(*) FROM grants WHERE owner = ? AND state = ?`, address, state)
 			if err != nil {
-				return nil, err
+				return e, err
 			}
 			if n > 0 {
-				return nil, ErrConflict
+				return e, ErrConflict
 			}
 		}
-		if err := errors.Join(t.forget(address), t.endLinks(address)); err != nil {
+		return t.erase(address, now)
+	})
+}
+
+func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
+	e.Gone = make(map[string]int)
+	for _, k := range kinds() {
+		n, err := t.number(`SELECT count(*) FROM `+k.from, address)
+		if err != nil {
+			return e, err
+		}
+		if n > 0 && k.name != "given" && k.name != "received" {
+			e.Gone[k.name] = int(n)
+		}
+	}
+	if e.Homes, err = t.circlesOf(`SELECT lower(hex(circle)) FROM homes WHERE owner = ?`, address); err != nil {
+		return e, err
+	}
+	if e.Grants, err = t.circlesOf(`SELECT lower(hex(circle)) FROM grants WHERE owner = ?`, address); err != nil {
+		return e, err
+	}
+	had, err := t.number(`SELECT count(*) FROM grants WHERE grantee = ?`, address)
+	if err != nil {
+		return e, err
+	}
+	e.Given, e.Had = len(e.Grants), int(had)
+	if err := errors.Join(t.endLinks(address), t.forget(address)); err != nil {
+		return e, err
+	}
+	if e.Events, err = t.unname(address); err != nil {
+		return e, err
+	}
+	return e, t.retire(address, now)
+}
+
+func (t *tx) circlesOf(query, address string) (all []wire.CircleID, err error) {
+	ids, err := t.strings(query, address)
+	for _, id := range ids {
+		c, err := wire.ParseCircleID(id)
+		if err != nil {
 			return nil, err
 		}
-		return t.closeHomes(address, now)
-	})
+		all = append(all, c)
+	}
+	return all, err
 }
 
 // forget erases all rows of an account but its name, and what is the other
@@ -45,9 +100,11 @@ func (t *tx) forget(address string) error {
 		`DELETE FROM identities WHERE account = ?`, `DELETE FROM suspensions WHERE account = ?`,
 		`DELETE FROM key_packages WHERE account = ?`, `DELETE FROM inbox WHERE account = ?`,
 		`DELETE FROM inbox_heads WHERE account = ?`, `DELETE FROM outbox WHERE sender = ?`,
-		`DELETE FROM refusals WHERE owner = ?`, `DELETE FROM keeps WHERE account = ?`,
+		`DELETE FROM refusals WHERE owner = ?`, `DELETE FROM refusals WHERE sender = ?`, `DELETE FROM keeps WHERE account = ?`,
 		`DELETE FROM page_sessions WHERE account = ?`, `DELETE FROM notices WHERE account = ?`,
-		`DELETE FROM pushes WHERE account = ?`,
+		`DELETE FROM pushes WHERE account = ?`, `DELETE FROM homes WHERE owner = ?`, `DELETE FROM pins WHERE account = ?`,
+		`DELETE FROM seen WHERE owner = ?`, `DELETE FROM seen_days WHERE owner = ?`,
+		`DELETE FROM case_steps WHERE case_id IN (SELECT id FROM cases WHERE account = ?)`, `DELETE FROM cases WHERE account = ?`,
 	} {
 		if _, err := t.exec(query, address); err != nil {
 			return err
@@ -56,17 +113,121 @@ func (t *tx) forget(address string) error {
 	return nil
 }
 
-func (t *tx) closeHomes(owner string, now time.Time) (all []wire.CircleID, err error) {
-	ids, err := t.strings(`UPDATE homes SET ended = ? WHERE owner = ? AND ended IS NULL RETURNING lower(hex(circle))`, ms(now), owner)
+// unname takes the name and the documents of an owner out of the grants that
+// it gave, which stay for their grantees.
+func (t *tx) unname(address string) (events int, err error) {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	_, authority, _ := strings.Cut(address, "@")
+	nobody := "erased-" + hex.EncodeToString(random[:]) + "@" + authority
+	n, err := t.exec(`UPDATE grant_events SET document = '', receipt = '' WHERE grant_id IN (SELECT id FROM grants WHERE owner = ?)`, address)
 	if err != nil {
+		return 0, err
+	}
+	_, err = t.exec(`UPDATE grants SET owner = ?1, envelope = '', envelope_hash = '', opening_hash = '', grant_key = x'' WHERE owner = ?2`, nobody, address)
+	return int(n), err
+}
+
+// retire takes a name out of use for good.
+func (t *tx) retire(address string, now time.Time) error {
+	name, err := t.retired(address)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE invites SET used_by = '' WHERE used_by = ?`, address); err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT OR IGNORE INTO erased (name, at) VALUES (?, ?)`, name, ms(now)); err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM accounts WHERE address = ?`, address)
+	return err
+}
+
+// retired is the keyed hash of a name.
+func (t *tx) retired(address string) ([]byte, error) {
+	var key []byte
+	if err := t.row(`SELECT key FROM erased_key`).Scan(&key); err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		c, err := wire.ParseCircleID(id)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, c)
+	mac := hmac.New(sha256.New, key)
+	_, _ = mac.Write([]byte(address)) // a hash never fails
+	return mac.Sum(nil), nil
+}
+
+// free tells whether a name was never given; ErrExists.
+func (t *tx) free(address string) error {
+	name, err := t.retired(address)
+	if err != nil {
+		return err
 	}
-	return all, nil
+	n, err := t.number(`SELECT count(*) FROM erased WHERE name = ?`, name)
+	if err == nil && n > 0 {
+		err = ErrExists
+	}
+	return err
+}
+
+// Erase erases whole circles (homes of an account that is gone) and the frames
+// of others, which have been fenced.
+func (c *Circles) Erase(ctx context.Context, whole, frames []wire.CircleID) error {
+	for _, id := range frames {
+		if err := c.f.writer.do(ctx, "erase frames", func(t *tx) error { return t.empty(id) }); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	for _, id := range whole {
+		if err := c.f.writer.do(ctx, "erase circle", func(t *tx) error { return t.remove(id) }); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) empty(id wire.CircleID) error {
+	r, err := t.circle(id)
+	if err != nil {
+		return err
+	}
+	return t.shorten(id, r.Head+1)
+}
+
+func (t *tx) remove(id wire.CircleID) error {
+	r, err := t.circle(id)
+	if err != nil {
+		return err
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	row := r.id
+	delete(t.rows, id)
+	for _, query := range []string{
+		`DELETE FROM frames WHERE circle = ?`, `DELETE FROM epochs WHERE circle = ?`, `DELETE FROM leaves WHERE circle = ?`,
+		`DELETE FROM trackers WHERE id = ?`, `DELETE FROM circles WHERE id = ?`,
+	} {
+		if _, err := t.exec(query, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Scrub takes what was erased out of the files' journals, too: when it returns
+// nil, no file of the store has it any more. It is refused as ErrBusy while
+// somebody reads; ask again.
+func (s *Store) Scrub(ctx context.Context) error {
+	return errors.Join(s.state.scrub(ctx), s.log.scrub(ctx))
+}
+
+func (f *file) scrub(ctx context.Context) error {
+	var busy, pages, moved int64
+	err := f.reading.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	if err != nil {
+		return f.failed("empty the journal", err)
+	}
+	if busy != 0 {
+		return ErrBusy
+	}
+	return nil
 }

@@ -22,7 +22,7 @@ func IsRight(ctx context.Context) bool {
 }
 
 // Names of rights, as receipts have them. The leaf of an exercised right in the
-// commitments log is HMAC-SHA256(RightReceipt.Key, name).
+// commitments log is ledger.RightLeaf(RightReceipt.Key, name, SHA-256 of Receipt).
 const (
 	RightAccess    = "access"
 	RightExport    = "export"
@@ -57,7 +57,10 @@ type RightDone struct {
 	Node  string    `json:"node"`
 	At    time.Time `json:"at"`
 	By    time.Time `json:"by,omitzero"` // when it is done or answered, if not at once
-	Hash  string    `json:"hash"`        // SHA-256 of the answer's or the plea's JSON, base64url
+	// Hash is the SHA-256, in base64url, of the request's body (objection,
+	// complaint, appeal, import), or of the answer's JSON as sent, without its
+	// last member, receipt (access, export, erasure).
+	Hash string `json:"hash"`
 }
 
 // Access answers GET /v1/rights/access: what the node holds about the caller's
@@ -97,7 +100,14 @@ type NodeExport struct {
 	At      time.Time                    `json:"at"`
 	Holds   map[string][]json.RawMessage `json:"holds"`
 	More    string                       `json:"more,omitempty"` // not all: ask on with ?after=MORE
+	Receipt *RightReceipt                `json:"receipt,omitempty"`
 }
+
+// Of a NodeExport.
+const (
+	NodeExportFormat  = "primum-node-export"
+	NodeExportVersion = 1
+)
 
 // NodeImport gives a node what another node exported: POST /v1/rights/import.
 // Public pages and remembered refusals are taken over for the calling account;

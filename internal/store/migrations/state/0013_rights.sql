@@ -44,3 +44,10 @@ BEGIN
     SELECT RAISE(ABORT, 'grant events are append-only');
 END;
 -- +goose StatementEnd
+
+-- The key of those hashes.
+CREATE TABLE erased_key (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    key BLOB NOT NULL
+);
+INSERT INTO erased_key (one, key) VALUES (1, randomblob(32));
