@@ -45,18 +45,19 @@ type Options struct {
 	Clock clock.Clock
 	Log   *slog.Logger // nil: none
 	Rand  io.Reader    // nil: crypto/rand
-	// Ledger promises and proves the roots of days; nil: their leaves wait.
+	// Ledger promises the roots of days; nil: their leaves wait.
 	Ledger Ledger
+	// Proof is a leaf's proof as tlog-proof text, a *wire.Refusal while it waits;
+	// nil: there is none.
+	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
 }
 
-// Ledger is the node's commitments log.
+// Ledger promises what will stand in the commitments log.
 type Ledger interface {
 	// Due is the tick by which a leaf that is queued now stands in the log.
 	Due() time.Time
 	// Promise signs that a leaf stands in the log by a tick.
 	Promise(leaf [32]byte, due time.Time) (string, error)
-	// Proof is a leaf's proof as tlog-proof text; empty while it waits.
-	Proof(ctx context.Context, leaf [32]byte) (string, error)
 }
 
 // Book counts deliveries and keeps them. Safe for concurrent use.
@@ -226,6 +227,13 @@ func (b *Book) tell(ctx context.Context, d store.SeenDay) (out wire.SeenDay, err
 	if out.Promise, err = b.o.Ledger.Promise(leaf, d.Due); err != nil {
 		return out, err
 	}
-	out.Proof, err = b.o.Ledger.Proof(ctx, leaf)
+	if b.o.Proof == nil {
+		return out, nil
+	}
+	proof, err := b.o.Proof(ctx, leaf)
+	if waits := new(wire.Refusal); errors.As(err, &waits) {
+		return out, nil
+	}
+	out.Proof = string(proof)
 	return out, err
 }
