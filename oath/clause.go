@@ -14,6 +14,8 @@ type Clause struct {
 	Needs   []Need
 	AtMost  time.Duration // of one check of this clause
 	Steps   []Step
+	Shows   string   // the fact that is the clause's one number; may be empty
+	Bound   string   // of that number: a value or "$parameter"; may be empty
 	Unshown []string // parts that no check shows, with the reason each
 	SHA256  string   // of the file, hex
 }

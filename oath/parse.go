@@ -123,6 +123,8 @@ func (p *parser) statement(n int, line string) error {
 		return p.needs(rest)
 	case "takes":
 		return p.takes(rest)
+	case "shows":
+		return p.shows(rest)
 	case "do":
 		return p.do(n, rest)
 	case "expect":
@@ -131,7 +133,7 @@ func (p *parser) statement(n int, line string) error {
 		p.c.Unshown = append(p.c.Unshown, rest)
 		return nil
 	}
-	return fmt.Errorf("%q is no word of this language; it has with, needs, takes, do, expect, unshown:", verb)
+	return fmt.Errorf("%q is no word of this language; it has with, needs, takes, shows, do, expect, unshown:", verb)
 }
 
 func (p *parser) heading(line string) *string {
@@ -178,6 +180,16 @@ func (p *parser) takes(rest string) error {
 		return fmt.Errorf(`want "takes at most 3m", up to %v`, maxClauseTime)
 	}
 	p.c.AtMost = d
+	return nil
+}
+
+// shows reads "FACT" or "FACT up to VALUE".
+func (p *parser) shows(rest string) error {
+	fact, bound, bounded := strings.Cut(rest, " up to ")
+	if p.c.Shows != "" || !word.MatchString(fact) || bounded && p.isValue(bound) != nil {
+		return errors.New(`want "shows FACT up to VALUE", once`)
+	}
+	p.c.Shows, p.c.Bound = fact, bound
 	return nil
 }
 

@@ -6,7 +6,8 @@ import (
 )
 
 // Probe looks at one thing from outside and reports facts. It passes no
-// verdict: the clause file does. It uses no network but r's.
+// verdict: the clause file does. It uses no network but r's, and ends when ctx
+// does.
 type Probe func(ctx context.Context, r *Run, args Args) (Observation, error)
 
 // Observation is what a probe saw.

@@ -3,47 +3,49 @@ package oath
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
 	"time"
 
-	"primum/client/nethttp"
+	"primum/client"
+	"primum/identity"
 	"primum/internal/clock"
 	"primum/internal/wire"
+	"primum/ledger"
 )
 
 // Path is where a domain serves its oath.
-const Path = "/.well-known/primum/oath"
-
-// Budget bounds what a check spends.
-type Budget struct {
-	Time     time.Duration
-	Bytes    int64 // both directions, as on the wire
-	Requests int64 // requests and connections
-}
-
-// DefaultBudget is for a whole check; DefaultClauseBudget for one clause,
-// unless its file says less time.
-func DefaultBudget() Budget { return Budget{Time: 20 * time.Minute, Bytes: 128 << 20, Requests: 4000} }
-
-// DefaultClauseBudget is what one clause may spend.
-func DefaultClauseBudget() Budget {
-	return Budget{Time: 3 * time.Minute, Bytes: 24 << 20, Requests: 800}
-}
+const Path = wire.OathPath
 
 // Config of a check.
 type Config struct {
 	Domain  string // an authority: example.org, or h.localhost:8401
 	Clauses []Clause
 	Probes  map[string]Probe // by the name that clause files use
+	// With replaces parameters of clause files: "O03.watch": "2s". For tests.
+	With map[string]string
 	// NewCast makes the test persons and things, once, when the first probe
 	// asks for them. ctx lives as long as the check.
 	NewCast func(ctx context.Context, r *Run) (Cast, error)
-	Own     []string // hosts that may have private addresses
-	TLS     *tls.Config
-	Clock   clock.Clock // nil for the real one
-	From    string      // how the checker names itself
-	Version string
-	Total   Budget // zero for the defaults
-	Clause  Budget
+	// People is whether the check may open accounts of its own.
+	People bool
+	Invite func() string // gives a one-use invitation, or nil
+	// Own lists host names that may have private addresses.
+	Own      []string
+	Resolver string // DNS server, host:port; empty: the system's
+	TLS      *tls.Config
+	Clock    clock.Clock // nil for the real one
+	From     string      // how the checker names itself
+	Version  string
+	Total    Budget // zero for the defaults
+	Clause   Budget
+	// Kept is what the checker has seen of the domain's ledger before.
+	Kept ledger.Kept
+	// Told, if any, hears of each result as it comes.
+	Told func(Result)
 }
 
 // Cast is who and what plays in a check: a test person, grantees a and b, a
@@ -59,27 +61,150 @@ type Run struct {
 	Target Target
 	Clock  clock.Clock
 
-	cfg  Config
-	cast Cast
+	cfg   Config
+	net   *network
+	purse *purse
+	life  context.Context // ends with the check
+
+	mu      sync.Mutex
+	cast    Cast  // guarded by mu
+	castErr error // guarded by mu
+	kept    ledger.Kept
 }
 
 // Target is whom a check looks at.
 type Target struct {
-	Domain string         // as given
+	Domain string         // the authority
+	Host   string         // without a port
 	Base   string         // https://DOMAIN, or http:// under .localhost
+	Local  bool           // a name of this machine
 	Node   *wire.NodeInfo // nil where no node answers
-	Oath   *Document      // nil where none is served, or its signature is bad
+	// NoNode says why Node is nil.
+	NoNode string
+	// Oath is nil where none is served, or where it can't be believed; NoOath
+	// says why.
+	Oath       *Document
+	NoOath     string
+	OathSHA256 string // of the signed document as served, hex
 }
 
-// Cast returns the cast, made on the first call. A person probe asserts its
-// own type.
-func (r *Run) Cast(ctx context.Context) (Cast, error) {
-	if r.cfg.NewCast == nil {
-		return nil, Unshown("this check has no test persons")
+// Invite is a one-use invitation for a test person, empty where there is none.
+func (r *Run) Invite() string {
+	if r.cfg.Invite == nil {
+		return ""
 	}
-	return nil, Unshown("this check has no test persons")
+	return r.cfg.Invite()
 }
 
-// Transport is a client's way to the network within the budgets: for the
-// machines of the cast.
-func (r *Run) Transport() *nethttp.Transport { return nethttp.New(nethttp.Options{Own: r.cfg.Own}) }
+// Cast returns the cast, made on the first call; a failure is remembered. Its
+// machines live as long as the check.
+func (r *Run) Cast(context.Context) (Cast, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cast == nil && r.castErr == nil {
+		if r.cfg.NewCast == nil {
+			r.castErr = Unshown("this check has no test persons")
+			return nil, r.castErr
+		}
+		r.cast, r.castErr = r.cfg.NewCast(r.life, r)
+	}
+	return r.cast, r.castErr
+}
+
+const closeWait = 30 * time.Second
+
+// close ends the cast and all connections.
+func (r *Run) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.net.close()
+	if r.cast == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.life), closeWait)
+	defer cancel()
+	r.purse.begin(DefaultClauseBudget()) // leaving has its own
+	return r.cast.Close(ctx)
+}
+
+func newRun(ctx context.Context, cfg Config) (*Run, error) {
+	authority, err := identity.ParseAuthority(cfg.Domain)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Domain, err)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.Real()
+	}
+	cfg.Total, cfg.Clause = cfg.Total.or(DefaultBudget()), cfg.Clause.or(DefaultClauseBudget())
+	base := identity.BaseURL(authority)
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Domain, err)
+	}
+	p := &purse{total: spent{limit: cfg.Total}, clause: spent{limit: cfg.Clause}}
+	return &Run{
+		Target: Target{Domain: authority, Host: u.Hostname(), Base: base, Local: isLocal(u.Hostname())},
+		Clock:  cfg.Clock, cfg: cfg, purse: p, net: newNetwork(cfg, u.Hostname(), p), life: ctx, kept: cfg.Kept,
+	}, nil
+}
+
+// meet finds out who answers under the domain's name. The error means that
+// nobody does.
+func (r *Run) meet(ctx context.Context) error {
+	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + wire.NodePath, Header: map[string]string{"Accept": "application/json"}, Stay: true})
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		if _, plainErr := r.Fetch(ctx, Ask{URL: "http://" + r.Target.Domain + "/", Stand: true}); plainErr == nil {
+			err = nil // something answers: the clauses say what is wrong
+		} else {
+			return fmt.Errorf("%w: %w", client.ErrUnreachable, err)
+		}
+	}
+	node, why := r.readNode(a, err)
+	if r.Target.Node, r.Target.NoNode = node, why; node == nil {
+		r.Target.NoOath = "no Primum node answers here"
+		return nil
+	}
+	r.readOath(ctx)
+	return nil
+}
+
+// readNode believes an answer only if it speaks of the domain that was asked.
+func (r *Run) readNode(a Answer, err error) (*wire.NodeInfo, string) {
+	var node wire.NodeInfo
+	switch {
+	case err != nil:
+		return nil, plain(err.Error(), maxReason)
+	case a.Status != 200:
+		return nil, fmt.Sprintf("no Primum node answers here (status %d)", a.Status)
+	}
+	if err := a.JSON(&node); err != nil {
+		return nil, "no Primum node answers here: " + plain(err.Error(), maxReason)
+	}
+	if node.Authority != r.Target.Domain {
+		return nil, fmt.Sprintf("the node says that it is %q, not %s", plain(node.Authority, 80), r.Target.Domain)
+	}
+	if api, err := url.Parse(node.API); err != nil || api.Host != r.Target.Domain || len(node.Keys) == 0 || len(node.Keys) > 16 {
+		return nil, "the node's entrance leads to another host, or names no key"
+	}
+	return &node, ""
+}
+
+func (r *Run) readOath(ctx context.Context) {
+	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + Path, Max: MaxEnvelope, Stay: true})
+	switch {
+	case err != nil:
+		r.Target.NoOath = plain(err.Error(), maxReason)
+	case a.Status == 404:
+		r.Target.NoOath = "this node swears nothing"
+	case a.Status != 200 || a.Cut:
+		r.Target.NoOath = fmt.Sprintf("no oath could be read (status %d)", a.Status)
+	default:
+		d, err := OpenDocument(a.Body, r.Target.Domain, nodeKeys(r.Target.Node)...)
+		if err != nil {
+			r.Target.NoOath = plain(err.Error(), maxReason)
+			return
+		}
+		r.Target.Oath, r.Target.OathSHA256 = &d, digest(a.Body)
+	}
+}

@@ -53,3 +53,18 @@ func (v Value) String() string {
 	}
 	return v.s
 }
+
+// float is a number as it is, a duration in milliseconds.
+func (v Value) float() float64 {
+	if v.kind == kindDuration {
+		return float64(v.n) / float64(time.Millisecond)
+	}
+	return float64(v.n)
+}
+
+func (v Value) unit() string {
+	if v.kind == kindDuration {
+		return "ms"
+	}
+	return ""
+}

@@ -26,6 +26,7 @@ type Result struct {
 	Reason  string    `json:"reason,omitempty"`  // of broken and not shown
 	Unshown []string  `json:"unshown,omitempty"` // parts not shown, whatever the verdict
 	Steps   []Seen    `json:"steps"`
+	Shown   *Shown    `json:"shown,omitempty"`
 	At      time.Time `json:"at"`
 	Took    Millis    `json:"took_ms"`
 	Bytes   int64     `json:"bytes"`    // both directions
@@ -41,6 +42,14 @@ type Seen struct {
 	Evidence []Evidence        `json:"evidence,omitempty"`
 }
 
+// Shown is the one number of a clause that has one.
+type Shown struct {
+	Fact  string   `json:"fact"`
+	Value float64  `json:"value"`
+	Unit  string   `json:"unit,omitempty"`  // "ms" or none
+	Bound *float64 `json:"bound,omitempty"` // beyond which the clause is broken
+}
+
 // Millis is a duration that is written as whole milliseconds.
 type Millis int64
 
@@ -52,6 +61,8 @@ type Report struct {
 	Version string    `json:"version"`
 	Oath    string    `json:"oath,omitempty"` // sha256 of the signed document, hex
 	Results []Result  `json:"results"`
+	// Left says what the check could not take away of what it had made.
+	Left string `json:"left,omitempty"`
 }
 
 // Evidence is something that a probe saw and that others can judge again.
