@@ -22,6 +22,7 @@ import (
 	"primum/internal/peer"
 	"primum/internal/portal"
 	"primum/internal/relay"
+	"primum/internal/rights"
 	"primum/internal/seen"
 	"primum/internal/store"
 
@@ -49,6 +50,7 @@ type Node struct {
 	seen     *seen.Book
 	book     *consent.Book
 	peer     *peer.Peer
+	rights   *rights.Desk
 	door     *httpdoor.Door
 	portal   *portal.Portal
 	operator *operator.Operator
@@ -148,10 +150,14 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	if err := n.countTotals(registry); err != nil {
 		return err
 	}
+	n.rights = rights.New(rights.Options{
+		Store: n.store, Authority: c.Authority, Base: n.BaseURL(), Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
+		Clock: c.Clock, Log: c.Log, Fence: n.relay.Fence,
+	})
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
-		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Peer: n.peer, Ready: n.ready,
+		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready,
 	})
 	if err != nil {
 		return err
@@ -212,8 +218,9 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.door.Run(ctx) }) // pings, limits, tickets
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
-	jobs.Go(func() { n.seen.Run(ctx) }) // who saw what, and its days
-	jobs.Go(func() {                    // expiry, retention, trimming
+	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
+	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
+	jobs.Go(func() {                      // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)
 		}

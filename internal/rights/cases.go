@@ -138,14 +138,18 @@ func (d *Desk) Appeal(ctx context.Context, id string, a wire.Appeal) (wire.Case,
 }
 
 // Answer is the operator's answer to a case; to an appeal it is the last.
+// store.ErrConflict where that was given.
 func Answer(ctx context.Context, cases *store.Cases, id, text string, now time.Time) error {
 	c, err := cases.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	to := wire.CaseAnswered
-	if c.State == wire.CaseAppealed {
+	switch c.State {
+	case wire.CaseAppealed:
 		to = wire.CaseClosed
+	case wire.CaseClosed:
+		return store.ErrConflict
 	}
 	step := store.CaseStep{At: now.UTC().Truncate(time.Second), By: "operator", What: "answer", Text: text}
 	return cases.Step(ctx, id, [2]string{c.State, c.State}, to, time.Time{}, step)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"primum/identity"
+	"primum/internal/meter"
 	"primum/internal/peer"
 	"primum/internal/sign"
 	"primum/internal/wire"
@@ -52,6 +53,8 @@ type caller struct {
 	anchor  bool
 	circle  wire.CircleID     // of an anchor
 	key     ed25519.PublicKey // that signed
+	// organisation whose use is counted; nobody for persons.
+	organisation meter.Organisation
 }
 
 // accountName is the account's address, empty for nodes and anchors.
@@ -175,7 +178,7 @@ func (d *Door) resolve(ctx context.Context, id identity.KeyID) (caller, error) {
 	if !ok {
 		return caller{}, problem(wire.ProbBadSignature, "the account lists no client of that name")
 	}
-	return caller{account: id.Account, client: id.Client, doc: doc, key: ed25519.PublicKey(client.Key)}, nil
+	return caller{account: id.Account, client: id.Client, doc: doc, key: ed25519.PublicKey(client.Key), organisation: meter.Of(doc)}, nil
 }
 
 // keyProblem says why a signer's key could not be found.

@@ -127,6 +127,7 @@ func (d *Door) getMessages(ctx context.Context, c *call) (any, error) {
 		b = wire.AppendPage(b, f)
 	}
 	d.metrics.delivered.Add(float64(len(frames)))
+	d.handedOver(ctx, c.who.organisation, len(frames), len(b))
 	return raw{kind: typeOctets, bytes: b}, nil
 }
 
@@ -170,6 +171,7 @@ func (d *Door) append(ctx context.Context, c *call, message, welcome []byte) (an
 		return nil, err
 	}
 	d.metrics.appended.Inc()
+	d.tookOver(ctx, c.who.organisation)
 	return appended{Seq: done.Seq, WelcomeAt: done.WelcomeAt}, nil
 }
 

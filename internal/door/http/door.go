@@ -16,8 +16,10 @@ import (
 
 	"primum/internal/clock"
 	"primum/internal/consent"
+	"primum/internal/meter"
 	"primum/internal/peer"
 	"primum/internal/relay"
+	"primum/internal/rights"
 	"primum/internal/seen"
 	"primum/internal/sign"
 	"primum/internal/store"
@@ -48,7 +50,13 @@ type Config struct {
 	Book      *consent.Book
 	Seen      *seen.Book
 	Peer      *peer.Peer
+	Rights    *rights.Desk
 	Ready     func(context.Context) error // nil while the node works
+	// Meter counts what organisations use; nil counts nothing.
+	Meter *meter.Book
+	// Measurements are the newest results of checks, one a line; nil: none.
+	Measurements func(context.Context) ([]byte, error)
+	Security     string // text of security.txt; empty: there is none
 	// Proof is the tlog-proof of a leaf of the commitments log, or a
 	// *wire.Refusal: ProbNotFound, ProbNotYet. Nil: there is no ledger.
 	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
@@ -69,7 +77,7 @@ type Door struct {
 
 	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes, rights *limiter
 
-	rightPool chan struct{} // one place for each request for a right that works
+	first first // requests for rights go before all others
 }
 
 // New builds a door; Run drives its periodic work.
@@ -82,7 +90,7 @@ func New(cfg Config) (*Door, error) {
 		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock),
 		keeps: newLimiter(cfg.Limits.Keeps, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 		pushes: newLimiter(cfg.Limits.Pushes, cfg.Clock), rights: newLimiter(cfg.Limits.Rights, cfg.Clock),
-		rightPool: make(chan struct{}, rightSlots),
+		first: first{pool: make(chan struct{}, rightSlots)},
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error
@@ -139,6 +147,7 @@ func (d *Door) Run(ctx context.Context) {
 		case <-t.C():
 		}
 		d.sweepSockets()
+		d.endUsedUp()
 		d.tickets.sweep(d.cfg.Clock.Now())
 		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops, d.pushes, d.rights} {
 			l.sweep()

@@ -40,6 +40,7 @@ func (b *subscription) Frame(circle wire.CircleID, seq uint64, message []byte) b
 	f := wire.Frame{Circle: circle, Number: seq, Message: message}
 	s.enqueue(outgoing{kind: websocket.MessageBinary, data: f.AppendTo(make([]byte, 0, 24+len(message)))})
 	s.d.metrics.delivered.Inc()
+	s.d.handedOver(s.d.ctx, s.who.organisation, 1, len(message))
 	return true
 }
 
@@ -94,6 +95,7 @@ func (s *session) failed(b *subscription, err error) {
 // takeFrame appends the message of a binary frame. It waits only while too
 // many are in flight, so that a fast sender is slowed down.
 func (s *session) takeFrame(b []byte) error {
+	s.d.first.giveWay(s.d.ctx)
 	f, err := wire.ParseFrame(b)
 	if err != nil {
 		return err
@@ -119,6 +121,7 @@ func (s *session) submit(ref uint64, a relay.Append) {
 			return
 		}
 		s.d.metrics.appended.Inc()
+		s.d.tookOver(s.d.ctx, s.who.organisation)
 		s.send(wire.Control{Type: wire.CtlAck, Ref: ref, Seq: done.Seq, WelcomeAt: done.WelcomeAt, Epoch: done.Epoch})
 	})
 }

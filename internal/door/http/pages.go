@@ -2,7 +2,6 @@ package httpdoor
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -10,13 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"primum/client/guest"
 	"primum/client/keys"
-	"primum/grant"
-	"primum/internal/consent"
-	"primum/internal/sign"
 	"primum/internal/store"
 	"primum/internal/wire"
 )
@@ -130,37 +124,4 @@ func (d *Door) getKeep(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	return raw{kind: typeJSON, bytes: answer}, nil
-}
-
-// deleteAccount closes the caller's account for good. A client's key is not
-// enough: the identity key signs it, too.
-func (d *Door) deleteAccount(ctx context.Context, c *call) (any, error) {
-	var in wire.CloseAccount
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	if off := c.now.Sub(in.At); off > sign.Window || off < -sign.Window {
-		return nil, d.skewed(c)
-	}
-	name := c.who.accountName()
-	if !ed25519.Verify(c.who.doc.IdentityKey(), wire.CloseAccountBytes(name, in.At), in.Signature) {
-		return nil, at(problem(wire.ProbBadSignature, "the identity key's signature is missing or wrong"), "/signature")
-	}
-	living := []string{string(grant.Given), string(grant.Paused)}
-	homes, err := d.cfg.Store.Accounts.Close(ctx, name, c.now, living)
-	if errors.Is(err, store.ErrConflict) {
-		return nil, problem(wire.ProbConflict, "a grant that the account gave still runs; withdraw it first")
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range d.live.of(name) {
-		s.cut(websocket.StatusPolicyViolation, reasonDropped)
-	}
-	var errs []error
-	for _, circle := range homes {
-		errs = append(errs, d.cfg.Relay.Fence(ctx, circle, consent.ReasonRevoked))
-	}
-	http.SetCookie(c.w, d.cookie("", -1))
-	return nil, errors.Join(errs...)
 }

@@ -2,7 +2,14 @@ package httpdoor
 
 import (
 	"context"
+	"crypto/ed25519"
+	"net/http"
+	"sync"
+	"time"
 
+	"github.com/coder/websocket"
+
+	"primum/internal/sign"
 	"primum/internal/wire"
 )
 
@@ -14,22 +21,74 @@ func right(rt route) route {
 	return rt
 }
 
-// rightSlots is how many requests for rights work at a time; others wait for
-// one of these only, never for paying traffic.
-const rightSlots = 64
+const (
+	// rightSlots is how many requests for rights work at a time; others wait for
+	// one of these only, never for other traffic.
+	rightSlots = 64
+	// rightHold is how long other traffic makes way for rights, each request or
+	// message at most once.
+	rightHold = 20 * time.Millisecond
+)
 
-// enter marks a request for a right and waits for its place; leave gives the
-// place back.
-func (d *Door) enter(ctx context.Context, rt route) (marked context.Context, leave func(), err error) {
-	if !rt.right {
-		return ctx, func() {}, nil
+// first lets rights go first: they have a pool of their own, and while one of
+// them works, other traffic waits for a moment before it begins. It is safe for
+// concurrent use.
+type first struct {
+	pool chan struct{} // one place for each request for a right that works
+
+	mu   sync.Mutex
+	n    int           // guarded by mu; rights that work or wait
+	none chan struct{} // guarded by mu; closed when n is 0 again; nil while it is
+}
+
+// come announces a right.
+func (f *first) come() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n++; f.n == 1 {
+		f.none = make(chan struct{})
 	}
-	ctx = wire.Right(ctx)
+}
+
+// gone is the other half of come.
+func (f *first) gone() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n--; f.n == 0 {
+		close(f.none)
+		f.none = nil
+	}
+}
+
+// giveWay waits while rights work, for a moment at most.
+func (f *first) giveWay(ctx context.Context) {
+	f.mu.Lock()
+	none := f.none
+	f.mu.Unlock()
+	if none == nil {
+		return
+	}
+	t := time.NewTimer(rightHold)
+	defer t.Stop()
 	select {
-	case d.rightPool <- struct{}{}:
-		return ctx, func() { <-d.rightPool }, nil
+	case <-none:
+	case <-t.C:
 	case <-ctx.Done():
-		return ctx, nil, ctx.Err()
+	}
+}
+
+// enter has a request for a right wait for its place, which leave gives back;
+// anything else makes way.
+func (d *Door) enter(ctx context.Context, rt route) (leave func(), err error) {
+	if !rt.right {
+		d.first.giveWay(ctx)
+		return func() {}, nil
+	}
+	select {
+	case d.first.pool <- struct{}{}:
+		return func() { <-d.first.pool }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
@@ -43,4 +102,95 @@ func (d *Door) limitOf(rt route) *limiter {
 		return d.rights
 	}
 	return d.perAddress
+}
+
+func (d *Door) getCases(ctx context.Context, c *call) (any, error) {
+	return d.cfg.Rights.Cases(ctx, c.who.accountName())
+}
+
+func (d *Door) getAccess(ctx context.Context, c *call) (any, error) {
+	return d.cfg.Rights.Access(ctx, c.who.accountName())
+}
+
+func (d *Door) getExport(ctx context.Context, c *call) (any, error) {
+	return d.cfg.Rights.Export(ctx, c.who.accountName(), c.r.URL.Query().Get("after"))
+}
+
+func (d *Door) postImport(ctx context.Context, c *call) (any, error) {
+	var in wire.NodeImport
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	return d.cfg.Rights.Import(ctx, c.who.accountName(), c.body, in, func(id string, n wire.Notice) error {
+		if !noticeID.MatchString(id) {
+			return problem(wire.ProbMalformed, "an id has 8 to 64 of A-Z a-z 0-9 - _")
+		}
+		return checkNotice(n)
+	})
+}
+
+// postErasure erases the caller's account for good. A client's key is not
+// enough: the identity key signs it, too.
+func (d *Door) postErasure(ctx context.Context, c *call) (any, error) {
+	var in wire.CloseAccount
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if off := c.now.Sub(in.At); off > sign.Window || off < -sign.Window {
+		return nil, d.skewed(c)
+	}
+	name := c.who.accountName()
+	if !ed25519.Verify(c.who.doc.IdentityKey(), wire.CloseAccountBytes(name, in.At), in.Signature) {
+		return nil, at(problem(wire.ProbBadSignature, "the identity key's signature is missing or wrong"), "/signature")
+	}
+	out, err := d.cfg.Rights.Erase(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range d.live.of(name) {
+		s.cut(websocket.StatusPolicyViolation, reasonDropped)
+	}
+	http.SetCookie(c.w, d.cookie("", -1))
+	return out, nil
+}
+
+// deleteAccount is postErasure with a short answer.
+func (d *Door) deleteAccount(ctx context.Context, c *call) (any, error) {
+	_, err := d.postErasure(ctx, c)
+	return nil, err
+}
+
+// postPlea opens a case. Nobody needs an account; who has one here and signs
+// finds the case in the own list.
+func (d *Door) postPlea(kind string) func(context.Context, *call) (any, error) {
+	return func(ctx context.Context, c *call) (any, error) {
+		var in wire.Plea
+		if err := c.decode(&in); err != nil {
+			return nil, err
+		}
+		if c.r.Header.Get("Signature-Input") != "" {
+			who, err := d.authenticate(c, route{signers: byOwn, right: true})
+			if err != nil {
+				return nil, err
+			}
+			c.who = who
+		}
+		account := ""
+		if c.who.account.User != "" {
+			account = c.who.accountName()
+		}
+		return d.cfg.Rights.Plead(ctx, kind, account, c.body, in)
+	}
+}
+
+func (d *Door) getCase(ctx context.Context, c *call) (any, error) {
+	return d.cfg.Rights.Case(ctx, c.r.PathValue("id"))
+}
+
+func (d *Door) postAppeal(ctx context.Context, c *call) (any, error) {
+	var in wire.Appeal
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	return d.cfg.Rights.Appeal(ctx, c.r.PathValue("id"), in)
 }

@@ -120,6 +120,10 @@ func (rt route) operation(reg huma.Registry) *huma.Operation {
 		Description: rt.signers.describe(),
 		Responses:   map[string]*huma.Response{},
 	}
+	if rt.right {
+		op.Description += " A person's right: it costs nothing, and is never metered."
+		op.Extensions = map[string]any{"x-primum-right": true}
+	}
 	for _, name := range pathNames(rt.path) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})
 	}
@@ -196,6 +200,12 @@ func (d *Door) run(rt route, c *call) (any, error) {
 	if err := c.readBody(rt); err != nil {
 		return nil, err
 	}
+	ctx := c.r.Context()
+	if rt.right { // not before its body is there: nobody holds others up by sending slowly
+		ctx = wire.Right(ctx)
+		d.first.come()
+		defer d.first.gone()
+	}
 	if rt.signers != byNobody {
 		who, err := d.authenticate(c, rt)
 		if err != nil {
@@ -204,9 +214,12 @@ func (d *Door) run(rt route, c *call) (any, error) {
 		if err := d.noGuest(rt, who); err != nil {
 			return nil, err
 		}
+		if err := d.admitOrganisation(ctx, rt, who.organisation); err != nil {
+			return nil, err
+		}
 		c.who = who
 	}
-	ctx, leave, err := d.enter(c.r.Context(), rt)
+	leave, err := d.enter(ctx, rt)
 	if err != nil {
 		return nil, err
 	}

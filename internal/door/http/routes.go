@@ -10,12 +10,13 @@ import (
 const (
 	typeMLS  = "message/mls" // RFC 9420 §17.11
 	smallMax = 4 << 10
+	pleaMax  = 6*wire.MaxPlea + smallMax // every byte may be escaped in JSON
 )
 
 // routes is the whole interface of a node over HTTP, in plain sight.
 func (d *Door) routes() []route {
 	get, post, put, del := http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
-	return []route{
+	return append([]route{
 		{method: get, path: "/healthz", id: "health", summary: "Whether the store answers", outType: "text/plain", handle: d.getHealth},
 		{method: get, path: wire.WebFingerPath, id: "webfinger", summary: "Find an account's identity document", query: []string{"resource"}, out: wire.JRD{}, handle: d.getWebFinger},
 		{method: get, path: wire.NodePath, id: "node", summary: "What this node is, and its keys", out: wire.NodeInfo{}, handle: d.getNode},
@@ -74,9 +75,20 @@ func (d *Door) routes() []route {
 
 		right(route{method: get, path: wire.LedgerProofPath, id: "ledger-proof", summary: "Proof that a leaf stands in the commitments log", query: []string{"leaf"}, outType: "text/plain", handle: d.getLedgerProof}),
 
+		right(route{method: get, path: "/v1/rights", id: "list-cases", summary: "The caller's objections and complaints", signers: byOwn, out: wire.Cases{}, handle: d.getCases}),
+		right(route{method: get, path: "/v1/rights/access", id: "access", summary: "What the node holds about the caller, why, for how long, and who gets it", signers: byOwn, guests: true, out: wire.Access{}, handle: d.getAccess}),
+		right(route{method: get, path: "/v1/rights/export", id: "export", summary: "All that the node holds about the caller, in pages", signers: byOwn, guests: true, query: []string{"after"}, out: wire.NodeExport{}, handle: d.getExport}),
+		right(route{method: post, path: "/v1/rights/import", id: "import", summary: "Take over what another node exported", signers: byOwn, in: wire.NodeImport{}, max: wire.MaxRightsBody, out: wire.Imported{}, handle: d.forPersons(d.postImport)}),
+		right(route{method: post, path: "/v1/rights/erasure", id: "erase", summary: "Erase the account for good, and tell what remains and why", signers: byOwn, in: wire.CloseAccount{}, max: smallMax, out: wire.Erased{}, handle: d.postErasure}),
+		right(route{method: post, path: "/v1/rights/objection", id: "object", summary: "Object to a thing, a page or a grant; nobody needs an account", in: wire.Plea{}, max: pleaMax, status: http.StatusCreated, out: wire.Case{}, handle: d.postPlea(wire.RightObjection)}),
+		right(route{method: post, path: "/v1/rights/complaint", id: "complain", summary: "Complain about this node; nobody needs an account", in: wire.Plea{}, max: pleaMax, status: http.StatusCreated, out: wire.Case{}, handle: d.postPlea(wire.RightComplaint)}),
+		right(route{method: get, path: "/v1/rights/cases/{id}", id: "get-case", summary: "How a case stands; its id is its key", out: wire.Case{}, handle: d.getCase}),
+		right(route{method: post, path: "/v1/rights/cases/{id}/appeal", id: "appeal", summary: "Have an answered case looked at again", in: wire.Appeal{}, max: pleaMax, out: wire.Case{}, handle: d.postAppeal}),
+
 		{method: get, path: "/openapi.json", id: "openapi", summary: "This description", outType: typeJSON, handle: d.getOpenAPI},
 		{method: get, path: "/metrics", id: "metrics", summary: "Numbers for the operator (Prometheus)", outType: "text/plain", handle: d.getMetrics},
-	}
+		d.usageRoute(),
+	}, d.factRoutes()...)
 }
 
 func (d *Door) getHealth(ctx context.Context, _ *call) (any, error) {

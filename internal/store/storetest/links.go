@@ -116,6 +116,6 @@ func linksExpire(t *testing.T, o Opener) {
 	// An account that is closed takes its links and guests along.
 	ok(t, e.Accounts.Create(ctx, store.Account{Address: owner, Created: now()}, document(owner, 1, "owner"), nil))
 	last := answered(t, e, "guest-dddddddd@h.localhost:8401")
-	must[[]wire.CircleID](t)(e.Accounts.Close(ctx, owner, now(), []string{"Given"}))
+	must[store.Erasure](t)(e.Accounts.Close(ctx, owner, now(), []string{"Given"}))
 	guestGone(t, e, last, wire.LinkCancelled)
 }

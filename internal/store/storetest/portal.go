@@ -191,10 +191,13 @@ func closing(t *testing.T, o Opener) {
 	ok(t, e.Grants.Apply(ctx, store.Change{ID: "0001", Expect: "Given", Event: event("Withdrawn")}))
 	_, err = e.Accounts.Close(ctx, friend, now(), nil)
 	is(t, err, store.ErrNotFound)
-	homes, err := e.Accounts.Close(ctx, owner, now(), []string{"Given", "Paused"})
+	erased, err := e.Accounts.Close(ctx, owner, now(), []string{"Given", "Paused"})
 	ok(t, err)
-	if len(homes) != 1 || !bytes.Equal(homes[0][:], h.Circle[:]) {
-		t.Fatalf("homes are %v", homes)
+	if len(erased.Homes) != 1 || !bytes.Equal(erased.Homes[0][:], h.Circle[:]) {
+		t.Fatalf("homes are %v", erased.Homes)
+	}
+	if len(erased.Grants) != 1 || erased.Given != 1 || erased.Gone["keep"] != 1 || erased.Gone["inbox"] != 1 {
+		t.Fatalf("erased: %+v", erased)
 	}
 	for what, err := range map[string]error{
 		"account":  second(e.Accounts.Get(ctx, owner)),
@@ -214,7 +217,16 @@ func closing(t *testing.T, o Opener) {
 	equal(t, "count", must[int](t)(e.Accounts.Count(ctx)), 0)
 	// The name is never given again, not even to the same document.
 	is(t, e.Accounts.Create(ctx, store.Account{Address: owner, Created: now()}, document(owner, 1, "one"), nil), store.ErrExists)
-	equal(t, "the grant's record", must[store.Grant](t)(e.Grants.Get(ctx, "0001")).State, "Withdrawn")
+	left := must[store.Grant](t)(e.Grants.Get(ctx, "0001"))
+	equal(t, "the grant's record", left.State, "Withdrawn")
+	if left.Owner == owner || left.Envelope != "" || len(left.GrantKey) != 0 {
+		t.Errorf("of the owner is left: %+v", left)
+	}
+	for _, e := range must[[]store.GrantEvent](t)(e.Grants.Events(ctx, "0001")) {
+		if e.Document != "" || e.Receipt != "" {
+			t.Errorf("a document is left: %+v", e)
+		}
+	}
 }
 
 func second[T any](_ T, err error) error { return err }

@@ -47,7 +47,7 @@ type Accounts interface {
 	Get(ctx context.Context, address string) (store.Account, error)
 	Count(ctx context.Context) (int, error)
 	Invite(ctx context.Context, hash []byte, now, until time.Time) error
-	Close(ctx context.Context, address string, now time.Time, living []string) ([]wire.CircleID, error)
+	Close(ctx context.Context, address string, now time.Time, living []string) (store.Erasure, error)
 }
 
 // Identities keeps identity documents and suspensions.
