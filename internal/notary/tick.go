@@ -1,0 +1,262 @@
+package notary
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"primum/internal/durable"
+	"primum/ledger"
+)
+
+const (
+	// MinTick is how many leaves leave at least at a tick; dummies fill it up.
+	MinTick = 64
+	// maxTick bounds one tick; what is more waits for the next one.
+	maxTick   = 1 << 16
+	maxMargin = 30 * time.Second // before a tick: for changes under way
+	retryWait = time.Minute      // after a failed tick
+	tickFile  = "last-tick"
+)
+
+// NextTick is the tick that a leaf queued now can be promised for. Right before
+// a tick it is the one after, so that a change under way keeps its promise.
+func (n *Notary) NextTick() time.Time {
+	every := n.cfg.Every
+	return n.cfg.Clock.Now().Add(min(maxMargin, every/10)).UTC().Truncate(every).Add(every)
+}
+
+// Run signs what Publish adds and ticks on multiples of Every, until ctx ends. A
+// tick that was missed while the node stood still is made up for at once, with
+// or without leaves, so that it says nothing.
+func (n *Notary) Run(ctx context.Context) {
+	wait := time.Duration(0)
+	if n.missed() {
+		wait = n.tickAndWait(ctx)
+	}
+	n.signNew(ctx)
+	for ctx.Err() == nil {
+		if wait == 0 {
+			now := n.cfg.Clock.Now()
+			wait = now.Truncate(n.cfg.Every).Add(n.cfg.Every).Sub(now)
+		}
+		t := n.cfg.Clock.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C():
+			wait = n.tickAndWait(ctx)
+		case <-n.wake:
+			wait = 0
+			n.signNew(ctx)
+		}
+		t.Stop()
+	}
+}
+
+// tickAndWait ticks and says how long to wait for a further try, 0 if none is
+// needed.
+func (n *Notary) tickAndWait(ctx context.Context) time.Duration {
+	if err := n.Tick(ctx); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Error("tick of the ledger failed", "error", err)
+		return min(retryWait, n.cfg.Every)
+	}
+	return 0
+}
+
+func (n *Notary) signNew(ctx context.Context) {
+	size, err := n.public.size(ctx)
+	if err == nil && size > n.public.shown().Size {
+		err = n.show(ctx, n.public)
+	}
+	if err != nil && ctx.Err() == nil {
+		n.cfg.Log.Error("ledger not signed", "error", err)
+	}
+}
+
+// missed tells whether a tick went by since the last one.
+func (n *Notary) missed() bool {
+	b, err := durable.ReadFile(filepath.Join(n.cfg.Dir, tickFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false // the first start
+	}
+	last, err := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
+	now := n.cfg.Clock.Now()
+	if err != nil || last.After(now.Add(n.cfg.Every)) {
+		n.cfg.Log.Warn("the time of the last tick is no help", "text", string(b))
+		return true
+	}
+	return now.Truncate(n.cfg.Every).After(last)
+}
+
+// Tick writes the leaves that wait, filled up with dummies and shuffled, to the
+// commitments log, signs it, and logs its checkpoint as a public fact. After a
+// crash or an error at any point the next tick writes nothing twice and loses
+// nothing. Run calls it; tests do, too.
+func (n *Notary) Tick(ctx context.Context) error {
+	n.ticking.Lock()
+	defer n.ticking.Unlock()
+	if err := n.halt(); err != nil {
+		return fmt.Errorf("tick: %w", err)
+	}
+	if err := n.tick(ctx); err != nil {
+		n.counters.failed.Add(1)
+		return fmt.Errorf("tick: %w", err)
+	}
+	n.counters.ticks.Add(1)
+	return nil
+}
+
+func (n *Notary) tick(ctx context.Context) error {
+	if err := n.catchUp(ctx); err != nil {
+		return err
+	}
+	leaves, err := n.cfg.Leaves.Pending(ctx, maxTick)
+	if err != nil {
+		return err
+	}
+	if err := n.write(ctx, leaves); err != nil {
+		return err
+	}
+	if err := n.show(ctx, n.commitments); err != nil {
+		return err
+	}
+	return n.logTick(ctx)
+}
+
+// write appends leaves among dummies and notes their places.
+func (n *Notary) write(ctx context.Context, leaves []Leaf) error {
+	entries, owner, err := n.mix(leaves)
+	if err != nil {
+		return err
+	}
+	n.behind = true
+	at, err := n.commitments.append(ctx, entries)
+	if err != nil {
+		return err
+	}
+	places := make(map[int64]uint64, len(leaves))
+	for i, o := range owner {
+		if o >= 0 {
+			places[leaves[o].Seq] = at[i]
+		}
+	}
+	if err := n.place(ctx, places); err != nil {
+		return err
+	}
+	n.behind = false
+	return nil
+}
+
+func (n *Notary) place(ctx context.Context, places map[int64]uint64) error {
+	if len(places) == 0 {
+		return nil
+	}
+	return n.cfg.Leaves.Placed(ctx, places)
+}
+
+// mix puts leaves among dummies at random places. owner says which leaf each
+// entry is, -1 for a dummy.
+func (n *Notary) mix(leaves []Leaf) (entries [][]byte, owner []int, err error) {
+	size := MinTick
+	for size < len(leaves) {
+		size *= 2
+	}
+	entries, owner = make([][]byte, size), make([]int, size)
+	for i := range entries {
+		owner[i] = -1
+		if i < len(leaves) {
+			entries[i], owner[i] = leaves[i].Hash[:], i
+			continue
+		}
+		entries[i] = make([]byte, ledger.LeafSize)
+		if _, err := io.ReadFull(n.cfg.Rand, entries[i]); err != nil {
+			return nil, nil, fmt.Errorf("make dummy: %w", err)
+		}
+	}
+	for i := size - 1; i > 0; i-- { // Fisher and Yates
+		j, err := n.below(i + 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		entries[i], entries[j] = entries[j], entries[i]
+		owner[i], owner[j] = owner[j], owner[i]
+	}
+	return entries, owner, nil
+}
+
+// below is a random number from 0 to limit-1; of 64 bits, so that the bias of
+// the remainder is below 2^-47.
+func (n *Notary) below(limit int) (int, error) {
+	var b [8]byte
+	if _, err := io.ReadFull(n.cfg.Rand, b[:]); err != nil {
+		return 0, fmt.Errorf("draw order: %w", err)
+	}
+	return int(binary.BigEndian.Uint64(b[:]) % uint64(limit)), nil
+}
+
+// catchUp notes the places of leaves that stand in the log already: a crash came
+// between the two, or the database is an older copy. ticking is held.
+func (n *Notary) catchUp(ctx context.Context) error {
+	if !n.behind {
+		return nil
+	}
+	leaves, err := n.cfg.Leaves.Pending(ctx, maxTick)
+	if err != nil || len(leaves) == 0 {
+		return err
+	}
+	waiting := make(map[string]int64, len(leaves))
+	for _, l := range leaves {
+		waiting[string(l.Hash[:])] = l.Seq
+	}
+	from, err := n.placedTo(ctx)
+	if err != nil {
+		return err
+	}
+	places := map[int64]uint64{}
+	err = n.commitments.each(ctx, from, func(index uint64, entry []byte) error {
+		if seq, ok := waiting[string(entry)]; ok {
+			places[seq] = index
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return n.place(ctx, places)
+}
+
+// placedTo is where the tail of the log begins of which the source may not know.
+// A tick that failed half way may have placed leaves of a later batch, so the
+// tail begins one tick's length before the last place.
+func (n *Notary) placedTo(ctx context.Context) (uint64, error) {
+	_, last, ok, err := n.cfg.Leaves.Last(ctx)
+	size, errSize := n.commitments.size(ctx)
+	if err != nil || errSize != nil || !ok || last < maxTick || last >= size {
+		return 0, errors.Join(err, errSize)
+	}
+	return last - maxTick, nil
+}
+
+// logTick makes the checkpoint of the commitments log a public fact.
+func (n *Notary) logTick(ctx context.Context) error {
+	c, at := n.commitments.shown(), n.cfg.Clock.Now().UTC().Truncate(n.cfg.Every)
+	e := ledger.Entry{T: ledger.TypeCommitments, At: at, SHA256: c.BodyHash(), Ref: strconv.FormatUint(c.Size, 10)}
+	line, err := e.Marshal()
+	if err != nil {
+		return err
+	}
+	if _, err := n.public.append(ctx, [][]byte{line}); err != nil {
+		return err
+	}
+	if err := n.show(ctx, n.public); err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(n.cfg.Dir, tickFile), []byte(at.Format(time.RFC3339)+"\n"))
+}
