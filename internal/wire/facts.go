@@ -21,8 +21,12 @@ const (
 	IncidentsPath    = NodePath + "/incidents"     // of Incident; entries "incident"
 	LegalDemandsPath = NodePath + "/legal-demands" // of LegalDemand; entries "legal-demand"
 	ServicesPath     = NodePath + "/services"      // of Policy; entries "service"
-	MeasurementsPath = NodePath + "/measurements"  // Measurements; entries "check"
 	FactsPath        = NodePath + "/facts"         // of every type
+
+	// MeasurementsPath answers with the newest results of checks, a signed
+	// statement (DSSE) a line. Each line stands in a document of an entry
+	// "check", so that none can be taken back.
+	MeasurementsPath = NodePath + "/measurements"
 
 	// SecurityPath is where strangers find whom to tell about a weakness (RFC
 	// 9116); OldSecurityPath leads there.
@@ -42,6 +46,7 @@ func FactPath(sha256 string) string { return FactsPath + "/" + sha256 }
 
 // Fact is one document and where it stands in the public log.
 type Fact struct {
+	N      int64     `json:"n"`      // order of arrival
 	Type   string    `json:"t"`      // type of the entry: "policy"
 	Name   string    `json:"name"`   // which of several: a policy's name; may be empty
 	At     time.Time `json:"at"`     // of the entry
@@ -50,13 +55,16 @@ type Fact struct {
 	Index  uint64    `json:"index"`  // of the entry in the public log
 	Kind   string    `json:"kind"`   // media type of the document
 	Now    bool      `json:"now"`    // no newer one took its place
+	// Counts are those of a legal demand, About the domain of a check.
+	Counts map[string]int `json:"counts,omitempty"`
+	About  string         `json:"about,omitempty"`
 }
 
 // FactList answers the places with a list, newest first.
 type FactList struct {
 	Authority string `json:"authority"`
 	Facts     []Fact `json:"facts"`
-	// More: there are older ones; ask for those ?before= the last one's index.
+	// More: there are older ones; ask for those ?before= the last one's n.
 	More bool `json:"more,omitempty"`
 }
 
@@ -143,40 +151,16 @@ type Meter struct {
 	Texts map[string]Text `json:"texts"`
 }
 
-// Verdicts of a measurement. There is no "kept": an outside check can't see a
-// disk.
-const (
-	VerdictBroken   = "broken"
-	VerdictNoBreach = "no-breach-seen"
-	VerdictNotShown = "not-shown"
-)
-
-// Measurements are the last results of checks that the operator has published,
-// at MeasurementsPath. Anybody's own check counts as much.
-type Measurements struct {
-	Authority string       `json:"authority"`
-	Clauses   []ClauseSeen `json:"clauses"` // by id
+// Usage answers GET /v1/usage: what was counted of the caller's organisation.
+// Domain is empty for a person, of whom nothing is counted.
+type Usage struct {
+	Domain string     `json:"domain"`
+	Sums   []UsageSum `json:"sums"`
 }
 
-// ClauseSeen is one clause and what was measured of it, newest first, 30 at
-// most.
-type ClauseSeen struct {
-	Clause       string        `json:"clause"` // "O03"
-	Measurements []Measurement `json:"measurements"`
-}
-
-// Measurement is one clause in one result. Value is what was measured, if the
-// clause has a number: milliseconds, a ratio.
-type Measurement struct {
-	Clause  string    `json:"clause"` // "O03"
-	At      time.Time `json:"at"`
-	Checker string    `json:"checker"`          // key or domain of who checked
-	Verdict string    `json:"verdict"`          // broken, no-breach-seen, not-shown
-	Reason  string    `json:"reason,omitempty"` // of not-shown and broken
-	Value   *float64  `json:"value,omitempty"`
-	Unit    string    `json:"unit,omitempty"`
-	Bound   *float64  `json:"bound,omitempty"` // beyond which the clause is broken
-	SHA256  string    `json:"sha256"`          // of the signed result (DSSE)
-	Ref     string    `json:"ref"`             // FactPath of it
-	Index   uint64    `json:"index"`           // of its entry "check"
+// UsageSum is the sum of a meter over one hour of UTC.
+type UsageSum struct {
+	Hour  time.Time `json:"hour"`
+	Meter string    `json:"meter"`
+	N     uint64    `json:"n"`
 }

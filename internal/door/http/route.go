@@ -32,6 +32,7 @@ type route struct {
 	stops        bool // ends something: it outranks the usual limits
 	right        bool // a person's right: never metered, with a pool and limits of its own; see right()
 	guests       bool // a link's guest of this node may do it
+	unmetered    bool // not counted of organisations
 	query        []string
 	in           any    // example of the JSON body, nil for none
 	inType       string // media type of a raw body
