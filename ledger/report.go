@@ -1,13 +1,47 @@
 package ledger
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+)
 
 // Kept is what a reader keeps of a node's logs from one verification to the
 // next. It is JSON; the zero value is a reader who knows nothing yet.
 type Kept struct {
 	Logs map[string]KeptLog `json:"logs,omitempty"` // by origin
-	// Facts are the newest public entries by type, of all that were read so far.
-	Facts map[Type]Entry `json:"facts,omitempty"`
+	// Facts are the newest public entries of all that were read so far, by FactName.
+	Facts map[string]Entry `json:"facts,omitempty"`
+}
+
+// FactName is where Kept has the newest entry: of each ref for policy, service,
+// key and release, of the type alone for the others.
+func FactName(t Type, ref string) string {
+	switch t {
+	case TypePolicy, TypeService, TypeKey, TypeRelease:
+		return string(t) + " " + ref
+	}
+	return string(t)
+}
+
+// Fact is the newest entry of a type and, where FactName has it, a ref.
+func (k Kept) Fact(t Type, ref string) (Entry, bool) {
+	e, ok := k.Facts[FactName(t, ref)]
+	return e, ok
+}
+
+// Check compares a document that a node serves with the newest entry about it:
+// ErrOmitted if there is none, ErrTampered if it is about another document.
+func (k Kept) Check(t Type, ref string, document []byte) error {
+	e, ok := k.Fact(t, ref)
+	if !ok {
+		return fmt.Errorf("%w: no entry %s", ErrOmitted, FactName(t, ref))
+	}
+	if sum := sha256.Sum256(document); hex.EncodeToString(sum[:]) != e.SHA256 {
+		return fmt.Errorf("%w: the document is another than the log has as %s", ErrTampered, FactName(t, ref))
+	}
+	return nil
 }
 
 // KeptLog is the last checkpoint of one log that was found good.
@@ -51,6 +85,7 @@ type LogReport struct {
 	Since      uint64        // size of the kept checkpoint; 0: none was kept
 	Read       uint64        // entries read and checked
 	Witnesses  []WitnessWord // of everybody whose signature the checkpoint bears
+	Findings   int           // how many of Report.Findings are about this log
 	Fetched    int           // requests made
 	Bytes      int64         // bytes received
 }
