@@ -249,4 +249,4 @@ func signers(nodes []*testNode) (out []note.Signer) {
 
 func (n *testNet) snapshot() map[string][]byte { return maps.Clone(n.files) }
 
-func b64(h [32]byte) string { return base64.StdEncoding.EncodeToString(h[:]) }
+func b64std(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
