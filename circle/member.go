@@ -154,6 +154,15 @@ func (o *Owner) LANWithdrawal(grantID string) (w Withdrawal, err error) {
 // Statement takes the anchor's answer from the LAN.
 func (o *Owner) Statement(compact string) error { return o.in.Statement(compact) }
 
+// Finding tells what a driver found out about a node or party, as an
+// EventProblem: of a circle or grant, if of any.
+func (o *Owner) Finding(c ID, grantID, reason, text string) error {
+	return o.in.Do(func() error {
+		o.in.Problem(c, grantID, reason, text)
+		return nil
+	})
+}
+
 // GoOnWithout excuses a silent client: the grants that pause for it go on.
 func (o *Owner) GoOnWithout(home ID, client string) error { return o.in.GoOnWithout(home, client) }
 

@@ -21,6 +21,12 @@ var ErrWrongThing = errors.New("this is another thing than the label says")
 // account's own. code proves presence: the edge shows it in its own terminal.
 // On the way back the home circle is joined; its things arrive soon after.
 func (c *Client) Claim(ctx context.Context, claimURL, code string) (circle.ID, error) {
+	return c.TakeOver(ctx, claimURL, code, nil)
+}
+
+// TakeOver is Claim for an edge that may be another account's: release finds its
+// owner's word (grant.Release) by the thing's key; empty, or nil, for none.
+func (c *Client) TakeOver(ctx context.Context, claimURL, code string, release func(thingKey ed25519.PublicKey) string) (circle.ID, error) {
 	base, fingerprint, err := wire.ParseClaimURL(claimURL)
 	if err != nil {
 		return circle.ID{}, err
@@ -32,6 +38,9 @@ func (c *Client) Claim(ctx context.Context, claimURL, code string) (circle.ID, e
 	request, err := c.Owner.BeginClaim(c.Home.Authority)
 	if err != nil {
 		return circle.ID{}, fmt.Errorf("begin claim: %w", err)
+	}
+	if release != nil {
+		request.Release = release(key)
 	}
 	body, err := json.Marshal(request)
 	if err != nil {

@@ -72,6 +72,7 @@ type Client struct {
 	o      Options
 	driver *driver
 	spool  *spool
+	pledge *pledges
 	stop   context.CancelFunc
 	ended  chan struct{}
 	err    error // why the driver ended; after ended
@@ -141,18 +142,22 @@ func (c *Client) start() error {
 		file: filepath.Join(c.o.Dir, "inbox.json"), node: c.Home, directory: c.Directory,
 		deliver: c.Owner.Inbox, clock: c.o.Calls.Clock, pace: c.o.Pace, log: c.o.Calls.Log,
 	}
-	if err := box.open(); err != nil {
+	c.pledge = &pledges{
+		file: filepath.Join(c.o.Dir, PledgesFile), node: c.at, now: c.nodeTime, clock: c.o.Calls.Clock, found: c.finding, log: c.o.Calls.Log,
+	}
+	if err := errors.Join(box.open(), c.pledge.open()); err != nil {
 		return err
 	}
 	c.driver = &driver{
 		calls: c.o.Calls, pace: c.o.Pace, actor: c.Owner, take: c.take,
 		home: c.Home.Authority, account: c.Home.By, inbox: box, state: c.linkState,
-		atHome: c.atHome, idle: c.notify, nodeNow: c.nodeNow,
+		atHome: c.atHome, idle: c.notify, nodeNow: c.nodeNow, filed: c.filed,
 	}
 	c.driver.prepare()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
 	c.driver.background.Go(func() { c.keepStock(ctx) })
+	c.driver.background.Go(func() { c.pledge.run(ctx) })
 	go func() {
 		defer close(c.ended)
 		c.err = c.driver.run(ctx)

@@ -66,10 +66,11 @@ type driver struct {
 	leaf    func(circle.ID) crypto.Signer // anchors prove their leaves
 	inbox   *inbox                        // nil for an anchor
 	state   func(authority string, err error)
-	atHome  func(context.Context)                 // what a connection to the own node asks for; may be nil
-	nodeNow func(authority string, now time.Time) // a node's clock, just read; may be nil
-	idle    func()                                // called once per turn of the loop; may be nil
-	hinted  func(circle.ID) error                 // a party of a circle has a newer identity document; nil but for an anchor
+	atHome  func(context.Context)                                   // what a connection to the own node asks for; may be nil
+	nodeNow func(authority string, now time.Time)                   // a node's clock, just read; may be nil
+	idle    func()                                                  // called once per turn of the loop; may be nil
+	filed   func(authority string, e circle.Effect, r wire.Receipt) // what a node answers to an envelope or closing; nil for an anchor
+	hinted  func(circle.ID) error                                   // a party of a circle has a newer identity document; nil but for an anchor
 
 	background sync.WaitGroup // what connections have started
 

@@ -41,3 +41,25 @@ func (o InboxForTest) Open() (live func(wire.InboxItem), catchUp func(context.Co
 	b.node.Calls = b.node.WithDefaults()
 	return b.live, b.catchUp, b.work, b.isSynced, b.open()
 }
+
+// PledgesForTest is what checks nodes' promises, without a client.
+type PledgesForTest struct {
+	*pledges
+	Findings []string
+}
+
+// OpenPledgesForTest opens them.
+func OpenPledgesForTest(file string, calls Calls) (*PledgesForTest, error) {
+	t := &PledgesForTest{}
+	t.pledges = &pledges{
+		file: file, now: calls.Clock.Now, clock: calls.Clock, log: slog.New(slog.DiscardHandler),
+		node:  func(authority string) Node { return Node{Calls: calls, Authority: authority} },
+		found: func(p Pledge, text string) { t.Findings = append(t.Findings, p.Finding+": "+text) },
+	}
+	return t, t.open()
+}
+
+// Take and Work are pledges' own; Work checks what is due.
+func (t *PledgesForTest) Take(g Pledge) error                       { return t.take(g) }
+func (t *PledgesForTest) Work(ctx context.Context) (next time.Time) { return t.work(ctx) }
+func (t *PledgesForTest) All() []Pledge                             { return t.all() }

@@ -219,6 +219,9 @@ func (d *driver) file(ctx context.Context, n Node, e circle.Effect) (r circle.Re
 		}
 		receipt, err = n.FileEnvelope(ctx, envelope)
 	}
+	if err == nil && d.filed != nil {
+		d.filed(n.Authority, e, receipt)
+	}
 	return circle.Result{Receipt: receipt.Receipt, State: receipt.State, At: receipt.At}, err
 }
 

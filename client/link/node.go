@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"primum/identity"
 	"primum/internal/wire"
+	"primum/ledger"
 )
 
 // Node is the node of one authority, asked by one key. Its methods are the
@@ -118,6 +120,15 @@ func (n Node) FileEnvelope(ctx context.Context, e wire.NewEnvelope) (r wire.Rece
 // FileClosing withdraws a grant; idempotent.
 func (n Node) FileClosing(ctx context.Context, c wire.NewClosing) (r wire.Receipt, err error) {
 	return r, n.JSON(ctx, n.By, "POST", n.url("closings"), c, &r)
+}
+
+// LedgerProof asks for the tlog-proof of a leaf of the node's commitments log.
+// A problem of wire.ProbNotYet says that it waits for the tick.
+func (n Node) LedgerProof(ctx context.Context, leaf [32]byte) ([]byte, error) {
+	r, err := n.Send(ctx, Key{}, Request{
+		Method: "GET", URL: BaseURL(n.Authority) + wire.LedgerProofPath + "?leaf=" + hex.EncodeToString(leaf[:]), Max: ledger.MaxReceipt,
+	})
+	return r.Body, err
 }
 
 // Refuse records that a request was refused.

@@ -40,7 +40,7 @@ func (an *Anchor) BeginClaim(r core.ClaimRequest) (offer core.ClaimOffer, err er
 }
 
 func (an *Anchor) checkClaimRequest(r core.ClaimRequest) (*identity.Verified, *mls.KeyPackage, []byte, error) {
-	v, err := an.claimant(r.Identity)
+	v, err := an.claimant(r.Identity, r.Release)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -65,8 +65,9 @@ func (an *Anchor) checkClaimRequest(r core.ClaimRequest) (*identity.Verified, *m
 	return v, kp, nonce, nil
 }
 
-// claimant is who asks: of a claimed edge only its owner.
-func (an *Anchor) claimant(compact string) (*identity.Verified, error) {
+// claimant is who asks: of a claimed edge only its owner, or to whom its owner
+// has released it.
+func (an *Anchor) claimant(compact, release string) (*identity.Verified, error) {
 	h := an.State.Home
 	if h == nil {
 		return identity.First(compact)
@@ -75,9 +76,25 @@ func (an *Anchor) claimant(compact string) (*identity.Verified, error) {
 	if known == nil {
 		return nil, fmt.Errorf("the owner's identity document is missing: %w", core.ErrUnknown)
 	}
+	if release != "" {
+		return an.released(compact, release, known)
+	}
 	v, err := identity.Follow(compact, known)
 	if err != nil {
 		return nil, fmt.Errorf("this edge belongs to somebody, who alone can claim it again: %w", err)
+	}
+	return v, nil
+}
+
+// released is to whom the owner has released the edge.
+func (an *Anchor) released(compact, release string, owner *identity.Verified) (*identity.Verified, error) {
+	v, err := identity.First(compact)
+	if err != nil {
+		return nil, err
+	}
+	key := ed25519.PublicKey(publicOf(an.thingKey()))
+	if err := grant.VerifyRelease(release, key, an.State.Home.Number, owner, v, an.Now()); err != nil {
+		return nil, fmt.Errorf("take over this edge: %w", err)
 	}
 	return v, nil
 }
@@ -132,6 +149,7 @@ func (an *Anchor) makeOffer(r core.ClaimRequest, v *identity.Verified, kp *mls.K
 	h := &homeClaim{
 		Number: max(an.State.Claims, r.Number) + 1, Owner: v.Address().String(), OwnerKey: jws.Bytes(v.IdentityKey()),
 		Identity: v.Compact(), Node: r.Node, Circle: circle, Client: r.Client, Seed: seed,
+		Release: r.Release,
 	}
 	h.Claim, err = grant.SignClaim(grant.Claim{
 		ID: id, Number: h.Number, ThingKey: publicOf(an.thingKey()), Home: circle.String(), Node: r.Node,
@@ -191,7 +209,7 @@ func (an *Anchor) FinishClaim(countersignature string) (w core.HomeWelcome, err 
 		if h == nil {
 			return fmt.Errorf("finish claim: none was begun: %w", core.ErrUnknown)
 		}
-		v, err := an.claimant(h.Identity)
+		v, err := an.claimant(h.Identity, h.Release)
 		if err != nil {
 			return fmt.Errorf("finish claim: %w", err)
 		}
@@ -224,7 +242,7 @@ func (an *Anchor) enterHome(h *homeClaim, r *core.Room, v *identity.Verified) {
 	for _, old := range an.Rooms {
 		an.EraseRoom(old)
 	}
-	h.Seed, h.Group = nil, nil
+	h.Seed, h.Group, h.Release = nil, nil, ""
 	an.State.Home, an.State.Offer, an.State.Restored, an.State.Suspension = h, nil, false, ""
 	an.State.Stock, an.State.Lives = nil, map[string]*life{h.Client: {At: an.Now()}}
 	an.State.Untold = []string{""}

@@ -54,6 +54,7 @@ type homeClaim struct {
 	Seed             []byte    `json:"seed,omitempty"`  // leaf key; secret, moves to the circle
 	Group            []byte    `json:"group,omitempty"` // likewise
 	Welcome          []byte    `json:"welcome,omitempty"`
+	Release          string    `json:"release,omitempty"` // that the offer rests on
 }
 
 // stockPair is a fresh circle id with its leaf key, for one owner client.

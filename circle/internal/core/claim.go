@@ -10,6 +10,7 @@ type ClaimRequest struct {
 	Fallback   []byte `json:"fallback,omitempty"` // likewise in suite 1, for a thing that has no other
 	Nonce      string `json:"nonce"`              // base64url, 16 to 32 bytes
 	Number     uint64 `json:"number,omitempty"`   // highest claim of this thing that the client knows
+	Release    string `json:"release,omitempty"`  // of a thing that is another's: its owner's word (grant.Release)
 }
 
 // ClaimOffer is the thing's half of a claim.

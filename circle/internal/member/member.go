@@ -304,6 +304,9 @@ type GrantInfo struct {
 	Suite      mls.Suite
 	LastValue  time.Time
 	Withdrawal *WithdrawalInfo // owner only
+	// KGrant keys the leaves of the grant's events in its node's commitments log
+	// (owner only).
+	KGrant []byte
 }
 
 // SharedName is an affordance of a grant, by the name that it has there.

@@ -411,7 +411,7 @@ func (o *Owner) infoOf(g *ownerGrant) member.GrantInfo {
 		ID: g.ID, Circle: c, State: g.State, Reason: g.Reason, Owner: o.Mem.Account, Grantee: g.Envelope.Grantee.String(),
 		Terms: g.Bundle.Terms, Request: g.Bundle.Request, Home: g.Home, Shared: member.SharedNames(g.terms),
 		ValidFrom: g.Envelope.ValidFrom, ValidUntil: g.Envelope.ValidUntil, Joined: len(g.Clients) > 0, Clients: g.Clients,
-		Unfit: g.Unfit, Suite: core.OrLegacy(g.opening.Suite),
+		Unfit: g.Unfit, Suite: core.OrLegacy(g.opening.Suite), KGrant: slices.Clone([]byte(g.Envelope.KGrant)),
 	}
 	if h := o.Mem.Homes[g.Home.String()]; h != nil {
 		info.Node = h.Node
