@@ -18,7 +18,10 @@ const (
 	MaxSeenDays = 31   // of one answer
 	MaxSeenRows = 4096 // of one day: more clients than a person's grants have
 	MaxSeen     = 8 << 20
-	seenSecret  = 32
+	MaxSeenFile = 64 << 20
+
+	seenSecret      = 32
+	maxSeenFileDays = 2000
 	// SeenDayForm is how a day is written (RFC 3339 full-date); days are of UTC.
 	SeenDayForm = "2006-01-02"
 	// SeenMinuteForm is how a minute is written, in UTC.
@@ -122,6 +125,127 @@ func SeenPath(secret []byte, rows []SeenRow, i int) ([][32]byte, error) {
 		return nil, errors.Join(err, errors.New("the day has no such row"))
 	}
 	return ledger.TreePath(leaves, i), nil
+}
+
+// Prove checks that a closed day's rows give its root, and that the leaf of the
+// root stands in the node's commitments log. It tells where in which tree.
+func (d SeenDay) Prove(log ledger.Log, witnesses ...ledger.Witness) (index uint64, c ledger.Checkpoint, err error) {
+	if err := d.CheckRoot(); err != nil {
+		return 0, c, err
+	}
+	receipt, err := ledger.ParseReceipt([]byte(d.Proof))
+	if err != nil {
+		return 0, c, err
+	}
+	leaf := SeenLeaf(d.Secret, d.Day, d.Root)
+	c, err = receipt.Verify(leaf[:], log, witnesses...)
+	return receipt.Index, c, err
+}
+
+// ErrSeenRoot says that a day's rows are others than those of its root.
+var ErrSeenRoot = errors.New("the rows don't give the day's root")
+
+// CheckRoot checks that a closed day's rows give its root.
+func (d SeenDay) CheckRoot() error {
+	root, err := SeenRoot(d.Secret, d.Rows)
+	if err != nil {
+		return err
+	}
+	if string(root) != string(d.Root) {
+		return ErrSeenRoot
+	}
+	return nil
+}
+
+// ReadSeen reads the answer of a node, which may say what it likes: days in
+// order and none twice, rows in order, all within bounds.
+func ReadSeen(b []byte) (s Seen, err error) {
+	if len(b) > MaxSeen {
+		return s, errors.New("read what was seen: longer than 8 MiB")
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("read what was seen: %w", err)
+	}
+	return s, checkSeenDays(s.Days, MaxSeenDays)
+}
+
+func checkSeenDays(days []SeenDay, most int) error {
+	if len(days) > most {
+		return errors.New("read what was seen: too many days")
+	}
+	for i, d := range days {
+		if err := d.check(); err != nil {
+			return fmt.Errorf("read what was seen: day %d: %w", i, err)
+		}
+		if i > 0 && d.Day >= days[i-1].Day {
+			return errors.New("read what was seen: the days are in disorder")
+		}
+	}
+	return nil
+}
+
+func (d SeenDay) check() error {
+	if _, err := time.Parse(SeenDayForm, d.Day); err != nil || len(d.Rows) == 0 || len(d.Rows) > MaxSeenRows {
+		return errors.New("a day has a date, and 1 to 4096 rows")
+	}
+	if d.Closed() && (len(d.Root) != sha256.Size || len(d.Secret) != seenSecret) {
+		return errors.New("a closed day has a root and a secret of 32 bytes")
+	}
+	for i, r := range d.Rows {
+		first, err := time.Parse(SeenMinuteForm, r.First)
+		last, err2 := time.Parse(SeenMinuteForm, r.Last)
+		if err != nil || err2 != nil || last.Before(first) || len(r.Grant) > 64 || len(r.Client) > 64 {
+			return fmt.Errorf("row %d is malformed", i)
+		}
+		if i > 0 && r.place() <= d.Rows[i-1].place() {
+			return errors.New("the rows are in disorder")
+		}
+	}
+	return nil
+}
+
+func (r SeenRow) place() string { return r.Grant + "\x00" + r.Client }
+
+// SeenFormat names the form of a SeenFile.
+const SeenFormat = "primum-seen/1"
+
+// SeenFile is what a person takes away: days with their secrets and proofs, and
+// what the grants of their rows are. Whoever is given it can check it, and sees
+// all of it.
+type SeenFile struct {
+	Format  string      `json:"format"`
+	Account string      `json:"account"`
+	Node    string      `json:"node"` // authority
+	Log     *ledger.Log `json:"log,omitempty"`
+	Made    time.Time   `json:"made"`
+	Grants  []SeenGrant `json:"grants"`
+	Days    []SeenDay   `json:"days"` // the newest first
+}
+
+// SeenGrant is what the owner knows of a grant, and the node does not.
+type SeenGrant struct {
+	ID      string            `json:"id"`
+	Grantee string            `json:"grantee"`
+	Name    string            `json:"name,omitempty"`
+	Purpose string            `json:"purpose"`
+	Shared  []string          `json:"shared"`            // what, how finely, in words
+	Clients map[string]string `json:"clients,omitempty"` // names by SeenRow.Client
+	From    time.Time         `json:"from"`
+	Until   time.Time         `json:"until"`
+}
+
+// ReadSeenFile reads what somebody took away.
+func ReadSeenFile(b []byte) (f SeenFile, err error) {
+	if len(b) > MaxSeenFile {
+		return f, errors.New("read what was seen: longer than 64 MiB")
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return f, fmt.Errorf("read what was seen: %w", err)
+	}
+	if f.Format != SeenFormat {
+		return f, fmt.Errorf("read what was seen: the format is %q, not %s", f.Format, SeenFormat)
+	}
+	return f, checkSeenDays(f.Days, maxSeenFileDays)
 }
 
 func seenMAC(key []byte, label string, more ...[]byte) []byte {
