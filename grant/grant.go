@@ -35,6 +35,7 @@ const (
 	TypeRefusal          = "primum-refusal+jwt"
 	TypeClaim            = "primum-claim+jwt"
 	TypeActive           = "primum-active+jwt"
+	TypeRelease          = "primum-release+jwt"
 )
 
 // MaxSize is the largest document of this package, in bytes as sent.
