@@ -155,7 +155,7 @@ func TestPromise(t *testing.T) {
 	leaf := GrantLeaf([]byte("k"), EventWithdrawn)
 	p := Promise{Origin: a.commitments.Origin, Leaf: leaf[:], By: testNow().Add(6 * time.Hour)}
 	compact := must(p.Sign("n1", a.node))(t)
-	back := must(ReadPromise(compact, a.node.Public().(ed25519.PublicKey)))(t)
+	back := must(ReadPromise(compact, public(a.node)))(t)
 	if !back.By.Equal(p.By) || !bytes.Equal(back.Leaf, leaf[:]) || back.Origin != p.Origin {
 		t.Errorf("read %+v", back)
 	}

@@ -131,13 +131,13 @@ func TestKeysAgreeWithPeers(t *testing.T) {
 	t.Parallel()
 	const origin, name = "a.example/ledger/public", "w.example/witness"
 	key, wkey := must(DeriveKey(testSeed(1), PublicKey))(t), must(DeriveKey(testSeed(2), WitnessKey))(t)
-	ours := LogKey(origin, key.Public().(ed25519.PublicKey))
-	theirs := must(note.NewEd25519VerifierKey(origin, key.Public().(ed25519.PublicKey)))(t)
+	ours := LogKey(origin, public(key))
+	theirs := must(note.NewEd25519VerifierKey(origin, public(key)))(t)
 	if ours != theirs {
 		t.Errorf("verifier key %s, want %s", ours, theirs)
 	}
-	cosigner := CosignerKey(name, wkey.Public().(ed25519.PublicKey))
-	converted := must(fnote.VKeyToCosignatureV1(LogKey(name, wkey.Public().(ed25519.PublicKey))))(t)
+	cosigner := CosignerKey(name, public(wkey))
+	converted := must(fnote.VKeyToCosignatureV1(LogKey(name, public(wkey))))(t)
 	if cosigner != converted {
 		t.Errorf("cosigner key %s, want %s", cosigner, converted)
 	}
@@ -165,7 +165,7 @@ func TestKeysAgreeWithPeers(t *testing.T) {
 
 // secret is the text form of a signing key (sumdb/note).
 func secret(name string, key ed25519.PrivateKey) string {
-	v := vkey(name, algEd25519, key.Public().(ed25519.PublicKey))
+	v := vkey(name, algEd25519, public(key))
 	hash := strings.Split(v, "+")[1]
 	return "PRIVATE+KEY+" + name + "+" + hash + "+" + b64std(append([]byte{algEd25519}, key.Seed()...))
 }

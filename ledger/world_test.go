@@ -46,7 +46,7 @@ type testLog struct {
 func newTestLog(t testing.TB, seed []byte, p Purpose, origin, url string) *testLog {
 	key := must(DeriveKey(seed, p))(t)
 	return &testLog{
-		Log:    Log{Origin: origin, URL: url, Key: LogKey(origin, key.Public().(ed25519.PublicKey))},
+		Log:    Log{Origin: origin, URL: url, Key: LogKey(origin, public(key))},
 		signer: must(NewSigner(origin, key))(t), levels: make([][][32]byte, 8),
 	}
 }
@@ -187,7 +187,7 @@ func (n *testNet) node(t testing.TB, authority string, seed byte) *testNode {
 		authority:   authority,
 		public:      newTestLog(t, s, PublicKey, PublicOrigin(authority), base+"/ledger/public"),
 		commitments: newTestLog(t, s, CommitmentsKey, CommitmentsOrigin(authority), base+"/ledger/commitments"),
-		witness:     Witness{Name: name, Key: CosignerKey(name, wkey.Public().(ed25519.PublicKey)), URL: base + "/witness"},
+		witness:     Witness{Name: name, Key: CosignerKey(name, public(wkey)), URL: base + "/witness"},
 		cosigner:    must(NewCosigner(name, wkey, testNow))(t),
 		node:        ed25519.NewKeyFromSeed(s),
 	}
@@ -250,3 +250,5 @@ func signers(nodes []*testNode) (out []note.Signer) {
 func (n *testNet) snapshot() map[string][]byte { return maps.Clone(n.files) }
 
 func b64std(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
