@@ -23,9 +23,8 @@ const (
 	ServicesPath     = NodePath + "/services"      // of Policy; entries "service"
 	FactsPath        = NodePath + "/facts"         // of every type
 
-	// MeasurementsPath answers with the newest results of checks, a signed
-	// statement (DSSE) a line. Each line stands in a document of an entry
-	// "check", so that none can be taken back.
+	// MeasurementsPath answers with what the published results of checks say
+	// (Measurements). Each result is a document of an entry "check".
 	MeasurementsPath = NodePath + "/measurements"
 
 	// SecurityPath is where strangers find whom to tell about a weakness (RFC
@@ -149,6 +148,44 @@ type Meter struct {
 	Quota uint64          `json:"quota,omitempty"`
 	Price string          `json:"price,omitempty"`
 	Texts map[string]Text `json:"texts"`
+}
+
+// Verdicts of a measurement. There is no "kept": an outside check can't see a
+// disk.
+const (
+	VerdictBroken   = "broken"
+	VerdictNoBreach = "no-breach-seen"
+	VerdictNotShown = "not-shown"
+)
+
+// Measurements are the last results of checks that the operator has published,
+// at MeasurementsPath. Anybody's own check counts as much.
+type Measurements struct {
+	Authority string       `json:"authority"`
+	Clauses   []ClauseSeen `json:"clauses"` // by id
+}
+
+// ClauseSeen is one clause and what was measured of it, newest first, 30 at
+// most.
+type ClauseSeen struct {
+	Clause       string        `json:"clause"` // "O03"
+	Measurements []Measurement `json:"measurements"`
+}
+
+// Measurement is one clause in one result. Value is what was measured, if the
+// clause has a number: milliseconds, a ratio.
+type Measurement struct {
+	Clause  string    `json:"clause"` // "O03"
+	At      time.Time `json:"at"`
+	Checker string    `json:"checker"`          // key or domain of who checked
+	Verdict string    `json:"verdict"`          // broken, no-breach-seen, not-shown
+	Reason  string    `json:"reason,omitempty"` // of not-shown and broken
+	Value   *float64  `json:"value,omitempty"`
+	Unit    string    `json:"unit,omitempty"`
+	Bound   *float64  `json:"bound,omitempty"` // beyond which the clause is broken
+	SHA256  string    `json:"sha256"`          // of the signed result (DSSE)
+	Ref     string    `json:"ref"`             // FactPath of it
+	Index   uint64    `json:"index"`           // of its entry "check"
 }
 
 // Usage answers GET /v1/usage: what was counted of the caller's organisation.

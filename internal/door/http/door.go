@@ -24,6 +24,7 @@ import (
 	"primum/internal/sign"
 	"primum/internal/store"
 	"primum/internal/wire"
+	"primum/ledger"
 )
 
 const (
@@ -54,12 +55,15 @@ type Config struct {
 	Ready     func(context.Context) error // nil while the node works
 	// Meter counts what organisations use; nil counts nothing.
 	Meter *meter.Book
-	// Measurements are the newest results of checks, one a line; nil: none.
-	Measurements func(context.Context) ([]byte, error)
-	Security     string // text of security.txt; empty: there is none
+	// Measurements are what the published results of checks say; nil: none.
+	Measurements func(context.Context) (wire.Measurements, error)
+	// Security is the text of security.txt at a time; nil: there is none.
+	Security func(now time.Time) string
 	// Proof is the tlog-proof of a leaf of the commitments log, or a
 	// *wire.Refusal: ProbNotFound, ProbNotYet. Nil: there is no ledger.
 	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
+	// Ledger is where the node's logs are; nil: it has none.
+	Ledger *ledger.NodeLedger
 }
 
 // Door is the handler of a node's HTTP. It is safe for concurrent use.

@@ -15,7 +15,6 @@ const (
 	factsPage  = 200
 	forEver    = "public, max-age=31536000, immutable"
 	askAgain   = "no-cache"
-	typeLines  = "application/jsonl"
 	namingName = "naming" // the name of the naming policy
 )
 
@@ -23,7 +22,7 @@ const (
 func (d *Door) factRoutes() []route {
 	all := []route{
 		{path: wire.FactPath("{sha256}"), id: "fact", summary: "A public document by its hash, for good", outType: "application/octet-stream", handle: d.getFact},
-		{path: wire.MeasurementsPath, id: "measurements", summary: "The newest published results of checks, a signed statement a line", outType: typeLines, handle: d.getMeasurements},
+		{path: wire.MeasurementsPath, id: "measurements", summary: "What the newest published results of checks say", out: wire.Measurements{}, handle: d.getMeasurements},
 		{path: wire.SecurityPath, id: "security-txt", summary: "Whom to tell about a weakness (RFC 9116)", outType: "text/plain", handle: d.getSecurity},
 		{path: wire.OldSecurityPath, id: "security-txt-old", summary: "Leads to " + wire.SecurityPath, status: http.StatusFound, outType: "text/plain", handle: d.getOldSecurity},
 	}
@@ -114,18 +113,17 @@ func shownFact(f store.Fact) wire.Fact {
 func (d *Door) getMeasurements(ctx context.Context, c *call) (any, error) {
 	public(c)
 	if d.cfg.Measurements == nil {
-		return nil, problem(wire.ProbNotFound, "nothing was measured yet")
+		return wire.Measurements{Authority: d.cfg.Authority, Clauses: []wire.ClauseSeen{}}, nil
 	}
-	b, err := d.cfg.Measurements(ctx)
-	return raw{kind: typeLines, bytes: b, cache: askAgain}, err
+	return d.cfg.Measurements(ctx)
 }
 
 func (d *Door) getSecurity(_ context.Context, c *call) (any, error) {
 	public(c)
-	if d.cfg.Security == "" {
+	if d.cfg.Security == nil {
 		return nil, problem(wire.ProbNotFound, "the operator gave no address for this")
 	}
-	return raw{kind: "text/plain; charset=utf-8", bytes: []byte(d.cfg.Security), cache: askAgain}, nil
+	return raw{kind: "text/plain; charset=utf-8", bytes: []byte(d.cfg.Security(c.now)), cache: askAgain}, nil
 }
 
 func (d *Door) getOldSecurity(_ context.Context, c *call) (any, error) {
