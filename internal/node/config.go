@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"primum/internal/clock"
 	httpdoor "primum/internal/door/http"
@@ -40,6 +41,12 @@ type Config struct {
 	// Contact is how to reach the operator, mailto: or https:; it stands on
 	// public pages. Without one they name abuse@ the authority (RFC 2142).
 	Contact string `json:"contact,omitempty"`
+	// LedgerEvery is the time between two ticks of the commitments log, as
+	// "6h"; at least 1s, default 6h.
+	LedgerEvery Duration `json:"ledgerEvery,omitzero"`
+	// Witnesses are domains whose nodes are asked to cosign the ledger, before
+	// those that this node has exchanged documents with; 5 are asked at most.
+	Witnesses []string `json:"witnesses,omitempty"`
 	// LiveSockets bounds the live sockets at a time, default 20,000.
 	LiveSockets int `json:"liveSockets,omitempty"`
 
@@ -56,6 +63,19 @@ type Config struct {
 	Version string       `json:"-"` // of the software, default "dev"
 
 	defaultListen bool // Listen was empty
+}
+
+// Duration is a time.Duration that is written "6h" or "10s".
+type Duration time.Duration
+
+// MarshalText writes it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads it.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
 }
 
 // Loopback tells whether the node lives under .localhost: plain HTTP, and it
@@ -99,6 +119,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if !strings.HasPrefix(c.Contact, "mailto:") && !strings.HasPrefix(c.Contact, "https://") && c.Contact != "" {
 		return c, errors.New("open node: the contact begins with mailto: or https://")
+	}
+	if c.LedgerEvery != 0 && c.LedgerEvery < Duration(time.Second) {
+		return c, errors.New("open node: ledgerEvery is at least 1s")
 	}
 	if c.Listen == "" {
 		c.Listen, c.defaultListen = DefaultListen, true

@@ -18,6 +18,7 @@ import (
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
+	"primum/internal/notary"
 	"primum/internal/operator"
 	"primum/internal/peer"
 	"primum/internal/portal"
@@ -46,6 +47,7 @@ type Node struct {
 	lock     *durable.Lock
 	listener net.Listener
 	store    *store.Store
+	notary   *notary.Notary
 	relay    *relay.Relay
 	seen     *seen.Book
 	book     *consent.Book
@@ -99,6 +101,12 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.peer = peer.New(peer.Config{
+		Authority: n.cfg.Authority, Key: key, Loopback: n.cfg.Loopback(), Store: n.store, Clock: n.cfg.Clock, Log: n.cfg.Log, Version: n.cfg.Version,
+	})
+	if err := n.openLedger(ctx, key); err != nil {
+		return err
+	}
 	return n.assemble(key)
 }
 
@@ -134,20 +142,17 @@ func (n *Node) settle(ctx context.Context) error {
 
 // assemble builds the parts, lowest room first.
 func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
-	c := n.cfg
-	n.seen = seen.New(seen.Options{Store: n.store.Seen, Clock: c.Clock, Log: c.Log, Rand: c.Rand})
+	c, promiser, logs := n.cfg, n.promiser(key), n.notary.NodeLedger()
+	n.seen = seen.New(seen.Options{Store: n.store.Seen, Clock: c.Clock, Log: c.Log, Rand: c.Rand, Ledger: promiser, Proof: n.prove})
 	n.relay = relay.New(relay.Options{Store: n.store.Circles, Clock: c.Clock, Log: c.Log, Limits: c.Relay, Delivered: n.delivered, Accepted: n.accepted})
 	n.book = consent.New(consent.Options{
 		Store: n.store, Relay: n.relay, Clock: c.Clock, Authority: c.Authority, Log: c.Log,
-		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
+		Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName), Ledger: promiser,
 		Changed: func(accounts ...string) { n.door.GrantsChanged(accounts...) },
 		Ended:   func(account string) { n.door.GuestEnded(account) },
 	})
-	n.peer = peer.New(peer.Config{
-		Authority: c.Authority, Key: key, Loopback: c.Loopback(), Store: n.store, Clock: c.Clock, Log: c.Log, Version: c.Version,
-	})
 	registry := prometheus.NewRegistry()
-	if err := n.countTotals(registry); err != nil {
+	if err := errors.Join(n.countTotals(registry), n.countLedger(registry)); err != nil {
 		return err
 	}
 	n.rights = rights.New(rights.Options{
@@ -157,7 +162,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
-		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready,
+		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready, Proof: n.prove, Ledger: &logs,
 	})
 	if err != nil {
 		return err
@@ -179,7 +184,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		return err
 	}
 	n.server = &http.Server{
-		Handler: n.operator, ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
+		Handler: n.handler(), ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
 		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log), ConnState: n.unused.track,
 	}
 	return nil
@@ -218,6 +223,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.door.Run(ctx) }) // pings, limits, tickets
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
+	jobs.Go(func() { n.notary.Run(ctx) }) // ticks, checkpoints and their witnesses
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
 	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
 	jobs.Go(func() {                      // expiry, retention, trimming
@@ -299,6 +305,9 @@ func (n *Node) release() error {
 		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if n.notary != nil {
+		errs = append(errs, n.notary.Close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())

@@ -65,14 +65,8 @@ type request struct {
 // do asks another node, within the limits of its domain. Refusals are
 // *wire.Problem; everything else is ErrUnreachable.
 func (p *Peer) do(ctx context.Context, q request) ([]byte, error) {
-	if q.authority == p.cfg.Authority {
-		return nil, fmt.Errorf("%w: it is this node itself", ErrUnreachable)
-	}
-	if identity.IsLoopback(q.authority) && !p.cfg.Loopback {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, ErrPrivateAddress)
-	}
-	if wait, ok := p.pace.take(q.authority, p.cfg.Clock.Now()); !ok {
-		return nil, tooOften(wait)
+	if err := p.may(q.authority); err != nil {
+		return nil, err
 	}
 	select {
 	case p.asking <- struct{}{}:

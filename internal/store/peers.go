@@ -44,6 +44,14 @@ func (p *Peers) Node(ctx context.Context, authority, id string) (NodeKey, error)
 	}, `SELECT authority, id, key, pinned FROM node_keys WHERE authority = ? AND id = ?`, authority, id)
 }
 
+// Domains lists the domains whose nodes are known, those known longest first.
+func (p *Peers) Domains(ctx context.Context, limit int) ([]string, error) {
+	return many(ctx, p.f, "known domains", func(r row) (name string, err error) {
+		err = r.Scan(&name)
+		return name, err
+	}, `SELECT authority FROM node_keys GROUP BY authority ORDER BY min(pinned), authority LIMIT ?`, limit)
+}
+
 // PinIdentity keeps an account's identity key. ErrConflict if the account is
 // pinned to another one; RepinIdentity changes it.
 func (p *Peers) PinIdentity(ctx context.Context, pin Pin) error {

@@ -47,7 +47,8 @@ func (d *Door) getWebFinger(ctx context.Context, c *call) (any, error) {
 func (d *Door) getNode(_ context.Context, c *call) (any, error) {
 	return wire.NodeInfo{
 		Authority: d.cfg.Authority, API: d.cfg.Base + "/v1", Software: "primum", Version: d.cfg.Version, Time: c.now.UTC(),
-		Keys: []wire.NodeKey{{ID: peer.KeyName, X: d.cfg.Key.Public().(ed25519.PublicKey)}},
+		Keys:   []wire.NodeKey{{ID: peer.KeyName, X: d.cfg.Key.Public().(ed25519.PublicKey)}},
+		Ledger: d.cfg.Ledger,
 	}, nil
 }
 
