@@ -116,8 +116,14 @@ func (s *session) pastOf(ctx context.Context, t client.Target) (past []Point, er
 	if err == nil && len(past) == 0 {
 		err = s.client.History(ctx, t, time.Time{}, take)
 	}
+	if err == nil && len(past) == 0 && t.Own { // its first window is still open
+		err = s.client.HistoryAs(ctx, t, time.Time{}, newest(), take)
+	}
 	return past, err
 }
+
+// newest is the precision that shows what was measured last, by no clock.
+func newest() circle.Precision { return circle.Precision{Change: true, Place: exactPlace()} }
 
 // refresh shows the newest value of an own thing as it is now, not at the end
 // of its window: somebody has just changed it.
@@ -133,7 +139,7 @@ func (s *session) refresh(t client.Target) {
 		}
 		return nil
 	}
-	if err := s.client.HistoryAs(ctx, t, time.Time{}, circle.Precision{Change: true, Place: exactPlace()}, take); err != nil {
+	if err := s.client.HistoryAs(ctx, t, time.Time{}, newest(), take); err != nil {
 		s.e.o.Log.Info("newest value not read", "thing", t.Path, "why", err)
 	}
 }
