@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func ReadMeasurements(from io.Reader, domain string) (seen []Measurement, bad in
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
-		about, more, err := Measured(append(lines.Bytes(), '\n'))
+		about, more, err := Measured(append(slices.Clip(lines.Bytes()), '\n'))
 		if err != nil || about != domain {
 			bad++
 			continue
