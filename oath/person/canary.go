@@ -2,17 +2,17 @@ package person
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"strings"
 )
 
 // newCanary is 32 random characters that stand nowhere by accident.
-func newCanary(random io.Reader) (string, error) {
+func newCanary() (string, error) {
 	b := make([]byte, 24)
-	if _, err := io.ReadFull(random, b); err != nil {
+	if _, err := rand.Read(b); err != nil {
 		return "", fmt.Errorf("make canary: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(b), nil
@@ -68,6 +68,12 @@ func needleOf(text []byte) needle {
 		}
 	}
 	return n
+}
+
+// sought is a needle with what it is for people.
+type sought struct {
+	what string
+	needle
 }
 
 // in is the name of a spelling that b holds, or empty.

@@ -2,7 +2,6 @@ package person
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/clock"
+	"primum/internal/wire"
 	"primum/oath"
 )
 
@@ -52,11 +52,20 @@ type Cast struct {
 	thing       *machinery
 	home        circle.ID
 	spare       *spare // of a, played by hand
+	baseID      string // see base
+	fineID      string // the grant of measureWhatArrives
+	asked       bool   // b has asked
+	lamp        int    // what the lamp was last set to
+
+	leaver *human          // who takes everything along, and goes
+	export wire.NodeExport // of the leaver
+	trace  string          // a text that the leaver published
+	page   string          // id of the page that has it
 
 	mu       sync.Mutex
-	humans   []*human  // everybody who signed up; under mu
-	things   []*machinery  // under mu
-	canaries []*canary // everything that was ever told sealed; under mu
+	humans   []*human     // everybody who signed up; under mu
+	things   []*machinery // under mu
+	canaries []*canary    // everything that was ever told sealed; under mu
 }
 
 // canary is a text that travels sealed only.
@@ -165,7 +174,7 @@ func (c *Cast) pause(ctx context.Context, d time.Duration) {
 
 // canary makes a text to be told sealed, and remembers it.
 func (c *Cast) canary(what string) (string, error) {
-	text, err := newCanary(rand.Reader)
+	text, err := newCanary()
 	if err != nil {
 		return "", err
 	}

@@ -188,9 +188,17 @@ func (h *human) received(id string) (circle.GrantInfo, bool) {
 	return circle.GrantInfo{}, false
 }
 
-// leave closes the phone and, where it is still there, the account.
+// leave ends what the human gave, and closes the phone and, where it is still
+// there, the account.
 func (h *human) leave(ctx context.Context) error {
 	var err error
+	if h.open != nil && !h.closed {
+		for _, g := range h.open.Owner.Given() {
+			if g.State.Valid() {
+				_, _, _ = h.open.Withdraw(ctx, g.ID, 2*time.Second) // the node refuses to close what still gives
+			}
+		}
+	}
 	if !h.closed {
 		h.tape.cable(false)
 		at := h.calls.Clock.Now().UTC().Truncate(time.Second)

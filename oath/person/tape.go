@@ -48,9 +48,12 @@ type tape struct {
 	size int
 	lost int // crossings that were not kept
 	cut  bool
+	open map[*tapedSocket]bool
 }
 
-func newTape(t client.Transport, c clock.Clock) *tape { return &tape{Transport: t, clock: c} }
+func newTape(t client.Transport, c clock.Clock) *tape {
+	return &tape{Transport: t, clock: c, open: map[*tapedSocket]bool{}}
+}
 
 func (t *tape) keep(c crossing) {
 	c.at = t.clock.Now()
@@ -90,8 +93,17 @@ func (t *tape) whole() bool {
 // the node is gone.
 func (t *tape) cable(cut bool) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.cut = cut
+	var all []*tapedSocket
+	for s := range t.open {
+		all = append(all, s)
+	}
+	t.mu.Unlock()
+	for _, s := range all {
+		if cut {
+			_ = s.Close() // its reader says why it ended
+		}
+	}
 }
 
 func (t *tape) isCut() error {
@@ -139,12 +151,24 @@ func (t *tape) Open(ctx context.Context, address string, subprotocols []string) 
 	if err != nil {
 		return nil, err
 	}
-	return &tapedSocket{s, t}, nil
+	socket := &tapedSocket{s, t}
+	t.mu.Lock()
+	t.open[socket] = true
+	t.mu.Unlock()
+	return socket, nil
 }
 
 type tapedSocket struct {
 	client.Socket
 	tape *tape
+}
+
+// Close implements client.Socket.
+func (s *tapedSocket) Close() error {
+	s.tape.mu.Lock()
+	delete(s.tape.open, s)
+	s.tape.mu.Unlock()
+	return s.Socket.Close()
 }
 
 func (s *tapedSocket) Write(ctx context.Context, binary bool, data []byte) error {
