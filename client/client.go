@@ -87,6 +87,8 @@ type Client struct {
 	turns   map[circle.ID]chan struct{}
 	greeted bool          // the own document and stock were read
 	ahead   time.Duration // how far this clock is before the own node's
+
+	seenMu sync.Mutex // held while the file of Seen is read and written
 }
 
 // Open opens a client's state and starts to work. It does not wait for any

@@ -141,6 +141,17 @@ func (n Node) Grants(ctx context.Context) (g []wire.GrantStatus, err error) {
 	return g, n.JSON(ctx, n.By, "GET", n.url("grants"), nil, &g)
 }
 
+// Seen asks what was delivered to whom on days up to last (empty: today).
+func (n Node) Seen(ctx context.Context, last string, days int) (wire.Seen, error) {
+	r, err := n.Send(ctx, n.By, Request{
+		Method: "GET", URL: n.url("seen") + "?day=" + url.QueryEscape(last) + "&days=" + strconv.Itoa(days), Max: wire.MaxSeen,
+	})
+	if err != nil {
+		return wire.Seen{}, err
+	}
+	return wire.ReadSeen(r.Body)
+}
+
 // Homes lists the present homes of the calling account.
 func (n Node) Homes(ctx context.Context) (h []wire.Home, err error) {
 	return h, n.JSON(ctx, n.By, "GET", n.url("homes"), nil, &h)

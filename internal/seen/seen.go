@@ -220,12 +220,14 @@ func (b *Book) Days(ctx context.Context, owner, last string, n int) (wire.Seen, 
 // tell adds to a closed day what proves it.
 func (b *Book) tell(ctx context.Context, d store.SeenDay) (out wire.SeenDay, err error) {
 	out = wire.SeenDay{Day: d.Day.Format(wire.SeenDayForm), Rows: d.Rows, Secret: d.Secret, Root: d.Root, Due: d.Due}
-	if !out.Closed() || b.o.Ledger == nil || d.Due.IsZero() {
+	if !out.Closed() {
 		return out, nil
 	}
 	leaf := wire.SeenLeaf(d.Secret, out.Day, d.Root)
-	if out.Promise, err = b.o.Ledger.Promise(leaf, d.Due); err != nil {
-		return out, err
+	if b.o.Ledger != nil && !d.Due.IsZero() {
+		if out.Promise, err = b.o.Ledger.Promise(leaf, d.Due); err != nil {
+			return out, err
+		}
 	}
 	if b.o.Proof == nil {
 		return out, nil
