@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,16 @@ func readSecrets(file []byte, passphrase string) (s secrets, err error) {
 		return s, errors.New("the file holds no identity key")
 	}
 	return s, nil
+}
+
+// IdentitySigner opens the identity key, for what a client's key alone must not
+// sign: a release of a thing, the end of the account. Drop it after that.
+func (v *Vault) IdentitySigner(passphrase string) (crypto.Signer, error) {
+	s, err := v.unlock(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return s.identityKey(), nil
 }
 
 // Export writes the identity for another machine: the identity key and the

@@ -131,31 +131,47 @@ func (h *Held) circles(ctx context.Context, account string) ([][]byte, error) {
 		`SELECT circle FROM homes WHERE owner = ?1 UNION SELECT circle FROM grants WHERE owner = ?1 OR grantee = ?1`, account)
 }
 
-// Rows are up to limit rows, as JSON objects, of the kinds from the given one on
-// (empty: the first), after skipping some of it. next and skipped tell where to
-// go on; next is empty at the end.
+// rowsStep bounds what one query of Rows reads, and rowsBytes what one answer
+// holds (beyond it by one step at most).
+const (
+	rowsStep  = 20
+	rowsBytes = 2 << 20
+)
+
+// Rows are rows as JSON objects, of the kinds from the given one on (empty: the
+// first), after skipping some of it; up to limit, and about 2 MiB. next and
+// skipped tell where to go on; next is empty at the end.
 func (h *Held) Rows(ctx context.Context, account, from string, skip, limit int) (rows map[string][]json.RawMessage, next string, skipped int, err error) {
 	rows = map[string][]json.RawMessage{}
-	begun := from == ""
+	size, n, begun := 0, 0, from == ""
 	for _, k := range kinds() {
 		if begun = begun || k.name == from; !begun {
 			continue
 		}
-		got, err := many(ctx, h.f, "what is held", func(r row) (b json.RawMessage, err error) {
-			var text string
-			err = r.Scan(&text)
-			return json.RawMessage(text), err
-		}, `SELECT `+k.row+` FROM `+k.from+` ORDER BY 1 LIMIT ?2 OFFSET ?3`, account, limit, skip)
-		if err != nil {
-			return nil, "", 0, err
-		}
-		if len(got) > 0 {
-			rows[k.name] = got
-		}
-		if limit -= len(got); limit == 0 {
-			return rows, k.name, skip + len(got), nil
+		for {
+			got, err := many(ctx, h.f, "what is held", scanJSON, `SELECT `+k.row+` FROM `+k.from+` ORDER BY 1 LIMIT ?2 OFFSET ?3`, account, rowsStep, skip)
+			if err != nil {
+				return nil, "", 0, err
+			}
+			for _, row := range got {
+				rows[k.name] = append(rows[k.name], row)
+				size += len(row)
+			}
+			n, skip = n+len(got), skip+len(got)
+			if n >= limit || size >= rowsBytes {
+				return rows, k.name, skip, nil
+			}
+			if len(got) < rowsStep {
+				break
+			}
 		}
 		skip = 0
 	}
 	return rows, "", 0, nil
+}
+
+func scanJSON(r row) (json.RawMessage, error) {
+	var text string
+	err := r.Scan(&text)
+	return json.RawMessage(text), err
 }
