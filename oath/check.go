@@ -37,7 +37,9 @@ func Check(ctx context.Context, cfg Config) (Report, ledger.Kept, error) {
 		r.net.close()
 		return Report{}, cfg.Kept, err
 	}
-	rep.Oath = r.Target.OathSHA256
+	if r.Target.Oath != nil {
+		rep.Oath = r.Target.OathSHA256
+	}
 	for _, c := range cfg.Clauses {
 		res := r.clause(timed, c)
 		rep.Results = append(rep.Results, res)
@@ -288,3 +290,5 @@ func (c Clause) shown(with Args, facts map[string]Value) *Shown {
 	}
 	return s
 }
+
+func isBudget(err error) bool { return errors.Is(err, ErrBudget) }

@@ -21,6 +21,7 @@ type network struct {
 	purse  *purse
 	dialer nethttp.Dialer
 	local  bool // the target is on this machine
+	named  func(ctx context.Context, network, address string) (net.Conn, error)
 	http   *http.Transport
 	client *nethttp.Transport
 	name   string // User-Agent
@@ -34,7 +35,7 @@ func newNetwork(cfg Config, host string, p *purse) *network {
 	if slices.Contains(cfg.Own, host) {
 		own = []string{host}
 	}
-	n := &network{purse: p, local: isLocal(host), name: cfg.agent()}
+	n := &network{purse: p, local: isLocal(host), named: cfg.dial, name: cfg.agent()}
 	n.dialer = nethttp.Dialer{Own: own, Wrap: n.count}
 	n.http = &http.Transport{
 		DialContext: n.dial, TLSClientConfig: cfg.TLS.Clone(), ForceAttemptHTTP2: true,
@@ -62,22 +63,19 @@ func (n *network) dial(ctx context.Context, network, address string) (net.Conn, 
 	if isLocal(host) && !n.local {
 		return nil, errThisMachine
 	}
-	return n.dialer.DialContext(ctx, network, address)
+	if n.named == nil {
+		return n.dialer.DialContext(ctx, network, address)
+	}
+	c, err := n.named(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return n.count(c)
 }
 
 func (n *network) close() {
 	n.http.CloseIdleConnections()
 	n.client.Close()
-}
-
-// tlsConfig is for connections that a probe makes itself.
-func (cfg Config) tlsConfig(host string) *tls.Config {
-	c := cfg.TLS.Clone()
-	if c == nil {
-		c = &tls.Config{}
-	}
-	c.ServerName = host
-	return c
 }
 
 func (cfg Config) agent() string {

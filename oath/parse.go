@@ -133,7 +133,7 @@ func (p *parser) statement(n int, line string) error {
 		p.c.Unshown = append(p.c.Unshown, rest)
 		return nil
 	}
-	return fmt.Errorf("%q is no word of this language; it has with, needs, takes, shows, do, expect, unshown:", verb)
+	return fmt.Errorf("%q is no word of this language; it has with, needs, takes, shows, unshown:, do and expect", verb)
 }
 
 func (p *parser) heading(line string) *string {

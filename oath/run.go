@@ -44,6 +44,9 @@ type Config struct {
 	Clause   Budget
 	// Kept is what the checker has seen of the domain's ledger before.
 	Kept ledger.Kept
+	// dial, in tests, takes the place of the real one.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 	// Told, if any, hears of each result as it comes.
 	Told func(Result)
 }
@@ -79,13 +82,15 @@ type Target struct {
 	Base   string         // https://DOMAIN, or http:// under .localhost
 	Local  bool           // a name of this machine
 	Node   *wire.NodeInfo // nil where no node answers
-	// NoNode says why Node is nil.
-	NoNode string
+	// NoNode says why Node is nil; Lie is the domain that the node names instead
+	// of the one that was asked.
+	NoNode, Lie string
 	// Oath is nil where none is served, or where it can't be believed; NoOath
 	// says why.
 	Oath       *Document
 	NoOath     string
-	OathSHA256 string // of the signed document as served, hex
+	OathServed bool
+	OathSHA256 string // of the document as served, hex
 }
 
 // Invite is a one-use invitation for a test person, empty where there is none.
@@ -182,6 +187,7 @@ func (r *Run) readNode(a Answer, err error) (*wire.NodeInfo, string) {
 		return nil, "no Primum node answers here: " + plain(err.Error(), maxReason)
 	}
 	if node.Authority != r.Target.Domain {
+		r.Target.Lie = plain(node.Authority, 80)
 		return nil, fmt.Sprintf("the node says that it is %q, not %s", plain(node.Authority, 80), r.Target.Domain)
 	}
 	if api, err := url.Parse(node.API); err != nil || api.Host != r.Target.Domain || len(node.Keys) == 0 || len(node.Keys) > 16 {
@@ -200,11 +206,12 @@ func (r *Run) readOath(ctx context.Context) {
 	case a.Status != 200 || a.Cut:
 		r.Target.NoOath = fmt.Sprintf("no oath could be read (status %d)", a.Status)
 	default:
+		r.Target.OathServed, r.Target.OathSHA256 = true, digest(a.Body)
 		d, err := OpenDocument(a.Body, r.Target.Domain, nodeKeys(r.Target.Node)...)
 		if err != nil {
 			r.Target.NoOath = plain(err.Error(), maxReason)
 			return
 		}
-		r.Target.Oath, r.Target.OathSHA256 = &d, digest(a.Body)
+		r.Target.Oath = &d
 	}
 }

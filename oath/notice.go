@@ -1,0 +1,213 @@
+package oath
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"primum/internal/wire"
+)
+
+const (
+	maxNoticePages = 8
+	maxThings      = 200
+)
+
+// readNotice: found, notice, login-wall, letters, language.
+func readNotice(ctx context.Context, r *Run, _ Args) (Observation, error) {
+	a, p, err := r.notice(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	facts := map[string]Value{"found": Yes(a.Status == http.StatusOK || a.Status != 0 && a.loginWall()), "login-wall": Yes(a.loginWall()), "notice": Text(a.URL), "letters": Number(p.letters)}
+	if p.language != "" {
+		facts["language"] = Text(p.language)
+	}
+	if a.Status == 0 {
+		front, err := r.front(ctx)
+		if err != nil {
+			return Observation{}, err
+		}
+		return Observation{Facts: facts, Evidence: []Evidence{front.Evidence("the front page, which links to no notice")}}, nil
+	}
+	return Observation{Facts: facts, Evidence: []Evidence{a.Evidence("the notice, asked for without an account")}}, nil
+}
+
+// notice finds the notice about what a domain collects: its policies, where it
+// is a node; else the page that the front page calls its privacy policy. An
+// answer of status 0 means that there is none.
+func (r *Run) notice(ctx context.Context) (Answer, page, error) {
+	if r.Target.Node != nil {
+		a, p, err := r.policies(ctx)
+		if err != nil || a.Status != 0 {
+			return a, p, err
+		}
+	}
+	front, err := r.front(ctx)
+	if err != nil {
+		return Answer{}, page{}, err
+	}
+	for _, at := range noticeLinks(front) {
+		a, err := r.Fetch(ctx, Ask{URL: at, Header: map[string]string{"Accept": "text/html, text/plain, */*;q=0.5"}})
+		if err := stop(ctx, err); err != nil {
+			return Answer{}, page{}, err
+		}
+		if err == nil && (a.Status == http.StatusOK || a.loginWall()) {
+			return a, readPage(a), nil
+		}
+	}
+	return Answer{}, page{}, nil
+}
+
+// policies reads the node's own policies as one notice.
+func (r *Run) policies(ctx context.Context) (Answer, page, error) {
+	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + wire.PoliciesPath, Header: map[string]string{"Accept": "application/json"}, Stay: true})
+	if err := stop(ctx, err); err != nil {
+		return Answer{}, page{}, err
+	}
+	var list wire.FactList
+	if err != nil || a.Status != http.StatusOK || a.JSON(&list) != nil {
+		return Answer{}, page{}, nil
+	}
+	var p page
+	var last Answer
+	for _, f := range list.Facts[:min(len(list.Facts), maxNoticePages)] {
+		if !f.Now || !strings.HasPrefix(f.Ref, "/") {
+			continue
+		}
+		doc, err := r.Fetch(ctx, Ask{URL: r.Target.Base + f.Ref, Stay: true})
+		if err := stop(ctx, err); err != nil {
+			return Answer{}, page{}, err
+		}
+		var policy wire.Policy
+		if err != nil || doc.Status != http.StatusOK || doc.JSON(&policy) != nil {
+			continue
+		}
+		last = doc
+		for language, t := range policy.Texts {
+			p.language = cmp.Or(p.language, language)
+			p.letters += len(t.Title) + len(t.Body)
+			p.text += strings.ToLower(t.Title + " " + t.Body + " ")
+		}
+	}
+	return last, p, nil
+}
+
+// noticeWords are what people call a privacy notice, in ten languages.
+func noticeWords() []string {
+	return []string{
+		"privacy", "datenschutz", "confidentialit", "privacidad", "privacidade", "конфиденциальн", "隐私", "خصوصي", "गोपनीयता", "faragha",
+		"data protection", "protección de datos", "proteção de dados", "protection des données",
+	}
+}
+
+// noticeLinks are the links of a page to its notice, those first that say so
+// by their relation (RFC 6903 §4).
+func noticeLinks(front Answer) (found []string) {
+	var byName []string
+	for _, l := range readPage(front).links {
+		at, ok := front.absolute(l.href)
+		if !ok {
+			continue
+		}
+		if l.is("privacy-policy") {
+			found = append(found, at)
+			continue
+		}
+		said := strings.ToLower(l.text + " " + l.href)
+		for _, w := range noticeWords() {
+			if strings.Contains(said, w) {
+				byName = append(byName, at)
+				break
+			}
+		}
+	}
+	found = append(found, byName...)
+	return found[:min(len(found), maxNoticePages)]
+}
+
+// readPublicThings: things, affordances, unnamed, first-unnamed. What a public
+// Thing Description offers must be named in the notice, by its name or title.
+func readPublicThings(ctx context.Context, r *Run, _ Args) (Observation, error) {
+	things, a, err := r.publicThings(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	facts := map[string]Value{"things": Number(len(things))}
+	if len(things) == 0 {
+		return Observation{Facts: facts}, nil
+	}
+	notice, p, err := r.notice(ctx)
+	if err != nil {
+		return Observation{}, err
+	}
+	all, unnamed, first := 0, 0, ""
+	for _, td := range things {
+		for name, title := range td.affordances() {
+			all++
+			if !strings.Contains(p.text, strings.ToLower(name)) && (title == "" || !strings.Contains(p.text, strings.ToLower(title))) {
+				unnamed++
+				first = cmp.Or(first, fmt.Sprintf("%s of %s", name, td.Title))
+			}
+		}
+	}
+	facts["affordances"], facts["unnamed"], facts["first-unnamed"] = Number(all), Number(unnamed), Text(first)
+	evidence := []Evidence{a.Evidence("things that the domain describes in public")}
+	if notice.Status != 0 {
+		evidence = append(evidence, notice.Evidence("the notice"))
+	}
+	return Observation{Facts: facts, Evidence: evidence}, nil
+}
+
+// described is the part of a Thing Description that a check reads.
+type described struct {
+	Type       json.RawMessage      `json:"@type"`
+	Title      string               `json:"title"`
+	Properties map[string]titleOnly `json:"properties"`
+	Actions    map[string]titleOnly `json:"actions"`
+	Events     map[string]titleOnly `json:"events"`
+}
+
+type titleOnly struct {
+	Title string `json:"title"`
+}
+
+// affordances are names with their titles.
+func (d described) affordances() map[string]string {
+	all := map[string]string{}
+	for _, kind := range []map[string]titleOnly{d.Properties, d.Actions, d.Events} {
+		for name, t := range kind {
+			all[name] = t.Title
+		}
+	}
+	return all
+}
+
+// publicThings reads the thing at the entrance, or the list of a directory
+// there (W3C WoT Discovery §7).
+func (r *Run) publicThings(ctx context.Context) ([]described, Answer, error) {
+	accept := map[string]string{"Accept": "application/td+json, application/json"}
+	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + wotPath, Header: accept, Stay: true})
+	if err := stop(ctx, err); err != nil {
+		return nil, a, err
+	}
+	var one described
+	if err != nil || a.Status != http.StatusOK || a.JSON(&one) != nil || one.Title == "" {
+		return nil, a, nil
+	}
+	if !strings.Contains(string(one.Type), "ThingDirectory") {
+		return []described{one}, a, nil
+	}
+	list, err := r.Fetch(ctx, Ask{URL: fmt.Sprintf("%s/things?limit=%d", r.Target.Base, maxThings), Header: accept, Stay: true})
+	if err := stop(ctx, err); err != nil {
+		return nil, list, err
+	}
+	var things []described
+	if err != nil || list.Status != http.StatusOK || list.JSON(&things) != nil {
+		return nil, list, nil
+	}
+	return things[:min(len(things), maxThings)], list, nil
+}
