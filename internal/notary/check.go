@@ -133,6 +133,11 @@ func (n *Notary) checkWitnesses(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
+	witnesses := n.asker.known
+	if n.public.shown().Size == 0 {
+		// A folder that was lost remembers nobody.
+		witnesses = append(n.asker.neighbours(ctx), witnesses...)
+	}
 	var jobs sync.WaitGroup
 	var mu sync.Mutex
 	var found *ledger.Finding
@@ -141,7 +146,7 @@ func (n *Notary) checkWitnesses(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, w := range n.asker.known {
+		for _, w := range witnesses {
 			jobs.Go(func() {
 				f, err := n.asker.judge(ctx, l, own, w)
 				if err != nil {

@@ -145,7 +145,24 @@ func (n *Notary) open(ctx context.Context) (err error) {
 	if n.asker, err = openAsker(n.cfg, &n.counters); err != nil {
 		return err
 	}
-	return n.checkStart(ctx)
+	if err := n.checkStart(ctx); err != nil {
+		return err
+	}
+	return n.signFirst(ctx)
+}
+
+// signFirst shows the checkpoint of a log that was never shown.
+func (n *Notary) signFirst(ctx context.Context) error {
+	alone := func(_ context.Context, c ledger.Checkpoint) (string, error) { return c.Text, nil }
+	for _, l := range []*treeLog{n.public, n.commitments} {
+		if l.shown().Text != "" {
+			continue
+		}
+		if err := l.publish(ctx, alone); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (n *Notary) openLog(ctx context.Context, name string) (*treeLog, error) {
