@@ -39,6 +39,8 @@ const (
 	// phrase wraps the two identity keys of this game, in which nobody has
 	// anything to hide.
 	phrase = "local game"
+	// A game doesn't wait for hours to see a proof.
+	ledgerEvery = 10 * time.Second
 )
 
 // world is everything that runs.
@@ -129,7 +131,7 @@ type running struct {
 }
 
 func (w *world) startNode(ctx context.Context, host, listen, dir string) (*running, error) {
-	cfg := node.Config{Authority: host, Listen: listen, DataDir: filepath.Join(w.dir, dir), Version: w.o.Version}
+	cfg := node.Config{Authority: host, Listen: listen, DataDir: filepath.Join(w.dir, dir), Version: w.o.Version, LedgerEvery: node.Duration(ledgerEvery)}
 	n, err := node.Open(ctx, cfg)
 	if err != nil { // the usual port is taken: any free one
 		cfg.Listen = "127.0.0.1:0"
