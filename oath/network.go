@@ -2,7 +2,6 @@ package oath
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
