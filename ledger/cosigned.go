@@ -196,3 +196,17 @@ func (v *verification) grew(ctx context.Context, s *state, again, seen Checkpoin
 	}
 	return later.follows(ctx, seen, "that "+name+" has")
 }
+
+// FindWitnesses looks up the witnesses of the names, at most eight, at their own
+// domains. Who does not answer is left out.
+func FindWitnesses(ctx context.Context, f Fetcher, names []string, base func(authority string) string) []Witness {
+	var found []Witness
+	for _, name := range names[:min(len(names), maxWitnesses)] {
+		authority := Authority(name)
+		n, err := Discover(ctx, f, authority, base(authority))
+		if err == nil && n.Witness.Name == name {
+			found = append(found, n.Witness)
+		}
+	}
+	return found
+}

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,6 +32,18 @@ func FactName(t Type, ref string) string {
 func (k Kept) Fact(t Type, ref string) (Entry, bool) {
 	e, ok := k.Facts[FactName(t, ref)]
 	return e, ok
+}
+
+// About are the newest entries of a type by their refs, in the order of those,
+// for the types that FactName tells apart by ref.
+func (k Kept) About(t Type) []Entry {
+	var found []Entry
+	for _, name := range slices.Sorted(maps.Keys(k.Facts)) {
+		if strings.HasPrefix(name, string(t)+" ") {
+			found = append(found, k.Facts[name])
+		}
+	}
+	return found
 }
 
 // Check compares a document that a node serves with the newest entry about it:
