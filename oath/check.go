@@ -15,7 +15,7 @@ const (
 	maxReason   = 300 // bytes of a reason that contains a stranger's words
 	maxFacts    = 64  // of one probe
 	maxEvidence = 16  // of one step
-	grace       = 5 * time.Second
+	grace       = 2 * time.Second
 )
 
 // Check looks at a domain clause by clause. The error means that nothing was
