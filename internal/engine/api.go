@@ -544,6 +544,49 @@ type PushKey struct {
 	Key string `json:"key"`
 }
 
+// Who saw what (page D).
+
+// SeenParams of "seen" and "seen.export": days of UTC up to Day ("2026-11-23";
+// empty: today), 1 to 31; 0: 7.
+type SeenParams struct {
+	Day  string `json:"day,omitempty"`
+	Days int    `json:"days,omitempty"`
+}
+
+// Seen answers "seen": what was delivered to whom, the newest day first. Days
+// without a delivery are left out.
+type Seen struct {
+	At   time.Time `json:"at"`
+	Days []SeenDay `json:"days"`
+}
+
+// SeenDay is one day. State: open (more may come), waiting (for the log's
+// tick, Due), proved, unlogged (the node promised nothing), broken. Why, of a
+// broken one: rows, changed, fewer, gone, key, proof, promise, late.
+type SeenDay struct {
+	Day       string    `json:"day"`
+	State     string    `json:"state"`
+	Why       string    `json:"why,omitempty"`
+	Rows      []SeenRow `json:"rows"`
+	Due       time.Time `json:"due,omitzero"`
+	Root      string    `json:"root,omitempty"`  // hexadecimal
+	Index     int64     `json:"index,omitempty"` // of a proved day: its place in the log
+	Size      int64     `json:"size,omitempty"`
+	Witnesses []string  `json:"witnesses,omitempty"` // named under the log's head
+}
+
+// SeenRow is one client of a grantee. Name is its name in its account.
+type SeenRow struct {
+	Grant      string `json:"grant"`
+	Client     string `json:"client"` // 16 bytes of its key's SHA-256, base64url
+	Name       string `json:"name,omitempty"`
+	Deliveries int64  `json:"deliveries"`
+	Bytes      int64  `json:"bytes"`
+	Actions    int64  `json:"actions"`
+	First      string `json:"first"` // minute, "2026-11-23T10:15Z"
+	Last       string `json:"last"`
+}
+
 // Empty is the params or the answer of methods that have none.
 type Empty struct{}
 

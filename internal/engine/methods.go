@@ -48,6 +48,9 @@ func Methods() []Method {
 		{"withdraw", WithdrawParams{}, Stop{}, "end a grant: both locks"},
 		{"ask", AskParams{}, AskResult{}, "ask somebody for a value"},
 
+		{"seen", SeenParams{}, Seen{}, "what was delivered to whom, and how far that is proved"},
+		{"seen.export", SeenParams{}, Export{}, "the same with its proofs, to take away"},
+
 		{"link.create", LinkParams{}, LinkInfo{}, "make a link to share by"},
 		{"link.list", Empty{}, []LinkInfo{}, "links made here and how far they are"},
 		{"link.confirm", LinkIDParams{}, LinkInfo{}, "the words agree: give"},

@@ -597,6 +597,52 @@ export interface PushKey {
 	readonly key: string;
 }
 
+/** SeenParams of "seen" and "seen.export": days of UTC up to Day ("2026-11-23";
+ * empty: today), 1 to 31; 0: 7. */
+export interface SeenParams {
+	readonly day?: string;
+	readonly days?: number;
+}
+
+/** Seen answers "seen": what was delivered to whom, the newest day first. Days
+ * without a delivery are left out. */
+export interface Seen {
+	readonly at: Time;
+	readonly days: readonly SeenDay[];
+}
+
+/** SeenDay is one day. State: open (more may come), waiting (for the log's
+ * tick, Due), proved, unlogged (the node promised nothing), broken. Why, of a
+ * broken one: rows, changed, fewer, gone, key, proof, promise, late. */
+export interface SeenDay {
+	readonly day: string;
+	readonly state: string;
+	readonly why?: string;
+	readonly rows: readonly SeenRow[];
+	readonly due?: Time;
+	/** hexadecimal */
+	readonly root?: string;
+	/** of a proved day: its place in the log */
+	readonly index?: number;
+	readonly size?: number;
+	/** named under the log's head */
+	readonly witnesses?: readonly string[];
+}
+
+/** SeenRow is one client of a grantee. Name is its name in its account. */
+export interface SeenRow {
+	readonly grant: string;
+	/** 16 bytes of its key's SHA-256, base64url */
+	readonly client: string;
+	readonly name?: string;
+	readonly deliveries: number;
+	readonly bytes: number;
+	readonly actions: number;
+	/** minute, "2026-11-23T10:15Z" */
+	readonly first: string;
+	readonly last: string;
+}
+
 /** Empty is the params or the answer of methods that have none. */
 export type Empty = Readonly<Record<string, never>>;
 
@@ -695,6 +741,10 @@ export interface Methods {
 	"withdraw": { in: WithdrawParams; out: Stop };
 	/** ask somebody for a value */
 	"ask": { in: AskParams; out: AskResult };
+	/** what was delivered to whom, and how far that is proved */
+	"seen": { in: SeenParams; out: Seen };
+	/** the same with its proofs, to take away */
+	"seen.export": { in: SeenParams; out: Export };
 	/** make a link to share by */
 	"link.create": { in: LinkParams; out: LinkInfo };
 	/** links made here and how far they are */
