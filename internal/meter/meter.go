@@ -18,8 +18,8 @@ import (
 const (
 	// keepEvery is how long a count is in memory only.
 	keepEvery = 10 * time.Second
-	// keepFor is how long sums are kept.
-	keepFor = 400 * 24 * time.Hour
+	// KeepFor is how long sums are kept.
+	KeepFor = 400 * 24 * time.Hour
 	// mostWaiting bounds the memory for sums that wait to be kept; what goes
 	// beyond is not counted.
 	mostWaiting = 20_000
@@ -173,7 +173,7 @@ func (b *Book) Run(ctx context.Context) {
 		b.keepOrSay(ctx)
 		if now := b.cfg.Clock.Now(); dayOf(now) != last {
 			last = dayOf(now)
-			if err := b.cfg.Store.Forget(ctx, now.Add(-keepFor)); err != nil {
+			if err := b.cfg.Store.Forget(ctx, now.Add(-KeepFor)); err != nil {
 				b.cfg.Log.Warn("old sums of usage stay", "error", err)
 			}
 		}

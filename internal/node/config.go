@@ -47,6 +47,10 @@ type Config struct {
 	// Witnesses are domains whose nodes are asked to cosign the ledger, before
 	// those that this node has exchanged documents with; 5 are asked at most.
 	Witnesses []string `json:"witnesses,omitempty"`
+	// Quotas bound what one organisation's domain uses in a day of UTC, by the
+	// id of a meter ("requests", "delivered"); none by default. Persons have
+	// none, ever.
+	Quotas map[string]uint64 `json:"quotas,omitempty"`
 	// LiveSockets bounds the live sockets at a time, default 20,000.
 	LiveSockets int `json:"liveSockets,omitempty"`
 
@@ -61,6 +65,7 @@ type Config struct {
 	Log     *slog.Logger `json:"-"` // default: nowhere
 	Rand    io.Reader    `json:"-"` // default crypto/rand
 	Version string       `json:"-"` // of the software, default "dev"
+	Program string       `json:"-"` // its file, whose hash is published; empty: none is
 
 	defaultListen bool // Listen was empty
 }

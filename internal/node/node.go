@@ -18,6 +18,7 @@ import (
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
+	"primum/internal/meter"
 	"primum/internal/notary"
 	"primum/internal/operator"
 	"primum/internal/peer"
@@ -50,6 +51,8 @@ type Node struct {
 	notary   *notary.Notary
 	relay    *relay.Relay
 	seen     *seen.Book
+	meter    *meter.Book
+	facts    *facts
 	book     *consent.Book
 	peer     *peer.Peer
 	rights   *rights.Desk
@@ -151,6 +154,11 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Changed: func(accounts ...string) { n.door.GrantsChanged(accounts...) },
 		Ended:   func(account string) { n.door.GuestEnded(account) },
 	})
+	n.meter, err = meter.New(meter.Config{Store: n.store.Usages, Clock: c.Clock, Log: c.Log, Quotas: c.Quotas})
+	if err != nil {
+		return err
+	}
+	n.facts = &facts{cfg: c, key: key.Public().(ed25519.PublicKey), store: n.store.Facts, log: n.notary, kept: n.relay.Limits().Retention}
 	registry := prometheus.NewRegistry()
 	if err := errors.Join(n.countTotals(registry), n.countLedger(registry)); err != nil {
 		return err
@@ -163,6 +171,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
 		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready, Proof: n.prove, Ledger: &logs,
+		Meter: n.meter, Measurements: n.facts.measurements, Security: n.security,
 	})
 	if err != nil {
 		return err
@@ -171,10 +180,12 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Authority: c.Authority, Version: c.Version, TLS: !c.Loopback(), Clock: c.Clock, Log: c.Log,
 		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(), Contact: c.Contact,
 		Notice: n.door.Notice, Session: n.door.PageSession, MayCarry: n.door.AdmitAccount, Loopback: c.Loopback(), LAN: c.Loopback(),
+		Facts: n.store.Facts, Measurements: n.facts.measurements, LogState: n.logState, Sworn: sworn,
 	})
 	if err != nil {
 		return err
 	}
+	n.facts.assets = n.portal.ManifestHash()
 	n.operator, err = operator.New(operator.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, DataDir: c.DataDir, Invite: c.Invite, Limits: n.limitsShown(),
 		Since: c.Clock.Now(), Clock: c.Clock, Log: c.Log, Store: n.store, Pages: n.portal, Metrics: registry,
@@ -224,6 +235,8 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
 	jobs.Go(func() { n.notary.Run(ctx) }) // ticks, checkpoints and their witnesses
+	jobs.Go(func() { n.facts.run(ctx) })  // public documents into the public log
+	jobs.Go(func() { n.meter.Run(ctx) })  // what organisations used
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
 	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
 	jobs.Go(func() {                      // expiry, retention, trimming

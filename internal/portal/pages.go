@@ -6,8 +6,11 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"math"
 	"net/http"
 	"time"
+
+	"primum/internal/wire"
 )
 
 //go:embed templates/*.html
@@ -26,6 +29,8 @@ func parsePages() (*template.Template, error) {
 	// t is replaced for each page by the words of its language.
 	t := template.New("").Funcs(template.FuncMap{
 		"t": func(string, ...any) string { return "" }, "number": func(int64) string { return "" },
+		"text": func(map[string]wire.Text) wire.Text { return wire.Text{} }, "whole": func(uint64) string { return "" },
+		"factPath": wire.FactPath, "day": day, "newestFirst": newestFirst,
 	})
 	return t.ParseFS(templateFiles, "templates/*.html")
 }
@@ -70,7 +75,11 @@ func ownName(language string) string {
 func (p *Portal) show(w http.ResponseWriter, status int, name, language string, data any) {
 	t, err := p.pages.Clone()
 	if err == nil {
-		t.Funcs(template.FuncMap{"t": p.words(language), "number": func(n int64) string { return grouped(n, language) }})
+		t.Funcs(template.FuncMap{
+			"t": p.words(language), "number": func(n int64) string { return grouped(n, language) },
+			"text":  func(in map[string]wire.Text) wire.Text { return textIn(in, language) },
+			"whole": func(n uint64) string { return grouped(int64(min(n, math.MaxInt64)), language) },
+		})
 		var b bytes.Buffer
 		if err = t.ExecuteTemplate(&b, name, data); err == nil {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -62,6 +62,16 @@ type Config struct {
 	TLSConfig *tls.Config
 	// Since is when the node was started, for the start page.
 	Since time.Time
+
+	// Facts are the node's public documents; nil: this portal has no page about
+	// an operator.
+	Facts FactSource
+	// Measurements are what published results of checks say; nil: none.
+	Measurements func(context.Context) (wire.Measurements, error)
+	// LogState is the state of the public log; nil: nothing is said of it.
+	LogState func() LogState
+	// Sworn reads an oath's document; nil: none is shown.
+	Sworn func(doc []byte) (Oath, error)
 }
 
 // Portal is the handler of all pages. It is safe for concurrent use.
@@ -137,6 +147,8 @@ func (p *Portal) mount() {
 	} {
 		p.mux.HandleFunc(pattern, p.page(h))
 	}
+	p.mux.HandleFunc("GET "+wire.NodePath, p.getFacts)
+	p.mux.HandleFunc("GET "+wire.FactPath("{sha256}"), p.getDocument)
 	p.mux.Handle("/", p.cfg.Next)
 }
 

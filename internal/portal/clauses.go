@@ -1,0 +1,160 @@
+package portal
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"primum/internal/wire"
+)
+
+// clauseRow is one clause: what is sworn, how its last measurements went, and
+// how anybody repeats them.
+type clauseRow struct {
+	ID, Title, Text, Remedy string
+	Sworn                   bool
+	NotSworn                string // the reason
+	Last                    *measuredRow
+	Measurements            []measuredRow // oldest first
+	Spark                   *spark
+	Command                 string
+}
+
+// measuredRow is one measurement.
+type measuredRow struct {
+	Verdict, Reason, Checker string
+	When, WhenISO            string
+	Ref                      string
+	Value                    string
+	Index                    int64
+	Class                    string // of its mark
+}
+
+// spark is the picture of a clause's last measurements: one mark each, as high
+// as its number where it has one, and the line that must not be crossed.
+type spark struct {
+	Width  string
+	Marks  []mark
+	Bound  string // y of the line, empty: there is none
+	Values bool
+}
+
+type mark struct{ X, Y, Height, Class string }
+
+// Measures of the picture, in its own units.
+const (
+	sparkMost   = 30
+	sparkStep   = 8.0
+	sparkHeight = 32.0
+	sparkMark   = 6.0
+)
+
+// clauses are those that are sworn, not sworn, or measured, by id.
+func (p *Portal) clauses(d *factsPage, seen map[string][]wire.Measurement) (out []clauseRow) {
+	rows := map[string]*clauseRow{}
+	at := func(id string) *clauseRow {
+		if rows[id] == nil {
+			rows[id] = &clauseRow{ID: id, Command: "primum oath check " + p.cfg.Authority + " --clause " + id}
+		}
+		return rows[id]
+	}
+	if d.Oath != nil {
+		for _, c := range d.Oath.Clauses {
+			row := at(clean(c.ID))
+			row.Title, row.Text, row.Remedy, row.Sworn = clean(c.Title), cleanLines(c.Text), cleanLines(c.Remedy), true
+		}
+		for _, c := range d.Oath.NotSworn {
+			at(clean(c.ID)).NotSworn = clean(c.Reason)
+		}
+	}
+	for id, all := range seen {
+		at(clean(id)).measured(all, d.Lang)
+	}
+	for _, row := range rows {
+		if title := "facts.clause." + row.ID; clauseID(row.ID) {
+			row.Title = p.words(d.Lang)(title)
+		}
+		out = append(out, *row)
+	}
+	slices.SortFunc(out, func(a, b clauseRow) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// clauseID tells whether a clause has a name in the catalogue: O01 to O15.
+func clauseID(id string) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, "O"))
+	return err == nil && len(id) == 3 && id[0] == 'O' && n >= 1 && n <= 15
+}
+
+// measured takes measurements, newest first.
+func (c *clauseRow) measured(all []wire.Measurement, lang string) {
+	all = all[:min(len(all), sparkMost)]
+	for _, m := range slices.Backward(all) {
+		c.Measurements = append(c.Measurements, measuredRow{
+			Verdict: m.Verdict, Reason: clean(m.Reason), Checker: clean(m.Checker), When: moment(m.At), WhenISO: m.At.UTC().Format(time.RFC3339),
+			Ref: m.Ref, Index: int64(m.Index), Value: measuredValue(m, lang), Class: "mark-" + m.Verdict,
+		})
+	}
+	if n := len(c.Measurements); n > 0 {
+		c.Last = &c.Measurements[n-1]
+		c.Spark = sparkOf(all)
+	}
+}
+
+func moment(t time.Time) string { return t.UTC().Format("\u20662006-01-02 15:04 UTC\u2069") }
+
+// measuredValue is the number of a measurement with its unit.
+func measuredValue(m wire.Measurement, lang string) string {
+	if m.Value == nil {
+		return ""
+	}
+	s := strconv.FormatFloat(math.Round(*m.Value*100)/100, 'f', -1, 64)
+	if lang == "de" {
+		s = strings.ReplaceAll(s, ".", ",")
+	}
+	return "\u2066" + strings.TrimSpace(s+" "+clean(m.Unit)) + "\u2069"
+}
+
+// sparkOf draws measurements, newest first, from left to right.
+func sparkOf(all []wire.Measurement) *spark {
+	s := &spark{Width: coordinate(float64(len(all)) * sparkStep)}
+	top := 0.0
+	for _, m := range all {
+		if m.Value != nil {
+			top, s.Values = max(top, *m.Value), true
+		}
+		if m.Bound != nil {
+			top = max(top, *m.Bound)
+		}
+	}
+	for i, m := range slices.Backward(all) {
+		x := float64(len(all)-1-i)*sparkStep + (sparkStep-sparkMark)/2
+		s.Marks = append(s.Marks, markOf(m, x, top))
+	}
+	if b := all[0].Bound; b != nil && top > 0 {
+		s.Bound = coordinate(sparkHeight - *b/top*(sparkHeight-2))
+	}
+	return s
+}
+
+func markOf(m wire.Measurement, x, top float64) mark {
+	height := sparkHeight / 2
+	if m.Verdict == wire.VerdictBroken {
+		height = sparkHeight
+	}
+	if m.Value != nil && top > 0 && m.Verdict != wire.VerdictNotShown {
+		height = max(2, *m.Value/top*(sparkHeight-2))
+	}
+	if m.Verdict == wire.VerdictNotShown {
+		height = 3
+	}
+	return mark{X: coordinate(x), Y: coordinate(sparkHeight - height), Height: coordinate(height), Class: "mark-" + m.Verdict}
+}
+
+func newestFirst(all []measuredRow) []measuredRow {
+	out := slices.Clone(all)
+	slices.Reverse(out)
+	return out
+}
