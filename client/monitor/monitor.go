@@ -58,10 +58,11 @@ func (m Monitor) Verify(ctx context.Context, authority string, o ledger.Options)
 		o.Now = calls.Clock.Now()
 	}
 	r, err := ledger.Verify(ctx, calls, n, kept, o)
-	return n, r, errors.Join(err, m.keep(authority, r.Kept))
+	return n, r, errors.Join(err, m.Keep(authority, r.Kept))
 }
 
-func (m Monitor) keep(authority string, k ledger.Kept) error {
+// Keep remembers what another verification of an authority found good.
+func (m Monitor) Keep(authority string, k ledger.Kept) error {
 	b, err := json.Marshal(k)
 	if err == nil {
 		err = durable.MakeDir(m.Dir)
