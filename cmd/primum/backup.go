@@ -63,11 +63,17 @@ func (a *app) backupEdge(dir, to string) (err error) {
 }
 
 func restoreCommand(a *app) *cobra.Command {
-	var nodeDir, edgeDir string
+	var nodeDir, edgeDir, ledger string
+	var anew bool
 	c := a.command("restore FROM", "restore", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		if nodeDir != "" {
-			r, err := node.Restore(cmd.Context(), args[0], nodeDir, a.clock.Now())
-			return a.report(r.Lines(a.words), err)
+			r, err := node.Restore(cmd.Context(), node.Restoration{
+				Backup: args[0], DataDir: nodeDir, Ledger: ledger, NewLedger: anew, Now: a.clock.Now(),
+			})
+			if err != nil {
+				return err
+			}
+			return a.report(r.Lines(a.words), nil)
 		}
 		f, err := os.Open(args[0])
 		if err != nil {
@@ -80,5 +86,10 @@ func restoreCommand(a *app) *cobra.Command {
 		return a.report([]string{a.words.Get("restore.edge", "Dir", edgeDir)}, nil)
 	})
 	whichOf(a, c, &nodeDir, &edgeDir)
+	c.Flags().StringVar(&ledger, "ledger", "", a.words.Get("flag.restore-ledger"))
+	c.Flags().BoolVar(&anew, "new-ledger", false, a.words.Get("flag.new-ledger"))
+	c.MarkFlagsMutuallyExclusive("ledger", "new-ledger")
+	c.MarkFlagsMutuallyExclusive("ledger", "edge")
+	c.MarkFlagsMutuallyExclusive("new-ledger", "edge")
 	return c
 }

@@ -24,21 +24,33 @@ type Report struct {
 	Circles   int64     // in the backup, or fenced after a restore
 	Messages  int64     // in the backup, about
 	Restored  bool
+	Compared  *Compared // of a restore: with the ledger; nil: there was none
+	NewLedger bool      // of a restore: the ledger begins anew
 }
 
 // Lines says it in sentences of the catalogue.
 func (r Report) Lines(w *words.Words) []string {
 	at := r.At.UTC().Format(time.RFC3339)
-	if r.Restored {
+	if !r.Restored {
 		return []string{
-			w.Get("restore.node", "Authority", r.Authority, "From", r.From, "At", at, "To", r.To),
-			w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at), w.Get("restore.node.one"),
+			w.Get("backup.node", "Authority", r.Authority, "To", r.To, "At", at),
+			w.Get("backup.node.holds", "Circles", r.Circles, "Messages", r.Messages), w.Get("backup.node.key", "File", keyFile),
+			w.Get("backup.node.ledger", "Folder", ledgerFolder),
 		}
 	}
-	return []string{
-		w.Get("backup.node", "Authority", r.Authority, "To", r.To, "At", at),
-		w.Get("backup.node.holds", "Circles", r.Circles, "Messages", r.Messages), w.Get("backup.node.key", "File", keyFile),
+	lines := []string{
+		w.Get("restore.node", "Authority", r.Authority, "From", r.From, "At", at, "To", r.To),
+		w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at),
 	}
+	switch {
+	case r.Compared != nil:
+		lines = append(lines, w.Get("restore.ledger.compared", "Entries", r.Compared.Entries, "Grants", r.Compared.Grants, "Ended", r.Compared.Ended))
+	case r.NewLedger:
+		lines = append(lines, w.Get("restore.ledger.unknown", "At", at), w.Get("restore.ledger.new"))
+	default:
+		lines = append(lines, w.Get("restore.ledger.unknown", "At", at), w.Get("restore.ledger.bring", "To", filepath.Join(r.To, ledgerFolder)))
+	}
+	return append(lines, w.Get("restore.node.one"))
 }
 
 // mark makes a directory a backup, written last: without it, it is none.
@@ -115,40 +127,6 @@ func copySmall(from, to string) error {
 		return err
 	}
 	return durable.WriteFile(to, b)
-}
-
-// Restore makes dataDir, which must not exist, from a backup. Every circle is
-// fenced until its anchor presents its active set: what was withdrawn after
-// the backup must not come back to life.
-func Restore(ctx context.Context, dir, dataDir string, now time.Time) (r Report, err error) {
-	m, err := readMark(dir)
-	if err != nil {
-		return r, fmt.Errorf("restore backup: %w", err)
-	}
-	if _, err := os.Lstat(dataDir); err == nil {
-		return r, fmt.Errorf("restore backup: %s exists already: name a new directory", dataDir)
-	}
-	if err := durable.MakeDir(dataDir); err != nil {
-		return r, fmt.Errorf("restore backup: %w", err)
-	}
-	waiting, err := fillData(ctx, dir, dataDir, now)
-	if err != nil {
-		_ = os.RemoveAll(dataDir)
-		return r, fmt.Errorf("restore backup: %w", err)
-	}
-	return Report{Authority: m.Authority, From: dir, To: dataDir, At: m.At, Circles: int64(waiting), Restored: true}, nil
-}
-
-func fillData(ctx context.Context, dir, dataDir string, now time.Time) (waiting int, err error) {
-	if waiting, err = store.Restore(ctx, filepath.Join(dir, storeFolder), filepath.Join(dataDir, storeFolder), now); err != nil {
-		return 0, err
-	}
-	for _, name := range []string{keyFile, selfFile} {
-		if err := copySmall(filepath.Join(dir, name), filepath.Join(dataDir, name)); err != nil {
-			return 0, err
-		}
-	}
-	return waiting, nil
 }
 
 func readMark(dir string) (m mark, err error) {

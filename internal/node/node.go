@@ -107,6 +107,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	n.peer = peer.New(peer.Config{
 		Authority: n.cfg.Authority, Key: key, Loopback: n.cfg.Loopback(), Store: n.store, Clock: n.cfg.Clock, Log: n.cfg.Log, Version: n.cfg.Version,
 	})
+	if err := n.compareLate(ctx); err != nil {
+		return err
+	}
 	if err := n.openLedger(ctx, key); err != nil {
 		return err
 	}

@@ -232,10 +232,11 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	d := c
 	d.DataDir = filepath.Join(t.TempDir(), "restored")
-	if r, err = Restore(t.Context(), dir, d.DataDir, begin()); err != nil || !r.Restored || r.Authority != n.Authority() {
+	again := Restoration{Backup: dir, DataDir: d.DataDir, Ledger: filepath.Join(c.DataDir, ledgerFolder), Now: begin()}
+	if r, err = Restore(t.Context(), again); err != nil || !r.Restored || r.Authority != n.Authority() {
 		t.Fatalf("restore: %v, %v", r, err)
 	}
-	if _, err := Restore(t.Context(), dir, d.DataDir, begin()); err == nil {
+	if _, err := Restore(t.Context(), again); err == nil {
 		t.Error("restored over a node")
 	}
 	m := open(t, d)
@@ -244,7 +245,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if m.Authority() != n.Authority() || nodeKey(t, m) != key {
 		t.Error("the restored node is another one")
 	}
-	if _, err := Restore(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "x"), begin()); err == nil {
+	if _, err := Restore(t.Context(), Restoration{Backup: t.TempDir(), DataDir: filepath.Join(t.TempDir(), "x"), Now: begin()}); err == nil {
 		t.Error("an empty directory was taken for a backup")
 	}
 	if _, err := Backup(t.Context(), t.TempDir(), filepath.Join(t.TempDir(), "x"), begin()); err == nil {

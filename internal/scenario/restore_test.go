@@ -45,8 +45,10 @@ func TestRestoredNode(t *testing.T) {
 	withdraw(t, owner, friend, ended, lamp)
 	again := node.Config{Authority: h.node.Authority(), Listen: h.node.Addr(), DataDir: filepath.Join(t.TempDir(), "h2"), Clock: w.clock}
 	h.stop(t)
-	report, err = node.Restore(t.Context(), backup, again.DataDir, w.clock.Now())
-	if err != nil || !report.Restored || report.Circles == 0 {
+	report, err = node.Restore(t.Context(), node.Restoration{
+		Backup: backup, DataDir: again.DataDir, Ledger: filepath.Join(dir, "ledger"), Now: w.clock.Now(),
+	})
+	if err != nil || !report.Restored || report.Circles == 0 || report.Compared == nil {
 		t.Fatalf("restore: %v, says %+v", err, report)
 	}
 	runNode(t, again)

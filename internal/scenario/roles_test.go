@@ -19,8 +19,9 @@ import (
 // nodeRole is a node as a process of its own. It says "ready" with its address
 // once it listens; started again, it listens at the same one.
 type nodeRole struct {
-	Authority string
-	Dir       string
+	Authority   string
+	Dir         string
+	LedgerEvery node.Duration
 }
 
 type nodeReady struct {
@@ -32,7 +33,7 @@ func playNode(config []byte) error {
 	if err := json.Unmarshal(config, &c); err != nil {
 		return err
 	}
-	cfg := node.Config{Authority: c.Authority, Listen: "127.0.0.1:0", DataDir: c.Dir}
+	cfg := node.Config{Authority: c.Authority, Listen: "127.0.0.1:0", DataDir: c.Dir, LedgerEvery: c.LedgerEvery}
 	if known, err := os.ReadFile(c.Dir + ".listen"); err == nil {
 		cfg.Listen = string(known)
 	}

@@ -162,6 +162,12 @@ func (g *Grants) Of(ctx context.Context, account, after string, limit int) ([]Gr
 		WHERE (owner = ?1 OR grantee = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, account, after, limit)
 }
 
+// In lists grants in a state, after an id, in the order of ids.
+func (g *Grants) In(ctx context.Context, state, after string, limit int) ([]Grant, error) {
+	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+		WHERE state = ? AND id > ? ORDER BY id LIMIT ?`, state, after, limit)
+}
+
 // OfHome lists an anchor's grants in a state.
 func (g *Grants) OfHome(ctx context.Context, home wire.CircleID, state string) ([]Grant, error) {
 	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE home = ? AND state = ? ORDER BY id`, home[:], state)

@@ -438,7 +438,7 @@ func TestRestoredNodeWaitsForTheActiveSet(t *testing.T) {
 	if err := st.h.node.Close(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := node.Restore(t.Context(), filepath.Join(dir, "backup"), filepath.Join(dir, "data"), st.h.clock.Now())
+	r, err := node.Restore(t.Context(), node.Restoration{Backup: filepath.Join(dir, "backup"), DataDir: filepath.Join(dir, "data"), NewLedger: true, Now: st.h.clock.Now()})
 	if err != nil || !r.Restored || r.Circles != 2 {
 		t.Fatalf("restore: %v, %v", r, err)
 	}
