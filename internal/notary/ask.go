@@ -17,12 +17,10 @@ import (
 	"primum/ledger"
 )
 
-// How many witnesses are asked, how many signatures are wanted, and for how
-// long.
+// How many witnesses are asked, and how many signatures are wanted.
 const (
 	MaxWitnesses  = 5
 	WantWitnesses = 2
-	askWait       = 5 * time.Second
 	moreWait      = 500 * time.Millisecond // for further signatures when there are enough
 	askTries      = 4                      // a witness that names another size each time is no use
 	knownFile     = "witnesses.json"
@@ -66,7 +64,7 @@ type answer struct {
 // time. Missing ones stop nothing; a proven fork does.
 func (n *Notary) cosigned(ctx context.Context, l *treeLog, c ledger.Checkpoint) (string, error) {
 	witnesses := n.asker.neighbours(ctx)
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.AskWait)
 	defer cancel()
 	answers := make(chan answer, len(witnesses))
 	for _, w := range witnesses {
@@ -101,7 +99,7 @@ func (a *asker) neighbours(ctx context.Context) []ledger.Witness {
 	if a.cfg.Peers == nil || a.cfg.Neighbours == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askWait)
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.AskWait)
 	defer cancel()
 	ws, err := a.cfg.Neighbours(ctx)
 	if err != nil {
@@ -114,6 +112,11 @@ func (a *asker) neighbours(ctx context.Context) []ledger.Witness {
 func (a *asker) ask(ctx context.Context, l *treeLog, c ledger.Checkpoint, w ledger.Witness) (out answer) {
 	out.witness = w
 	old := min(a.size(l, w), c.Size)
+	defer func() {
+		if out.line == "" && out.finding == nil && out.err == nil {
+			out.err = errors.New("it refuses, but shows no other history")
+		}
+	}()
 	for range askTries {
 		status, kind, body, err := a.submit(ctx, l, c, w, old)
 		if err != nil {

@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	startWait    = 3 * time.Second // for witnesses, before the node answers
-	evidenceFile = "evidence.txt"  // notes signed with this node's key that exclude each other
-	anewFile     = "began-anew"    // the operator gave the old log up
+	evidenceFile = "evidence.txt" // notes signed with this node's key that exclude each other
+	anewFile     = "began-anew"   // the operator gave the old log up
 
 	noteSeparator = "\n-- the other one --\n\n"
 )
@@ -131,7 +130,7 @@ func (n *Notary) checkWitnesses(ctx context.Context) error {
 	if n.cfg.Peers == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, startWait)
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.AskWait)
 	defer cancel()
 	witnesses := n.asker.known
 	if n.public.shown().Size == 0 {

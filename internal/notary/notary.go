@@ -26,8 +26,11 @@ const (
 	Commitments = "commitments"
 )
 
-// DefaultEvery is the time between two ticks of the commitments log.
-const DefaultEvery = 6 * time.Hour
+// Defaults of Config.
+const (
+	DefaultEvery   = 6 * time.Hour
+	DefaultAskWait = 4 * time.Second
+)
 
 var (
 	// ErrWaiting means that a leaf is known but not in a signed checkpoint yet.
@@ -83,6 +86,7 @@ type Config struct {
 	Rand      io.Reader     // of dummies and order, default crypto/rand
 	Leaves    LeafSource
 	Peers     WitnessClient // nil: no witness is asked
+	AskWait   time.Duration // for all witnesses together, default DefaultAskWait
 	// Neighbours are the witnesses to ask, at most MaxWitnesses are.
 	Neighbours func(ctx context.Context) ([]ledger.Witness, error)
 	// Logs says which logs a domain has, for whom this node is a witness.
@@ -114,6 +118,9 @@ type Notary struct {
 func Open(ctx context.Context, cfg Config) (*Notary, error) {
 	if cfg.Every <= 0 {
 		cfg.Every = DefaultEvery
+	}
+	if cfg.AskWait <= 0 {
+		cfg.AskWait = DefaultAskWait
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -22,13 +21,9 @@ func TestPublishedFactIsProven(t *testing.T) {
 		t.Fatalf("before a checkpoint: %v, want ErrWaiting", err)
 	}
 	h.mustFlush()
-	for i := range 300 {
-		h.mustPublish(fmt.Sprint("policies/", i))
-		if i%100 == 0 {
-			h.mustFlush()
-		}
+	for _, size := range []uint64{2, 256, 257, 301} {
+		h.grown(size)
 	}
-	h.mustFlush()
 	line, err := fact("policies/a").Marshal()
 	if err != nil {
 		t.Fatal(err)

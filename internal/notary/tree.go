@@ -32,6 +32,9 @@ const (
 	// Tessera's own checkpoint is for whoever copies the folder; it is signed by
 	// the same key after the same checks, and seldom.
 	ownCheckpoint = time.Hour
+	// After a batch Tessera looks for a moment whether its checkpoint is due, and
+	// nobody can wait for that; a folder is not given back before.
+	settle = 100 * time.Millisecond
 )
 
 var errEnough = errors.New("enough")
@@ -47,7 +50,8 @@ type treeLog struct {
 	stop   context.CancelFunc
 
 	appending sync.Mutex
-	closed    bool // guarded by appending
+	closed    bool      // guarded by appending
+	last      time.Time // guarded by appending; of the machine, not the node's clock
 
 	signing sync.Mutex
 	head    atomic.Pointer[ledger.Checkpoint] // shown; changed under signing
@@ -116,7 +120,7 @@ func (l *treeLog) start() error {
 		cancel()
 		return err
 	}
-	l.add, l.reader, l.stop = a.Add, reader, cancel
+	l.add, l.reader, l.stop, l.last = a.Add, reader, cancel, time.Now()
 	return nil
 }
 
@@ -124,9 +128,13 @@ func (l *treeLog) start() error {
 func (l *treeLog) close() {
 	l.appending.Lock()
 	defer l.appending.Unlock()
-	if l.stop != nil && !l.closed {
-		l.stop()
+	if l.stop == nil || l.closed {
+		return
 	}
+	if wait := time.Until(l.last.Add(settle)); wait > 0 {
+		<-time.After(wait)
+	}
+	l.stop()
 	l.closed = true
 }
 
@@ -142,6 +150,7 @@ func (l *treeLog) append(ctx context.Context, entries [][]byte) ([]uint64, error
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // a batch is not stopped half way
+	defer func() { l.last = time.Now() }()
 	futures := make([]tessera.IndexFuture, len(entries))
 	for i, e := range entries {
 		futures[i] = l.add(ctx, tessera.NewEntry(e))

@@ -176,7 +176,9 @@ func (w *town) logs(_ context.Context, authority string) (ledger.NodeLedger, err
 func (h *home) asksOf(others ...*home) {
 	h.cfg.Neighbours = func(context.Context) (out []ledger.Witness, err error) {
 		for _, o := range others {
-			out = append(out, o.NodeLedger().Witness)
+			if o.Notary != nil { // it has been opened before
+				out = append(out, o.NodeLedger().Witness)
+			}
 		}
 		return out, nil
 	}
