@@ -15,7 +15,7 @@ import (
 )
 
 func claimCommand(a *app) *cobra.Command {
-	var code string
+	var code, from string
 	c := a.command("claim URL", "claim", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) (err error) {
 		o, err := a.synced(cmd.Context(), cmd)
 		if err != nil {
@@ -30,7 +30,11 @@ func claimCommand(a *app) *cobra.Command {
 				return err
 			}
 		}
-		home, err := o.Claim(cmd.Context(), args[0], code)
+		release, err := releaseFrom(from, o.Address())
+		if err != nil {
+			return err
+		}
+		home, err := o.TakeOver(cmd.Context(), args[0], code, release)
 		if errors.Is(err, client.ErrWrongThing) {
 			return a.said(exitRefused, "claim.wrong")
 		}
@@ -49,6 +53,7 @@ func claimCommand(a *app) *cobra.Command {
 		return nil
 	})
 	c.Flags().StringVar(&code, "code", "", a.words.Get("flag.code"))
+	c.Flags().StringVar(&from, "moved", "", a.words.Get("flag.moved"))
 	return c
 }
 

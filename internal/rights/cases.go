@@ -107,15 +107,29 @@ func (d *Desk) shown(ctx context.Context, c store.Case) (wire.Case, error) {
 func (d *Desk) Cases(ctx context.Context, account string) (wire.Cases, error) {
 	out := wire.Cases{Cases: []wire.Case{}}
 	all, err := d.o.Store.Cases.Of(ctx, account, maxListed)
-	if err != nil {
-		return out, err
+	if err == nil {
+		out.Cases, err = d.allShown(ctx, all)
 	}
+	return out, err
+}
+
+// Waiting lists what waits for the operator's answer, the most urgent first.
+func (d *Desk) Waiting(ctx context.Context, limit int) ([]wire.Case, error) {
+	all, err := d.o.Store.Cases.Waiting(ctx, limit)
+	if err != nil {
+		return nil, err
+	}
+	return d.allShown(ctx, all)
+}
+
+func (d *Desk) allShown(ctx context.Context, all []store.Case) ([]wire.Case, error) {
+	out := []wire.Case{}
 	for _, c := range all {
 		s, err := d.shown(ctx, c)
 		if err != nil {
-			return out, err
+			return nil, err
 		}
-		out.Cases = append(out.Cases, s)
+		out = append(out, s)
 	}
 	return out, nil
 }
