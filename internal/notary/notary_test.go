@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 
@@ -264,6 +265,31 @@ func TestMissedTicks(t *testing.T) {
 		h.runs()
 		if got := h.Size(Commitments); got != c.want {
 			t.Errorf("%s: %d entries, want %d", name, got, c.want)
+		}
+	}
+}
+
+// A tick comes due while a checkpoint is being signed: it is late, not left out.
+func TestTickDuringWork(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	a, b := w.home("a"), w.home("b").mustOpen()
+	a.asksOf(b)
+	a.mustOpen()
+	asked := make(chan struct{}, 8)
+	slow := make(chan struct{})
+	b.serve(http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-slow
+	}))
+	a.runs()
+	a.mustPublish("policies/a")
+	<-asked
+	w.clock.Advance(5*time.Hour + time.Minute) // over 06:00
+	close(slow)
+	for a.Size(Commitments) == 0 {
+		if err := w.clock.BlockUntil(t.Context(), 1); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -37,37 +37,46 @@ func (n *Notary) NextTick() time.Time {
 // tick that was missed while the node stood still is made up for at once, with
 // or without leaves, so that it says nothing.
 func (n *Notary) Run(ctx context.Context) {
-	wait := time.Duration(0)
+	next := n.boundary()
 	if n.missed() {
-		wait = n.tickAndWait(ctx)
+		next = n.tickAndNext(ctx)
 	}
 	n.signNew(ctx)
 	for ctx.Err() == nil {
-		if wait == 0 {
-			now := n.cfg.Clock.Now()
-			wait = now.Truncate(n.cfg.Every).Add(n.cfg.Every).Sub(now)
+		wait := next.Sub(n.cfg.Clock.Now())
+		if wait > n.cfg.Every { // the clock was set back
+			next = n.boundary()
+			continue
 		}
 		t := n.cfg.Clock.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-t.C():
-			wait = n.tickAndWait(ctx)
+			next = n.tickAndNext(ctx)
 		case <-n.wake:
-			wait = 0
 			n.signNew(ctx)
 		}
 		t.Stop()
 	}
 }
 
-// tickAndWait ticks and says how long to wait for a further try, 0 if none is
-// needed.
-func (n *Notary) tickAndWait(ctx context.Context) time.Duration {
-	if err := n.Tick(ctx); err != nil && ctx.Err() == nil {
-		n.cfg.Log.Error("tick of the ledger failed", "error", err)
-		return min(retryWait, n.cfg.Every)
+// boundary is the next multiple of Every.
+func (n *Notary) boundary() time.Time {
+	return n.cfg.Clock.Now().Truncate(n.cfg.Every).Add(n.cfg.Every)
+}
+
+// tickAndNext ticks and says when to do so again: after an error soon.
+func (n *Notary) tickAndNext(ctx context.Context) time.Time {
+	next := n.boundary()
+	err := n.Tick(ctx)
+	if err == nil || ctx.Err() != nil {
+		return next
 	}
-	return 0
+	n.cfg.Log.Error("tick of the ledger failed", "error", err)
+	if again := n.cfg.Clock.Now().Add(retryWait); again.Before(next) {
+		return again
+	}
+	return next
 }
 
 func (n *Notary) signNew(ctx context.Context) {

@@ -254,15 +254,12 @@ func TestWitnessOfTessera(t *testing.T) {
 	w := newTown(t)
 	b := w.home("b").mustOpen()
 	origin := "c.example/ledger/public"
-	s, err := ledger.NewSigner(origin, keyOf("c"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	log, err := LogOf("c.example", Public, keyOf("c"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = ledger.NewSigner(origin, mustKey(t, "c")); err != nil {
+	s, err := ledger.NewSigner(origin, mustKey(t, "c"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.witness.cfg.Logs = func(context.Context, string) (ledger.NodeLedger, error) {
