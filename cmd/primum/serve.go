@@ -66,6 +66,9 @@ func (a *app) nodeConfig(cmd *cobra.Command, flags node.Config, file string, ope
 		cfg.Invite = false
 	}
 	cfg.Clock, cfg.Log, cfg.Version = a.clock, a.serverLog(), a.version
+	if program, err := os.Executable(); err == nil {
+		cfg.Program = program
+	}
 	return cfg, nil
 }
 

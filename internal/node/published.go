@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/url"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"primum/identity"
+	"primum/internal/meter"
 	"primum/internal/notary"
 	"primum/internal/portal"
 	"primum/internal/store"
@@ -199,4 +202,50 @@ func DemandFact(d wire.LegalDemand) (store.Fact, error) {
 func factOf(of ledger.Type, name string, doc any) (store.Fact, error) {
 	b, err := json.MarshalIndent(doc, "", "  ")
 	return store.Fact{Type: string(of), Name: name, Kind: typeDocument, Body: b}, err
+}
+
+// Facts lists the public documents of the node of dataDir, running or not:
+// those in the log, newest first, and those that wait. Errors: fs.ErrNotExist.
+func Facts(ctx context.Context, dataDir string) (logged, waiting []store.Fact, err error) {
+	err = withStore(ctx, dataDir, func(st *store.Store) (err error) {
+		if logged, err = st.Facts.List(ctx, "", 0, wire.MaxFacts); err != nil {
+			return err
+		}
+		waiting, err = st.Facts.Pending(ctx, wire.MaxFacts)
+		return err
+	})
+	return logged, waiting, err
+}
+
+// usagePage is how many sums are read at a time.
+const usagePage = 1000
+
+// Usage reads what organisations used at the node of dataDir, running or not,
+// in the order of time, from one time to before another. A running node is at
+// most ten seconds ahead. Errors: fs.ErrNotExist.
+func Usage(ctx context.Context, dataDir string, from, to time.Time, each func(store.Usage) error) error {
+	return withStore(ctx, dataDir, func(st *store.Store) error {
+		for after := (store.Usage{}); ; {
+			page, err := st.Usages.List(ctx, from, to, "", after, usagePage)
+			if err != nil || len(page) == 0 {
+				return err
+			}
+			for _, u := range page {
+				if err := each(u); err != nil {
+					return err
+				}
+			}
+			after = page[len(page)-1]
+		}
+	})
+}
+
+// WriteUsageEvents writes Usage as CloudEvents 1.0, one a line.
+func WriteUsageEvents(ctx context.Context, dataDir string, from, to time.Time, w io.Writer) error {
+	me, err := loadSelf(dataDir)
+	if err != nil {
+		return err
+	}
+	base := identity.BaseURL(me.Authority)
+	return Usage(ctx, dataDir, from, to, func(u store.Usage) error { return meter.WriteEvents(w, base, []store.Usage{u}) })
 }
