@@ -92,7 +92,8 @@ func (c *Cast) askForIt(ctx context.Context) error {
 		return fmt.Errorf("find the purpose: %w", err)
 	}
 	_, err = c.b.open.Ask(ctx, c.owner.address.String(), grant.Request{
-		Service: "advice", Purpose: purpose, Wants: []grant.Want{{Name: thingName + "/" + textName, Actions: seeing()}}, For: 7 * grant.Day,
+		Service: "advice", Purpose: purpose, For: 7 * grant.Day,
+		Wants:     []grant.Want{{Name: thingName + "/" + textName, Actions: seeing(), Precision: grant.Precision{Change: true}}},
 		Retention: 30 * grant.Day, DeletesWithin: grant.Day, Notice: grant.NewNotice("en", "What your meter says, for advice."),
 	})
 	if err != nil {

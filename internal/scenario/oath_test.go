@@ -1,0 +1,84 @@
+package scenario
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"primum/internal/clock"
+	"primum/oath"
+	"primum/oath/person"
+)
+
+// quick are the clauses' windows in a test: seconds, not minutes.
+func quick() map[string]string {
+	return map[string]string{
+		"O03.watch": "1500ms", "O04.wait": "4s", "O04.patience": "3s", "O05.windows": "3", "O07.within": "5s", "O10.times": "12", "O10.floor": "3s", "O15.wait": "4s",
+	}
+}
+
+// checkOath checks clauses of a domain with the test persons' programs.
+func checkOath(t *testing.T, domain string, builds person.Builds, ids ...string) map[string]oath.Result {
+	t.Helper()
+	all, err := oath.Clauses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var clauses []oath.Clause
+	for _, c := range all {
+		for _, id := range ids {
+			if c.ID == id {
+				clauses = append(clauses, c)
+			}
+		}
+	}
+	probes := oath.NetworkProbes()
+	for name, p := range person.Probes() {
+		probes[name] = p
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	report, _, err := oath.Check(ctx, oath.Config{
+		Domain: domain, Clauses: clauses, Probes: probes, With: quick(), NewCast: builds.NewCast, People: true, Clock: clock.Real(), From: "a test", Version: "test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Left != "" {
+		t.Logf("left behind: %s", report.Left)
+	}
+	results := map[string]oath.Result{}
+	for _, r := range report.Results {
+		results[r.Clause] = r
+	}
+	return results
+}
+
+// people are the clauses that need test persons.
+func people() []string {
+	return []string{"O03", "O04", "O05", "O06", "O07", "O08", "O10", "O11", "O15"}
+}
+
+// TestOathOfAnHonestNode: the control of all liars. No clause is broken, and
+// each shows something.
+func TestOathOfAnHonestNode(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	for id, r := range checkOath(t, n.Authority(), person.Builds{}, people()...) {
+		logResult(t, r)
+		if r.Verdict != oath.NoBreach {
+			t.Errorf("%s: %s: %s", id, r.Verdict, r.Reason)
+		}
+	}
+}
+
+func logResult(t *testing.T, r oath.Result) {
+	t.Helper()
+	t.Logf("%s %s %s; %d ms, %d bytes, %d requests", r.Clause, r.Verdict, r.Reason, r.Took, r.Bytes, r.Asked)
+	for _, s := range r.Steps {
+		t.Logf("   %s: %s %s %v", s.Probe, s.Verdict, s.Reason, s.Facts)
+	}
+	for _, u := range r.Unshown {
+		t.Logf("   not shown: %s", u)
+	}
+}
