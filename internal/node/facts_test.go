@@ -1,0 +1,219 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"primum/internal/clock"
+	"primum/internal/notary"
+	"primum/internal/store"
+	"primum/internal/wire"
+	"primum/ledger"
+)
+
+func factsNode(t *testing.T, dir string, change ...func(*Config)) *Node {
+	t.Helper()
+	cfg := Config{Authority: "h.localhost", Listen: "127.0.0.1:0", DataDir: dir, Clock: clock.NewManual(time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)), Version: "1.0"}
+	for _, f := range change {
+		f(&cfg)
+	}
+	n, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close() })
+	if err := errors.Join(n.facts.addOwn(t.Context()), n.facts.place(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// ask is a stranger's request.
+func (n *Node) ask(target, accept string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, target, nil)
+	r.Host = n.Authority()
+	if accept != "" {
+		r.Header.Set("Accept", accept)
+	}
+	w := httptest.NewRecorder()
+	n.handler().ServeHTTP(w, r)
+	return w
+}
+
+func logged(t *testing.T, n *Node, index uint64) ledger.Entry {
+	t.Helper()
+	lines, err := n.notary.Entries(t.Context(), notary.Public, index, 1)
+	if err != nil || len(lines) != 1 {
+		t.Fatalf("entry %d: %v", index, err)
+	}
+	e, err := ledger.ParseEntry(lines[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestEveryDocumentStandsInTheLogAndIsServed follows each from its place by
+// name to its entry, and from there back to its bytes.
+func TestEveryDocumentStandsInTheLogAndIsServed(t *testing.T) {
+	t.Parallel()
+	n := factsNode(t, t.TempDir())
+	var list wire.FactList
+	if err := json.Unmarshal(n.ask(wire.FactsPath, "").Body.Bytes(), &list); err != nil || len(list.Facts) != 5 {
+		t.Fatalf("%d facts: %v", len(list.Facts), err)
+	}
+	for _, f := range list.Facts {
+		e := logged(t, n, f.Index)
+		w := n.ask(e.Ref, "*/*")
+		sum := sha256.Sum256(w.Body.Bytes())
+		if got := hex.EncodeToString(sum[:]); w.Code != 200 || got != e.SHA256 || got != f.SHA256 || string(e.T) != f.Type || !f.Now {
+			t.Errorf("%s: status %d, hash %s, entry %+v", f.Type, w.Code, got, e)
+		}
+		if !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Header().Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %v", f.Type, w.Header())
+		}
+	}
+	for path, of := range map[string]ledger.Type{
+		wire.MeterCataloguePath: ledger.TypeMeterCatalogue, wire.NamingPolicyPath: ledger.TypeNamingPolicy, wire.ReleasePath: ledger.TypeRelease, wire.KeysPath: ledger.TypeKey,
+	} {
+		sum := sha256.Sum256(n.ask(path, "").Body.Bytes())
+		for _, f := range list.Facts {
+			if f.Type == string(of) && f.SHA256 != hex.EncodeToString(sum[:]) {
+				t.Errorf("%s serves other bytes than the log names", path)
+			}
+		}
+	}
+	for path, code := range map[string]int{
+		wire.OathPath: 404, wire.FactPath(strings.Repeat("0", 64)): 404, wire.FactPath("x"): 404, wire.PoliciesPath: 200, wire.IncidentsPath: 200, wire.MeasurementsPath: 200,
+		wire.FactsPath + "?before=x": 400, wire.SecurityPath: 200, wire.OldSecurityPath: 302,
+	} {
+		if w := n.ask(path, ""); w.Code != code {
+			t.Errorf("%s: status %d, want %d", path, w.Code, code)
+		}
+	}
+}
+
+func TestBrowsersGetAPageAndProgramsGetJSON(t *testing.T) {
+	t.Parallel()
+	n := factsNode(t, t.TempDir())
+	var info wire.NodeInfo
+	if err := json.Unmarshal(n.ask(wire.NodePath, "application/json").Body.Bytes(), &info); err != nil || info.Authority != n.Authority() {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	page := n.ask(wire.NodePath, "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8").Body.String()
+	for _, want := range []string{"Facts and oath of an operator", "sworn nothing yet", "primum oath check " + n.Authority(), "primum ledger verify " + n.Authority(), wire.FactsPath + "/", "What this node does with data"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "[facts.") || strings.Contains(page, "<script") {
+		t.Error("the page lacks words, or has a script")
+	}
+	security := n.ask(wire.SecurityPath, "").Body.String()
+	for _, want := range []string{"Contact: mailto:security@h.localhost\n", "Expires: 2027-05-22T00:00:00Z\n", "Canonical: " + n.BaseURL() + wire.SecurityPath + "\n"} {
+		if !strings.Contains(security, want) {
+			t.Errorf("security.txt lacks %q:\n%s", want, security)
+		}
+	}
+}
+
+func TestDocumentsAreMadeAnewOnlyWhenTheyChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := factsNode(t, dir)
+	count := func(n *Node) int {
+		all, err := n.store.Facts.List(t.Context(), "", 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	authority, before := n.Authority(), count(n)
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := func(c *Config) { c.Authority = authority }
+	n = factsNode(t, dir, again)
+	if got := count(n); got != before {
+		t.Errorf("a restart made %d documents of %d", got, before)
+	}
+	_ = n.Close()
+	n = factsNode(t, dir, again, func(c *Config) { c.Quotas, c.Version = map[string]uint64{"requests": 1000}, "1.1" })
+	if got := count(n); got != before+2 {
+		t.Errorf("a new quota and version made %d documents of %d, want 2 more", got, before)
+	}
+	var c wire.MeterCatalogue
+	if err := json.Unmarshal(n.ask(wire.MeterCataloguePath, "").Body.Bytes(), &c); err != nil || c.Meters[0].Quota != 1000 {
+		t.Errorf("the catalogue has %+v, %v", c.Meters, err)
+	}
+}
+
+// TestACrashBetweenLogAndStoreLeavesOneEntry: the log has the entry, the store
+// does not know.
+func TestACrashBetweenLogAndStoreLeavesOneEntry(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := factsNode(t, dir)
+	f, err := PolicyFact(ledger.TypePolicy, wire.Policy{Name: "house", Texts: map[string]wire.Text{"en": {Title: "House rules", Body: "Few."}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.At = n.cfg.Clock.Now()
+	sha, added, err := n.store.Facts.Add(t.Context(), f)
+	if err != nil || !added {
+		t.Fatal(err)
+	}
+	at, err := n.notary.Publish(t.Context(), ledger.Entry{T: ledger.TypePolicy, At: f.At, SHA256: sha, Ref: wire.FactPath(sha)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := n.ask(wire.FactPath(sha), ""); w.Code != 404 {
+		t.Errorf("a document that the store does not know in the log is served: %d", w.Code)
+	}
+	authority := n.Authority()
+	_ = n.Close()
+	n = factsNode(t, dir, func(c *Config) { c.Authority = authority })
+	got, err := n.store.Facts.Get(t.Context(), sha)
+	if err != nil || got.Index != at {
+		t.Errorf("it stands at %d, want %d: %v", got.Index, at, err)
+	}
+	if more, err := n.notary.Entries(t.Context(), notary.Public, at+1, 10); err != nil || len(more) > 0 {
+		t.Errorf("%d entries behind it: %v", len(more), err)
+	}
+}
+
+func TestWhatIsPublishedIsChecked(t *testing.T) {
+	t.Parallel()
+	n := factsNode(t, t.TempDir())
+	good := store.Fact{Type: "policy", Name: "x", Kind: "application/json", Body: []byte("{}")}
+	for name, change := range map[string]func(*store.Fact){
+		"empty":     func(f *store.Fact) { f.Body = nil },
+		"too long":  func(f *store.Fact) { f.Body = make([]byte, wire.MaxFact+1) },
+		"a page":    func(f *store.Fact) { f.Kind = "text/html" },
+		"a picture": func(f *store.Fact) { f.Kind = "image/svg+xml" },
+		"no text":   func(f *store.Fact) { f.Body = []byte{0xff} },
+		"no type":   func(f *store.Fact) { f.Type = "gossip" },
+		"no check":  func(f *store.Fact) { f.Type = "check" },
+		"no counts": func(f *store.Fact) { f.Type = "legal-demand" },
+	} {
+		f := good
+		change(&f)
+		if _, _, err := AddFact(t.Context(), n.cfg.DataDir, f, time.Now()); !errors.Is(err, ErrFact) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, added, err := AddFact(context.Background(), n.cfg.DataDir, good, n.cfg.Clock.Now()); err != nil || !added {
+		t.Errorf("a good one: %v", err)
+	}
+	if _, err := DemandFact(wire.LegalDemand{From: "2026-01-01", Received: 1, Refused: 2}); !errors.Is(err, ErrFact) {
+		t.Errorf("more refused than received: %v", err)
+	}
+}
