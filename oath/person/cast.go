@@ -55,6 +55,7 @@ type Cast struct {
 	baseID      string // see base
 	fineID      string // the grant of measureWhatArrives
 	asked       bool   // b has asked
+	forged      bool   // the node shows a with other keys than a's
 	lamp        int    // what the lamp was last set to
 
 	leaver *human          // who takes everything along, and goes

@@ -1,6 +1,7 @@
 package person
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -150,7 +151,9 @@ func (h *human) start(ctx context.Context) error {
 		return fmt.Errorf("start a test person's client: %w", err)
 	}
 	if away, err := h.open.Sync(ctx); err != nil || len(away) > 0 {
-		return fmt.Errorf("a test person's client does not reach %v: %w", away, errors.Join(err, client.ErrUnreachable))
+		err = errors.Join(err, h.open.Close())
+		h.open = nil
+		return fmt.Errorf("a test person's client does not get in: %w", cmp.Or(err, client.ErrUnreachable))
 	}
 	if err := h.open.Settled(ctx); err != nil {
 		return fmt.Errorf("publish key packages: %w", err)

@@ -53,6 +53,9 @@ func (f facts) number(name string, n int) { f[name] = oath.Number(n) }
 // base is the grant that several probes share: a may see the thing's text and
 // number as they change. It is given anew where it has ended.
 func (c *Cast) base(ctx context.Context) (circle.GrantInfo, error) {
+	if c.forged {
+		return circle.GrantInfo{}, oath.Unshown("the node shows the grantee with keys that are not its own, so that nothing can be given to it")
+	}
 	if c.baseID != "" {
 		if g, ok := c.owner.given(c.baseID); ok && g.State.Valid() {
 			return g, nil

@@ -31,6 +31,7 @@ func (c *Cast) lookAtTheRoster(ctx context.Context, _ oath.Args) (oath.Observati
 	}
 	o.Facts["identity-as-signed"] = oath.Yes(seen.Compact() == c.a.doc.Compact())
 	if seen.Compact() != c.a.doc.Compact() {
+		c.forged = true
 		o.Evidence = append(o.Evidence, oath.Evidence{
 			What: "The identity document that the node shows of " + c.a.address.String() + ", which this account did not sign.", At: c.clock.Now(), Bytes: []byte(seen.Compact()),
 			Replay: "Compare identityKey with the one that the account's owner holds: " + base64.RawURLEncoding.EncodeToString(pub(c.a.key)),

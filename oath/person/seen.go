@@ -25,10 +25,12 @@ func (c *Cast) readWhoSaw(ctx context.Context, args oath.Args) (oath.Observation
 		return o, err
 	}
 	id := wire.CircleID(g.Circle)
-	if _, err := c.tellCanary(); err != nil {
-		return o, err
+	for range 3 {
+		if _, err := c.tellCanary(); err != nil {
+			return o, err
+		}
 	}
-	c.until(ctx, patience, func() bool { return len(sealedOf(frames(c.a.tape.since(0), heard, id))) > 0 })
+	c.until(ctx, patience, func() bool { return len(sealedOf(frames(c.a.tape.since(0), heard, id))) > 2 })
 	came := map[uint64]bool{} // once each: what came again after a reconnection is one message
 	for _, f := range sealedOf(frames(c.a.tape.since(0), heard, id)) {
 		came[f.Number] = true

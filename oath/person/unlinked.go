@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -57,7 +58,7 @@ func (c *Cast) compareGrantees(ctx context.Context, _ oath.Args) (oath.Observati
 	for h, mark := range marks {
 		heardBy[h] = tokensSaid(h.tape.since(mark))
 	}
-	constants, err := constantBytes()
+	constants, err := constantBytes(c.run.Target.Domain)
 	if err != nil {
 		return o, err
 	}
@@ -146,8 +147,23 @@ func addWindows(all map[window]bool, message []byte, now time.Time) {
 		}
 	}
 	for i := 0; i+len(window{}) <= len(plain); i++ {
-		all[window(plain[i:])] = true
+		if w := window(plain[i:]); w.says() {
+			all[w] = true
+		}
 	}
+}
+
+// says tells whether a stretch could name somebody: lengths and small numbers
+// have few different bytes, random ones nearly all.
+func (w window) says() bool {
+	var different [256]bool
+	n := 0
+	for _, b := range w {
+		if !different[b] {
+			different[b], n = true, n+1
+		}
+	}
+	return n >= 10
 }
 
 // payloadOf is what a JWS says, without its fixed JSON-LD context.
@@ -223,7 +239,7 @@ func withOwn(common map[string]bool, v, w view) map[string]bool {
 	for k := range common {
 		all[k] = true
 	}
-	own := v.of.doc.Compact()
+	own := v.of.doc.Compact() + " " + base64.RawURLEncoding.EncodeToString(v.of.doc.IdentityKey())
 	if d, err := v.of.doc.Next(time.Now()); err == nil {
 		if b, err := json.Marshal(d); err == nil {
 			own += string(b)
@@ -269,8 +285,8 @@ func nearConstant(w window, constants map[window]bool) bool {
 }
 
 // constantBytes are the stretches that stand in the messages of every circle: of
-// one that is made here and nobody else has seen.
-func constantBytes() (map[window]bool, error) {
+// one that is made here, for people of the same domain, and nobody else has seen.
+func constantBytes(domain string) (map[window]bool, error) {
 	all := map[window]bool{}
 	now := time.Now()
 	id := make([]byte, 16)
@@ -296,7 +312,7 @@ func constantBytes() (map[window]bool, error) {
 			return nil, err
 		}
 		kp, _, err := mls.NewKeyPackage(mls.KeyPackageOptions{
-			Suite: mls.Suites()[0], Identity: []byte("anybody@anywhere.example"), Signer: key, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour),
+			Suite: mls.Suites()[0], Identity: []byte("anybody@" + domain), Signer: key, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour),
 			Extensions: []uint16{contextExtension},
 		})
 		if err != nil {
@@ -304,12 +320,17 @@ func constantBytes() (map[window]bool, error) {
 		}
 		add = append(add, kp)
 	}
-	staged, err := g.Commit(mls.CommitOptions{Add: add})
-	if err != nil {
-		return nil, fmt.Errorf("make a circle to compare with: %w", err)
-	}
-	for _, m := range [][]byte{staged.Commit, staged.Welcome} {
-		addWindows(all, m, now)
+	at := binary.BigEndian.AppendUint64(nil, uint64(now.Unix()))
+	for _, o := range []mls.CommitOptions{{Add: add, AuthenticatedData: at}, {AuthenticatedData: at}} {
+		staged, err := g.Commit(o)
+		if err != nil {
+			return nil, fmt.Errorf("make a circle to compare with: %w", err)
+		}
+		addWindows(all, staged.Commit, now)
+		addWindows(all, staged.Welcome, now)
+		if err := g.Merge(); err != nil {
+			return nil, fmt.Errorf("make a circle to compare with: %w", err)
+		}
 	}
 	return all, nil
 }
