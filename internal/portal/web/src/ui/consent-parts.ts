@@ -118,10 +118,13 @@ export function saveFile(name: string, type: string, content: string): void {
 }
 
 /** The places of this part of the portal. */
-export function consentTabs(ctx: Ctx, current: "requests" | "grants" | "links"): HTMLElement {
-	const places = ["requests", "grants", "links"] as const;
-	return h("nav", { class: "tabs", "aria-label": ctx.t("consent.tabs") }, places.map((p) =>
+export function consentTabs(ctx: Ctx, current: "requests" | "grants" | "links" | "seen"): HTMLElement {
+	const places = ["requests", "grants", "links", "seen"] as const;
+	const nav = h("nav", { class: "tabs", "aria-label": ctx.t("consent.tabs") }, places.map((p) =>
 		h("a", { href: `#/${p}`, "aria-current": p === current ? "page" : null, test: `tab-${p}` }, ctx.t("consent.tab." + p))));
+	// On a phone the last one is out of sight; the page itself stays where it is.
+	requestAnimationFrame(() => nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" }));
+	return nav;
 }
 
 /** Puts what was done in place of a view's content, and the focus on it. */
