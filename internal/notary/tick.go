@@ -93,7 +93,7 @@ func (n *Notary) signNew(ctx context.Context) {
 func (n *Notary) missed() bool {
 	b, err := durable.ReadFile(filepath.Join(n.cfg.Dir, tickFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false // the first start
+		return n.anew // what the lost log promised is due; else it is the first start
 	}
 	last, err := time.Parse(time.RFC3339, strings.TrimSpace(string(b)))
 	now := n.cfg.Clock.Now()
