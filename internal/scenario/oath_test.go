@@ -2,10 +2,14 @@ package scenario
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
+	"primum/client"
+	"primum/identity"
 	"primum/internal/clock"
+	"primum/internal/wire"
 	"primum/oath"
 	"primum/oath/person"
 )
@@ -13,7 +17,7 @@ import (
 // quick are the clauses' windows in a test: seconds, not minutes.
 func quick() map[string]string {
 	return map[string]string{
-		"O03.watch": "1500ms", "O04.wait": "4s", "O04.patience": "3s", "O05.windows": "3", "O07.within": "5s", "O10.times": "12", "O10.floor": "3s", "O15.wait": "4s",
+		"O03.watch": "1500ms", "O04.wait": "7s", "O04.patience": "3s", "O05.windows": "3", "O07.within": "5s", "O10.times": "12", "O10.floor": "3s", "O15.wait": "4s",
 	}
 }
 
@@ -64,6 +68,7 @@ func people() []string {
 func TestOathOfAnHonestNode(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, "h.localhost", t.TempDir(), clock.Real())
+	published(t, n.Authority())
 	for id, r := range checkOath(t, n.Authority(), person.Builds{}, people()...) {
 		logResult(t, r)
 		if r.Verdict != oath.NoBreach {
@@ -72,11 +77,23 @@ func TestOathOfAnHonestNode(t *testing.T) {
 	}
 }
 
+// published waits until a node has said in public what it counts.
+func published(t *testing.T, authority string) {
+	t.Helper()
+	n := client.Node{Calls: realCalls(), Authority: authority}
+	eventually(t, "the node publishes its rules", func() bool {
+		return n.JSON(t.Context(), client.Key{}, http.MethodGet, identity.BaseURL(authority)+wire.MeterCataloguePath, nil, nil) == nil
+	})
+}
+
 func logResult(t *testing.T, r oath.Result) {
 	t.Helper()
 	t.Logf("%s %s %s; %d ms, %d bytes, %d requests", r.Clause, r.Verdict, r.Reason, r.Took, r.Bytes, r.Asked)
 	for _, s := range r.Steps {
 		t.Logf("   %s: %s %s %v", s.Probe, s.Verdict, s.Reason, s.Facts)
+		for _, e := range s.Evidence {
+			t.Logf("      %s", e.What)
+		}
 	}
 	for _, u := range r.Unshown {
 		t.Logf("   not shown: %s", u)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,8 @@ type badNode struct {
 	tickets map[string]string // key id of who got a ticket
 	// request sees a request before the node does, and may answer it.
 	request func(who, path string, body []byte, w http.ResponseWriter) bool
+	// answer sees the node's answer before who asked does, and may change it.
+	answer func(who string, asked []byte, resp *http.Response, body []byte) []byte
 	// up and down see frames, by the key id of the session.
 	up, down func(who string, f wire.Frame) verdict
 	sessions map[string]*relayed // newest session of each key id
@@ -123,23 +126,32 @@ func (b *badNode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.inner})
-	if r.URL.Path == "/v1/live" {
-		proxy.ModifyResponse = func(resp *http.Response) error { return b.noteTicket(who, resp) }
-	}
+	proxy.ModifyResponse = func(resp *http.Response) error { return b.answered(who, body, resp) }
 	proxy.ServeHTTP(w, r) // it keeps the Host header, which is signed
 }
 
-// noteTicket remembers whose session a ticket opens.
-func (b *badNode) noteTicket(who string, resp *http.Response) error {
+// answered remembers whose session a ticket opens, and lets an answer be changed.
+func (b *badNode) answered(who string, asked []byte, resp *http.Response) error {
+	var change func(string, []byte, *http.Response, []byte) []byte
+	b.lie(func(b *badNode) { change = b.answer })
+	ticket := resp.Request.URL.Path == "/v1/live"
+	if !ticket && change == nil {
+		return nil
+	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
 	var t wire.Ticket
-	if json.Unmarshal(body, &t) == nil {
+	if ticket && json.Unmarshal(body, &t) == nil {
 		b.lie(func(b *badNode) { b.tickets[t.Ticket] = who })
 	}
+	if change != nil {
+		body = change(who, asked, resp, body)
+		resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		resp.ContentLength = int64(len(body))
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
 }
 

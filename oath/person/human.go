@@ -86,7 +86,7 @@ func (c *Cast) newHuman(ctx context.Context, clients ...string) (*human, error) 
 	if err != nil {
 		return nil, fmt.Errorf("sign identity document: %w", err)
 	}
-	if err := (client.Node{Calls: h.calls, Authority: address.Authority}).NewAccount(ctx, wire.NewAccount{Identity: compact}); err != nil {
+	if err := (client.Node{Calls: h.calls, Authority: address.Authority}).NewAccount(ctx, wire.NewAccount{Identity: compact, Invite: c.run.Invite()}); err != nil {
 		return nil, signUpFailed(err)
 	}
 	c.keep(h)

@@ -166,7 +166,8 @@ func (w window) says() bool {
 	return n >= 10
 }
 
-// payloadOf is what a JWS says, without its fixed JSON-LD context.
+// payloadOf is what terms say, without their fixed JSON-LD context and the text
+// that was shown, which is the same where the same is given to the same grantee.
 func payloadOf(compact string) []byte {
 	var m map[string]json.RawMessage
 	t, err := client.Terms(compact)
@@ -178,6 +179,7 @@ func payloadOf(compact string) []byte {
 		return nil
 	}
 	delete(m, "@context")
+	delete(m, "hasNotice")
 	b, _ = json.Marshal(m) // it was JSON a line above
 	return b
 }
