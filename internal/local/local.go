@@ -140,6 +140,9 @@ func (w *world) startNode(ctx context.Context, host, listen, dir string) (*runni
 			return nil, err
 		}
 	}
+	if err := swear(ctx, cfg.DataDir, n.Authority()); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
 	r := &running{node: n, ended: make(chan error, 1)}
 	go func() { r.ended <- n.Serve(context.WithoutCancel(ctx)) }()
 	return r, nil
