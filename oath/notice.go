@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"primum/internal/wire"
 )
@@ -74,6 +76,7 @@ func (r *Run) policies(ctx context.Context) (Answer, page, error) {
 	}
 	var p page
 	var last Answer
+	var languages []string
 	for _, f := range list.Facts[:min(len(list.Facts), maxNoticePages)] {
 		if !f.Now || !strings.HasPrefix(f.Ref, "/") {
 			continue
@@ -88,11 +91,15 @@ func (r *Run) policies(ctx context.Context) (Answer, page, error) {
 		}
 		last = doc
 		for language, t := range policy.Texts {
-			p.language = cmp.Or(p.language, language)
-			p.letters += len(t.Title) + len(t.Body)
+			if !slices.Contains(languages, language) {
+				languages = append(languages, language)
+			}
+			p.letters += utf8.RuneCountInString(t.Title) + utf8.RuneCountInString(t.Body)
 			p.text += strings.ToLower(t.Title + " " + t.Body + " ")
 		}
 	}
+	slices.Sort(languages)
+	p.language = strings.Join(languages, ", ")
 	return last, p, nil
 }
 

@@ -106,11 +106,13 @@ func (r *Run) Invite() string {
 func (r *Run) Cast(context.Context) (Cast, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	switch {
+	case r.cfg.NewCast == nil || !r.cfg.People:
+		return nil, Unshown("this check has no test persons")
+	case r.Target.Node == nil:
+		return nil, Unshown("test persons need a node: " + r.Target.NoNode)
+	}
 	if r.cast == nil && r.castErr == nil {
-		if r.cfg.NewCast == nil {
-			r.castErr = Unshown("this check has no test persons")
-			return nil, r.castErr
-		}
 		r.cast, r.castErr = r.cfg.NewCast(r.life, r)
 	}
 	return r.cast, r.castErr
