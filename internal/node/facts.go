@@ -180,7 +180,7 @@ func (f *facts) settings() map[string]string {
 func (f *facts) words() (meter.Languages, error) {
 	in := meter.Languages{}
 	for _, lang := range words.Available() {
-		w, err := words.New(lang)
+		w, err := words.NewPart("facts", lang)
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ import (
 
 const (
 	shownFile = "cosigned" // the checkpoint that is served, with the witnesses' signatures
-	batchMax  = 4096       // entries that are written at once
+	batchMax  = 1024       // entries that are written at once
 	batchAge  = 5 * time.Millisecond
 	// Tessera's own checkpoint is for whoever copies the folder; it is signed by
 	// the same key after the same checks, and seldom.

@@ -87,7 +87,7 @@ func New(cfg Config) (*Operator, error) {
 		return nil, fmt.Errorf("open the operators' page: %w", err)
 	}
 	for _, l := range words.Available() {
-		if o.speaks[l], err = words.New(l); err != nil {
+		if o.speaks[l], err = words.NewPart("operator", l); err != nil {
 			return nil, fmt.Errorf("open the operators' page: %w", err)
 		}
 	}

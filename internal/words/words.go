@@ -44,14 +44,20 @@ type Words struct {
 // New is the catalogue in the first of the languages that is there, else in
 // English. Each is a tag ("de", "pt-BR"), a locale of a shell ("de_DE.UTF-8") or
 // the value of an Accept-Language header.
-func New(languages ...string) (*Words, error) { return newWords(catalogues, languages) }
+func New(languages ...string) (*Words, error) { return newWords(catalogues, "*", languages) }
 
-func newWords(files fs.FS, languages []string) (*Words, error) {
+// NewPart is New for one part of the catalogue, "operator": what keeps the
+// sentences of every language in memory keeps no others.
+func NewPart(part string, languages ...string) (*Words, error) {
+	return newWords(catalogues, part, languages)
+}
+
+func newWords(files fs.FS, part string, languages []string) (*Words, error) {
 	lang := choose(available(files), languages)
 	bundle := i18n.NewBundle(language.English)
 	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
 	for _, l := range slices.Compact([]string{"en", lang}) {
-		if err := load(files, bundle, l); err != nil {
+		if err := load(files, bundle, l, part); err != nil {
 			return nil, fmt.Errorf("read catalogue %s: %w", l, err)
 		}
 	}
@@ -89,8 +95,8 @@ func tagsOf(s string) []language.Tag {
 	return tags
 }
 
-func load(files fs.FS, b *i18n.Bundle, lang string) error {
-	parts, err := fs.Glob(files, lang+"/*.json")
+func load(files fs.FS, b *i18n.Bundle, lang, part string) error {
+	parts, err := fs.Glob(files, lang+"/"+part+".json")
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func TestIncompleteLanguageFallsBackBySentence(t *testing.T) {
 		"en/a.json": {Data: []byte(`{"x.yes": "yes", "x.no": "no", "x.n": {"one": "{{.N}} day", "other": "{{.N}} days"}, "x.m": {"one": "{{.N}} hour", "other": "{{.N}} hours"}}`)},
 		"ru/a.json": {Data: []byte(`{"x.yes": "да", "x.n": {"one": "{{.N}} день", "few": "{{.N}} дня", "many": "{{.N}} дней", "other": "{{.N}} дня"}}`)},
 	}
-	w, err := newWords(files, []string{"ru_RU.UTF-8"})
+	w, err := newWords(files, "*", []string{"ru_RU.UTF-8"})
 	if err != nil {
 		t.Fatal(err)
 	}
