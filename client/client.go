@@ -73,9 +73,11 @@ type Client struct {
 	driver *driver
 	spool  *spool
 	pledge *pledges
-	stop   context.CancelFunc
-	ended  chan struct{}
-	err    error // why the driver ended; after ended
+
+	passing *passing
+	stop    context.CancelFunc
+	ended   chan struct{}
+	err     error // why the driver ended; after ended
 
 	changed broadcast     // something has changed
 	joined  chan struct{} // capacity 1: a key package was used
@@ -147,7 +149,10 @@ func (c *Client) start() error {
 	c.pledge = &pledges{
 		file: filepath.Join(c.o.Dir, PledgesFile), node: c.at, now: c.nodeTime, clock: c.o.Calls.Clock, found: c.finding, log: c.o.Calls.Log,
 	}
-	if err := errors.Join(box.open(), c.pledge.open()); err != nil {
+	c.passing = &passing{
+		file: filepath.Join(c.o.Dir, NoticedFile), now: c.o.Calls.Clock.Now, given: c.Owner.Grants, tell: c.notice,
+	}
+	if err := errors.Join(box.open(), c.pledge.open(), c.passing.open()); err != nil {
 		return err
 	}
 	c.driver = &driver{

@@ -31,11 +31,16 @@ func (c *Client) keep(e circle.Event) error {
 		}
 		c.mu.Unlock()
 		return nil
-	case circle.EventValue, circle.EventEnded, circle.EventPaused, circle.EventResumed:
+	case circle.EventValue:
+		if err := c.passing.value(e); err != nil {
+			return err
+		}
+		return c.spool.add(streamOf(e), e)
+	case circle.EventEnded, circle.EventPaused, circle.EventResumed:
 		return c.spool.add(streamOf(e), e)
 	case circle.EventJoined:
 		signal(c.joined)
-		return nil
+		return c.passing.joined()
 	case circle.EventLockOne, circle.EventLockTwo, circle.EventThings, circle.EventRoster:
 		return nil // the actor's lists say the same
 	}

@@ -104,7 +104,7 @@ func (c *Client) WhoSaw(ctx context.Context, last string, days int) (SeenReport,
 	}
 	r.Days = append(r.Days, j.gone(told, last, days)...)
 	slices.SortFunc(r.Days, func(a, b SeenDay) int { return strings.Compare(b.Day, a.Day) })
-	return r, c.writeSeen(j.known)
+	return r, errors.Join(c.writeSeen(j.known), c.passSeen(ctx, r.Days))
 }
 
 func (c *Client) askSeen(ctx context.Context, last string, days int) (s wire.Seen, info wire.NodeInfo, err error) {
