@@ -12,6 +12,9 @@ import (
 
 	"primum/circle"
 	"primum/client"
+	"primum/client/link"
+	"primum/client/monitor"
+	"primum/client/nethttp"
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/clock"
@@ -151,6 +154,7 @@ type handWorld struct {
 	at           string // where the node listens
 	authority    string
 	copyOfLedger string // of before the withdrawal
+	mirror       string // that a stranger made after it
 }
 
 func newHandWorld(t *testing.T) *handWorld {
@@ -178,8 +182,26 @@ func newHandWorld(t *testing.T) *handWorld {
 	w.ended.end(t, w.owner)
 	w.tick()
 	proved(t, w.owner, w.ended, w.ended.ended)
+	w.mirror = filepath.Join(base, "mirror")
+	w.watch(t)
 	n.stop(t)
 	return w
+}
+
+// watch mirrors the ledger from another machine, as "primum ledger watch".
+func (w *handWorld) watch(t *testing.T) {
+	t.Helper()
+	m := monitor.Monitor{Calls: link.Calls{Transport: nethttp.New(nethttp.Options{}), Clock: w.clock}, Dir: t.TempDir()}
+	n, r, err := m.Verify(t.Context(), w.authority, logbook.Options{})
+	if err == nil && len(r.Findings) > 0 {
+		err = r.Findings[0]
+	}
+	if err == nil {
+		_, err = m.Mirror(t.Context(), n, r, w.mirror)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *handWorld) tick() { w.clock.Advance(time.Minute) }

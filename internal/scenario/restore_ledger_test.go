@@ -33,8 +33,21 @@ func (w *handWorld) endedInLog(t *testing.T) {
 // ledger does. The grant is over before the node answers anybody.
 func TestWithdrawalSurvivesABackup(t *testing.T) {
 	t.Parallel()
-	w := newHandWorld(t)
-	r, dir, err := w.restore(t, func(o *node.Restoration) { o.Ledger = filepath.Join(w.dir, "ledger") })
+	for name, from := range map[string]func(*handWorld) string{
+		"the old disk's ledger": func(w *handWorld) string { return filepath.Join(w.dir, "ledger") },
+		"a stranger's mirror":   func(w *handWorld) string { return w.mirror },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newHandWorld(t)
+			w.survives(t, from(w))
+		})
+	}
+}
+
+func (w *handWorld) survives(t *testing.T, ledgerFolder string) {
+	t.Helper()
+	r, dir, err := w.restore(t, func(o *node.Restoration) { o.Ledger = ledgerFolder })
 	if err != nil || r.Compared == nil || r.Compared.Grants != 2 || r.Compared.Ended != 1 {
 		t.Fatalf("restore: %v, %+v", err, r.Compared)
 	}
