@@ -12,9 +12,9 @@ import (
 // tenth of the engine after compression. What the runtime works by (frame
 // sizes, maps of pointers) stays; a trace shows no names. The layout is that of
 // Go 1.20 and later (runtime/symtab.go, debug/gosym); another one is refused.
+// The data section is then written anew, see write.
 func strip(wasm []byte) ([]byte, error) {
-	out := bytes.Clone(wasm)
-	m, err := readMemory(out)
+	m, err := readMemory(wasm)
 	if err != nil {
 		return nil, fmt.Errorf("strip engine: %w", err)
 	}
@@ -25,19 +25,19 @@ func strip(wasm []byte) ([]byte, error) {
 	if err := t.blank(); err != nil {
 		return nil, fmt.Errorf("strip engine: %w", err)
 	}
-	if err := m.writeBack(out); err != nil {
-		return nil, fmt.Errorf("strip engine: %w", err)
+	out := m.write(wasm)
+	again, err := readMemory(out)
+	if err != nil || !bytes.Equal(bytes.TrimRight(again.b, "\x00"), bytes.TrimRight(m.b, "\x00")) {
+		return nil, fmt.Errorf("strip engine: %w", errWasm)
 	}
 	return out, nil
 }
 
-// segment is a piece of initial memory and where it stands in the file.
-type segment struct{ at, file, size int }
-
-// memory is what a module's data section makes of its memory.
+// memory is what a module's data section makes of its memory, and where in the
+// file the section stands, from its id to its end.
 type memory struct {
-	b        []byte
-	segments []segment
+	b          []byte
+	begin, end int
 }
 
 const (
@@ -91,13 +91,18 @@ func (r *reader) int() int {
 func readMemory(wasm []byte) (*memory, error) {
 	r := &reader{b: wasm, pos: 8}
 	for !r.bad && r.pos < len(wasm) {
+		begin := r.pos
 		id := r.byte()
 		size := r.uint()
 		if id != dataSection {
 			r.pos += size
 			continue
 		}
-		return r.dataSection()
+		m, err := r.dataSection()
+		if err == nil {
+			m.begin, m.end = begin, r.pos
+		}
+		return m, err
 	}
 	return nil, errWasm
 }
@@ -109,39 +114,70 @@ func (r *reader) dataSection() (*memory, error) {
 		if r.uint() != 0 || r.byte() != 0x41 {
 			return nil, errWasm
 		}
-		s := segment{at: r.int()}
+		at := r.int()
 		if r.byte() != 0x0b {
 			return nil, errWasm
 		}
-		s.size = r.uint()
-		s.file = r.pos
-		r.pos += s.size
-		if r.bad || r.pos > len(r.b) || s.at+s.size > maxMemory {
+		size, from := r.uint(), r.pos
+		r.pos += size
+		if r.bad || r.pos > len(r.b) || at+size > maxMemory {
 			return nil, errWasm
 		}
-		if end := s.at + s.size; end > len(m.b) {
+		if end := at + size; end > len(m.b) {
 			m.b = append(m.b, make([]byte, end-len(m.b))...)
 		}
-		copy(m.b[s.at:], r.b[s.file:s.file+s.size])
-		m.segments = append(m.segments, s)
+		copy(m.b[at:], r.b[from:from+size])
+	}
+	if r.bad {
+		return nil, errWasm
 	}
 	return m, nil
 }
 
-// writeBack puts the memory into the file again. What is not zero must have a
-// place there; zeros between the segments have none.
-func (m *memory) writeBack(wasm []byte) error {
-	for _, s := range m.segments {
-		copy(wasm[s.file:s.file+s.size], m.b[s.at:s.at+s.size])
+// maxGap is the longest run of zeros inside a segment. The linker begins a new
+// one after eight: a table whose records are mostly zeros becomes hundreds of
+// thousands of segments, whose places compress badly and zeros well.
+const maxGap = 256
+
+// write is the module with its data section written anew, in fewer segments.
+func (m *memory) write(wasm []byte) []byte {
+	var body []byte
+	n := 0
+	for at := 0; at < len(m.b); {
+		if m.b[at] == 0 {
+			at++
+			continue
+		}
+		end := m.segmentEnd(at)
+		body = appendInt(append(body, 0, 0x41), at)
+		body = binary.AppendUvarint(append(body, 0x0b), uint64(end-at))
+		body = append(body, m.b[at:end]...)
+		n, at = n+1, end
 	}
-	again, err := readMemory(wasm)
-	if err != nil {
-		return err
+	body = append(binary.AppendUvarint(nil, uint64(n)), body...)
+	out := append(bytes.Clone(wasm[:m.begin]), dataSection)
+	out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
+	return append(out, wasm[m.end:]...)
+}
+
+// segmentEnd is after the last byte before a long run of zeros.
+func (m *memory) segmentEnd(at int) int {
+	end := at + 1
+	for i := end; i < len(m.b) && i-end < maxGap; i++ {
+		if m.b[i] != 0 {
+			end = i + 1
+		}
 	}
-	if !bytes.Equal(again.b, m.b) {
-		return errWasm
+	return end
+}
+
+// appendInt writes a number that is not negative, with a sign (LEB128).
+func appendInt(b []byte, v int) []byte {
+	for v >= 0x40 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
 	}
-	return nil
+	return append(b, byte(v))
 }
 
 // table is the runtime's table of functions (pclntab).
