@@ -65,3 +65,26 @@ const (
 	Known   Compare = "is known"   // the probe reported the fact; takes no value
 	Unknown Compare = "is unknown" // it did not; takes no value
 )
+
+// Read is the clause as plain values, with the names of the specification's
+// vectors.
+func (c Clause) Read() map[string]any {
+	with := map[string]string{}
+	for name, v := range c.With {
+		with[name] = v.String()
+	}
+	var steps []map[string]any
+	for _, s := range c.Steps {
+		var expects []map[string]string
+		for _, e := range s.Expects {
+			expects = append(expects, map[string]string{
+				"fact": e.Fact, "compare": string(e.Compare), "want": e.Want, "else": string(e.Else), "reason": e.Reason,
+			})
+		}
+		steps = append(steps, map[string]any{"do": s.Probe, "args": s.Args, "expect": expects})
+	}
+	return map[string]any{
+		"id": c.ID, "title": c.Title, "swear": c.Text, "remedy": c.Remedy, "check": c.About, "with": with, "needs": c.Needs,
+		"atMost": c.AtMost.String(), "shows": c.Shows, "upTo": c.Bound, "unshown": c.Unshown, "steps": steps, "sha256": c.SHA256,
+	}
+}
