@@ -18,6 +18,8 @@ type clauseRow struct {
 	NotSworn                string // the reason
 	Last                    *measuredRow
 	Measurements            []measuredRow // oldest first
+	Broken                  *measuredRow  // the last one that found a breach, if another came later
+	BrokenTimes             int
 	Spark                   *spark
 	Command                 string
 }
@@ -73,13 +75,19 @@ func (p *Portal) clauses(d *factsPage, seen map[string][]wire.Measurement) (out 
 		at(clean(id)).measured(all, d.Lang)
 	}
 	for _, row := range rows {
-		if title := "facts.clause." + row.ID; clauseID(row.ID) {
-			row.Title = p.words(d.Lang)(title)
-		}
+		p.entitle(row, d.Lang)
 		out = append(out, *row)
 	}
 	slices.SortFunc(out, func(a, b clauseRow) int { return strings.Compare(a.ID, b.ID) })
 	return out
+}
+
+// entitle names a clause in the visitor's language, where the operator swears it
+// under its usual name.
+func (p *Portal) entitle(row *clauseRow, lang string) {
+	if id := "facts.clause." + row.ID; clauseID(row.ID) && (row.Title == "" || row.Title == p.words("en")(id)) {
+		row.Title = p.words(lang)(id)
+	}
 }
 
 // clauseID tells whether a clause has a name in the catalogue: O01 to O15.
@@ -90,8 +98,11 @@ func clauseID(id string) bool {
 
 // measured takes measurements, newest first.
 func (c *clauseRow) measured(all []wire.Measurement, lang string) {
-	all = all[:min(len(all), sparkMost)]
-	for _, m := range slices.Backward(all) {
+	all = slices.Clone(all[:min(len(all), sparkMost)])
+	for i, m := range slices.Backward(all) {
+		if m.Verdict != wire.VerdictBroken && m.Verdict != wire.VerdictNoBreach {
+			m.Verdict, all[i].Verdict = wire.VerdictNotShown, wire.VerdictNotShown
+		}
 		c.Measurements = append(c.Measurements, measuredRow{
 			Verdict: m.Verdict, Reason: clean(m.Reason), Checker: clean(m.Checker), When: moment(m.At), WhenISO: m.At.UTC().Format(time.RFC3339),
 			Ref: m.Ref, Index: int64(m.Index), Value: measuredValue(m, lang), Class: "mark-" + m.Verdict,
@@ -99,11 +110,19 @@ func (c *clauseRow) measured(all []wire.Measurement, lang string) {
 	}
 	if n := len(c.Measurements); n > 0 {
 		c.Last = &c.Measurements[n-1]
+		for i, m := range c.Measurements[:n-1] {
+			if m.Verdict == wire.VerdictBroken {
+				c.Broken, c.BrokenTimes = &c.Measurements[i], c.BrokenTimes+1
+			}
+		}
 		c.Spark = sparkOf(all)
 	}
 }
 
-func moment(t time.Time) string { return t.UTC().Format("\u20662006-01-02 15:04 UTC\u2069") }
+// moment is a time, as day is a day.
+func moment(t time.Time) string {
+	return t.UTC().Format("\u20662006-\u206001-\u206002 15:04 UTC\u2069")
+}
 
 // measuredValue is the number of a measurement with its unit.
 func measuredValue(m wire.Measurement, lang string) string {

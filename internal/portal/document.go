@@ -54,7 +54,7 @@ func (p *Portal) showDocument(w http.ResponseWriter, r *http.Request) {
 	}
 	if json.Unmarshal(f.Body, &doc) == nil {
 		t := textIn(doc.Texts, d.Lang)
-		d.Heading, d.Body = clean(t.Title), cleanLines(t.Body)
+		d.Heading, d.Body = t.Title, t.Body
 	}
 	p.show(w, http.StatusOK, "document.html", d.Lang, d)
 }

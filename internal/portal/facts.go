@@ -121,6 +121,7 @@ func (p *Portal) showFacts(w http.ResponseWriter, r *http.Request) {
 	d.Title = p.words(d.Lang)("facts.title", "Authority", p.cfg.Authority)
 	if p.cfg.LogState != nil {
 		d.Log = p.cfg.LogState()
+		d.Log.Witnesses = cleanAll(d.Log.Witnesses)
 	}
 	if err := p.fillFacts(r.Context(), &d); err != nil {
 		p.cfg.Log.Error("facts not read", "error", err)
@@ -145,6 +146,9 @@ func (p *Portal) fillFacts(ctx context.Context, d *factsPage) error {
 	if d.ReleaseFact = f.newest(ledger.TypeRelease, ""); d.ReleaseFact != nil {
 		d.Release = new(wire.Release)
 		f.read(d.ReleaseFact, d.Release)
+		for _, s := range []*string{&d.Release.Version, &d.Release.Platform, &d.Release.Binary, &d.Release.Assets} {
+			*s = clean(*s)
+		}
 	}
 	d.Key = f.newest(ledger.TypeKey, "")
 	if d.Catalogue = f.newest(ledger.TypeMeterCatalogue, ""); d.Catalogue != nil {
@@ -241,13 +245,13 @@ func (f *factReader) row(full, listed store.Fact) factRow {
 	}
 	f.read(&full, &doc)
 	t := textIn(doc.Texts, f.lang)
-	row.Title, row.Body = cmp.Or(clean(t.Title), clean(doc.Name), clean(doc.ID)), cleanLines(t.Body)
+	row.Title, row.Body = cmp.Or(t.Title, clean(doc.Name), clean(doc.ID)), t.Body
 	row.Received, row.Answered, row.Refused = doc.Received, doc.Answered, doc.Refused
 	row.Until = clean(doc.Review)
 	switch ledger.Type(full.Type) {
 	case ledger.TypeIncident:
 		row.When, row.WhenISO, row.Open = day(doc.Began), doc.Began.UTC().Format(time.RFC3339), doc.Ended == nil
-		if doc.Ended != nil {
+		if doc.Ended != nil && day(*doc.Ended) != row.When {
 			row.Until = day(*doc.Ended)
 		}
 	case ledger.TypeLegalDemand:
@@ -274,17 +278,21 @@ func plainRow(f store.Fact) factRow {
 	}
 }
 
-// day is a day as everybody reads it, kept in its order in a text from right to
-// left.
-func day(t time.Time) string { return t.UTC().Format("\u20662006-01-02\u2069") }
+// day is a day as everybody reads it, kept in one line, and in its order in a
+// text from right to left.
+func day(t time.Time) string { return t.UTC().Format("\u20662006-\u206001-\u206002\u2069") }
 
 // textIn is a text in a language, or in English, or in any.
 func textIn(texts map[string]wire.Text, lang string) wire.Text {
-	if t, ok := texts[lang]; ok {
-		return t
-	}
-	if t, ok := texts["en"]; ok {
-		return t
+	t := oneOf(texts, lang)
+	return wire.Text{Title: clean(t.Title), Body: cleanLines(t.Body)}
+}
+
+func oneOf(texts map[string]wire.Text, lang string) wire.Text {
+	for _, l := range []string{lang, "en"} {
+		if t, ok := texts[l]; ok {
+			return t
+		}
 	}
 	var tags []string
 	for tag := range texts {
