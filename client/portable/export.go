@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"primum/client"
 	"primum/grant"
 	"primum/identity"
+	"primum/internal/wire"
 	"primum/thing"
 )
 
@@ -59,16 +61,25 @@ func Export(ctx context.Context, c *client.Client, o Options) (File, error) {
 	for i, g := range c.Owner.Given() {
 		f.Given[i].End = ends[g.Home]
 	}
-	if err := node(ctx, c.Home, &f); err != nil {
+	if err := node(ctx, c, &f); err != nil {
 		f.NodeWhy = err.Error()
 	}
 	if o.NoHistory {
 		return f, ctx.Err()
 	}
+	away := make(map[circle.ID]string)
 	for _, t := range c.Targets() {
-		if t.Own && len(ends[t.Circle]) > 0 && readable(t) {
-			f.History = append(f.History, series(ctx, c, t, ends[t.Circle], o))
+		if !t.Own || len(ends[t.Circle]) == 0 || !readable(t) {
+			continue
 		}
+		s := Series{End: ends[t.Circle], Thing: t.Thing, Name: t.Name, Points: []Point{}, Why: away[t.Circle]}
+		if s.Why == "" {
+			if err := s.read(ctx, c, t, o); err != nil {
+				s.Why = err.Error()
+				away[t.Circle] = late(err) // what did not answer once is not waited for again
+			}
+		}
+		f.History = append(f.History, s)
 	}
 	return f, ctx.Err()
 }
@@ -107,11 +118,14 @@ func grants(all []circle.GrantInfo) []Grant {
 }
 
 // node reads all pages of what the node holds.
-func node(ctx context.Context, n client.Node, f *File) error {
+func node(ctx context.Context, c *client.Client, f *File) error {
 	for after := ""; ; {
-		page, err := n.Export(ctx, after)
+		page, err := c.Home.Export(ctx, after)
+		if err == nil {
+			err = c.Exercised(wire.RightExport, page.Receipt)
+		}
 		if err != nil {
-			return fmt.Errorf("ask %s: %w", n.Authority, err)
+			return fmt.Errorf("ask %s: %w", c.Home.Authority, err)
 		}
 		f.Node = append(f.Node, page)
 		if after = page.More; after == "" {
@@ -129,12 +143,18 @@ func readable(t client.Target) bool {
 	return false
 }
 
-// series reads the values of one affordance.
-func series(ctx context.Context, c *client.Client, t client.Target, end []byte, o Options) Series {
+func late(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return err.Error()
+	}
+	return ""
+}
+
+// read reads the values of one affordance.
+func (s *Series) read(ctx context.Context, c *client.Client, t client.Target, o Options) error {
 	if o.Said != nil {
 		o.Said(t.Path)
 	}
-	s := Series{End: end, Thing: t.Thing, Name: t.Name, Points: []Point{}}
 	since := o.Since
 	if first := o.Now.Add(-oldest); since.Before(first) {
 		since = first
@@ -156,7 +176,7 @@ func series(ctx context.Context, c *client.Client, t client.Target, end []byte, 
 		ctx, cancel = context.WithTimeout(ctx, o.Patience)
 		defer cancel()
 	}
-	err := c.HistoryAs(ctx, t, since, as, func(page []circle.Reading) error {
+	return c.HistoryAs(ctx, t, since, as, func(page []circle.Reading) error {
 		for _, r := range page {
 			if r.Value != nil {
 				s.Points = append(s.Points, Point{At: r.At, Value: r.Value})
@@ -164,10 +184,6 @@ func series(ctx context.Context, c *client.Client, t client.Target, end []byte, 
 		}
 		return nil
 	})
-	if err != nil {
-		s.Why = err.Error()
-	}
-	return s
 }
 
 // shapeOf tells whether an affordance is a number, and its unit.

@@ -29,6 +29,9 @@ func rightsAccessCommand(a *app) *cobra.Command {
 		}
 		defer o.close(&err)
 		got, err := o.Home.Access(cmd.Context())
+		if err == nil {
+			err = o.Exercised(wire.RightAccess, got.Receipt)
+		}
 		if err != nil {
 			return err
 		}
@@ -133,7 +136,10 @@ func (a *app) plead(cmd *cobra.Command, right string, p wire.Plea) (c wire.Case,
 		return c, err
 	}
 	defer o.close(&err)
-	return o.Home.Plead(cmd.Context(), right, p)
+	if c, err = o.Home.Plead(cmd.Context(), right, p); err == nil {
+		err = o.Exercised(right, c.Receipt)
+	}
+	return c, err
 }
 
 // pleadUnsigned needs no account: it goes to any node, by default the own one.

@@ -177,6 +177,9 @@ func (a *app) importAll(cmd *cobra.Command, file string, yes bool) (err error) {
 	defer o.close(&err)
 	known := portable.Learn(o.Client, f)
 	node, err := portable.Node(cmd.Context(), o.Home, f)
+	if err == nil {
+		err = o.Exercised(wire.RightImport, node.Receipt)
+	}
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (e *Engine) beginCreate(ctx context.Context, before accountState, address i
 	case before.Stage == stageOpening && before.Unshown != nil:
 		// Another name was begun. If its account stands, it shall not block the
 		// name; if the node can't be reached now, nobody can use it anyway.
-		_ = e.closeAccount(ctx, before, keys.Identity(*before.Unshown))
+		_, _ = e.eraseAccount(ctx, before, keys.Identity(*before.Unshown))
 	}
 	kind := identity.Person
 	if p.Organisation {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -50,7 +49,7 @@ func (e *Engine) deleteAccount(ctx context.Context, p SecretParams) (Deleted, er
 	if open := out.unlocked(); open > 0 {
 		return out, &Error{Code: "delete-locks", Data: map[string]string{"Count": strconv.Itoa(open)}}
 	}
-	err = e.closeAccount(ctx, s, i)
+	out.Remains, err = e.eraseAccount(ctx, s, i)
 	if client.IsProblem(err, wire.ProbConflict) { // the node's list of what runs counts
 		return out, &Error{Code: "delete-locks", Data: map[string]string{"Count": "1"}}
 	}
@@ -60,20 +59,23 @@ func (e *Engine) deleteAccount(ctx context.Context, p SecretParams) (Deleted, er
 	return out, e.leaveAndErase()
 }
 
-// closeAccount closes the account at the node for good. Where it is closed
-// already, an answer was lost before.
-func (e *Engine) closeAccount(ctx context.Context, s accountState, i keys.Identity) error {
+// eraseAccount has the node erase the account for good and says what remains.
+// Where it is erased already, an answer was lost before.
+func (e *Engine) eraseAccount(ctx context.Context, s accountState, i keys.Identity) (remains []RightsKind, err error) {
 	at := e.o.Clock.Now().UTC().Truncate(time.Second)
-	err := e.nodeOf(s).CloseAccount(ctx, wire.CloseAccount{
+	out, err := e.nodeOf(s).Erase(ctx, wire.CloseAccount{
 		At: at, Signature: ed25519.Sign(i.Signer(), wire.CloseAccountBytes(s.Account, at)),
 	})
+	for _, r := range out.Remains {
+		remains = append(remains, RightsKind{What: clean(r.What, 32), Count: r.Count})
+	}
 	if err == nil || errors.Is(err, client.ErrUnreachable) {
-		return err
+		return remains, err
 	}
 	if _, gone := client.FetchIdentity(ctx, e.calls(), s.Account); errors.Is(gone, client.ErrNoAccount) {
-		return nil
+		return nil, nil
 	}
-	return err
+	return nil, err
 }
 
 // withdrawAll ends every grant of every home and tells of each how it ended.
@@ -176,131 +178,6 @@ func (e *Engine) clear() error {
 		}
 	}
 	return nil
-}
-
-// exported is the file of an export: docs/spec/export.md.
-type exported struct {
-	Format   string                     `json:"format"` // primum-export
-	Version  int                        `json:"version"`
-	Made     time.Time                  `json:"made"`
-	Account  string                     `json:"account"`
-	Client   string                     `json:"client"`   // that made it
-	Identity string                     `json:"identity"` // JWS
-	Keep     json.RawMessage            `json:"keep,omitempty"`
-	People   []exportedPerson           `json:"people"`
-	Given    []exportedGrant            `json:"given"`
-	Received []exportedGrant            `json:"received"`
-	Shown    map[string]json.RawMessage `json:"shown"` // answers of the engine's methods
-}
-
-type exportedPerson struct {
-	Person
-	Identity string `json:"identity"` // JWS
-}
-
-type exportedGrant struct {
-	ID        string    `json:"id"`
-	State     string    `json:"state"`
-	Owner     string    `json:"owner,omitempty"`
-	Grantee   string    `json:"grantee,omitempty"`
-	Terms     string    `json:"terms,omitempty"` // JWS
-	From      time.Time `json:"from,omitzero"`
-	Until     time.Time `json:"until,omitzero"`
-	Receipt   string    `json:"receipt,omitempty"`   // JWS
-	Statement string    `json:"statement,omitempty"` // JWS
-}
-
-// export writes everything this client holds about the account, but its keys.
-func (e *Engine) export(ctx context.Context, _ Empty) (Export, error) {
-	c, err := e.client()
-	if err != nil {
-		return Export{}, err
-	}
-	s, _ := e.book.get()
-	out := exported{
-		Format: "primum-export", Version: 1, Made: e.o.Clock.Now().UTC().Truncate(time.Second),
-		Account: s.Account, Client: s.Client.Name, Identity: s.Document,
-		Given: exportGrants(c.Owner.Given()), Received: exportGrants(c.Owner.Grants()),
-	}
-	if s.Keep != nil {
-		if out.Keep, err = s.Keep.Bytes(); err != nil {
-			return Export{}, err
-		}
-	}
-	if out.People, err = e.exportPeople(ctx, c); err != nil {
-		return Export{}, err
-	}
-	if out.Shown, err = e.exportShown(ctx); err != nil {
-		return Export{}, err
-	}
-	b, err := json.MarshalIndent(out, "", "  ")
-	if err != nil {
-		return Export{}, fmt.Errorf("export: %w", err)
-	}
-	name := "primum-" + fileName(s.Account) + "-" + out.Made.Format("2006-01-02") + ".json"
-	return Export{Name: name, Content: string(b) + "\n"}, nil
-}
-
-// exportShown is what the pages show now.
-func (e *Engine) exportShown(ctx context.Context) (map[string]json.RawMessage, error) {
-	out := make(map[string]json.RawMessage)
-	for _, method := range []string{"things", "requests", "grants", "link.list", "alert.list"} {
-		answer, err := e.Call(ctx, method, nil)
-		switch {
-		case err != nil:
-			answer, err = json.Marshal(map[string]string{"error": err.Error()})
-		case method == "link.list":
-			answer, err = withoutURLs(answer)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("export %s: %w", method, err)
-		}
-		out[method] = answer
-	}
-	return out, nil
-}
-
-// withoutURLs takes the secrets out of a list of links.
-func withoutURLs(raw json.RawMessage) (json.RawMessage, error) {
-	var links []LinkInfo
-	if err := json.Unmarshal(raw, &links); err != nil {
-		return nil, err
-	}
-	for i := range links {
-		links[i].URL = ""
-	}
-	return json.Marshal(links)
-}
-
-func exportGrants(all []circle.GrantInfo) []exportedGrant {
-	out := []exportedGrant{}
-	for _, g := range all {
-		x := exportedGrant{
-			ID: g.ID, State: string(g.State), Owner: g.Owner, Grantee: g.Grantee, Terms: g.Terms,
-			From: g.ValidFrom, Until: g.ValidUntil,
-		}
-		if g.Withdrawal != nil {
-			x.Receipt, x.Statement = g.Withdrawal.Receipt, g.Withdrawal.Statement
-		}
-		out = append(out, x)
-	}
-	return out
-}
-
-func (e *Engine) exportPeople(ctx context.Context, c *client.Client) ([]exportedPerson, error) {
-	all, err := e.people(ctx, Empty{})
-	if err != nil {
-		return nil, err
-	}
-	out := []exportedPerson{}
-	for _, p := range all {
-		x := exportedPerson{Person: p}
-		if v, ok := c.Directory.Known(p.Account); ok {
-			x.Identity = v.Compact()
-		}
-		out = append(out, x)
-	}
-	return out, nil
 }
 
 // fileName is an account as part of a file's name.

@@ -144,7 +144,8 @@ type Export struct {
 
 // Deleted answers "account.delete": how each grant that was given ended.
 type Deleted struct {
-	Stops []DeletedGrant `json:"stops,omitempty"`
+	Stops   []DeletedGrant `json:"stops,omitempty"`
+	Remains []RightsKind   `json:"remains,omitempty"` // of the account, at the node
 }
 
 // DeletedGrant is one of them.
@@ -618,4 +619,51 @@ func (e *Error) Error() string {
 		return e.Code
 	}
 	return e.Code + ": " + e.Detail
+}
+
+// Rights.
+
+// RightsKind is one kind of things held: by its name of docs/spec/export.md.
+type RightsKind struct {
+	What  string `json:"what"`
+	Count int    `json:"count"`
+	Bytes int64  `json:"bytes,omitempty"`
+}
+
+// RightsHeld answers "rights.access".
+type RightsHeld struct {
+	At    time.Time    `json:"at"`
+	Holds []RightsKind `json:"holds"`
+	Leaf  string       `json:"leaf,omitempty"` // of the receipt, where the node keeps a ledger
+}
+
+// RightsPlea of "rights.plead".
+type RightsPlea struct {
+	Kind  string `json:"kind"` // objection or complaint
+	About string `json:"about,omitempty"`
+	Text  string `json:"text"`
+}
+
+// RightsCase is an objection or a complaint, and how it stands.
+type RightsCase struct {
+	ID       string       `json:"id"`
+	Kind     string       `json:"kind"`
+	State    string       `json:"state"` // received, answered, appealed, closed
+	About    string       `json:"about,omitempty"`
+	At       time.Time    `json:"at"`
+	AnswerBy time.Time    `json:"answerBy"`
+	Steps    []RightsStep `json:"steps"`
+}
+
+// RightsStep is one entry of a case's history.
+type RightsStep struct {
+	At   time.Time `json:"at"`
+	By   string    `json:"by"` // person, operator, clock
+	Text string    `json:"text,omitempty"`
+}
+
+// RightsAppeal of "rights.appeal".
+type RightsAppeal struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
 }
