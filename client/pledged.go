@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"time"
 
 	"primum/circle"
@@ -11,6 +12,10 @@ import (
 // Pledges lists what nodes promised to log for this client, the oldest first,
 // and whether they did.
 func (c *Client) Pledges() []Pledge { return c.pledge.all() }
+
+// CheckPledges checks the promises that are due, and returns when their nodes
+// have answered or don't. A client does so by itself, too.
+func (c *Client) CheckPledges(ctx context.Context) { c.pledge.work(ctx) }
 
 // Pledged keeps a promise of the own node, to be checked now and proved after
 // the tick: about something that event happened to.

@@ -75,6 +75,8 @@ type pledges struct {
 	log   *slog.Logger
 	wake  chan struct{} // capacity 1
 
+	working sync.Mutex // of one check of all that is due; before mu
+
 	mu    sync.Mutex
 	state pledged
 	again map[string]time.Time // not before, by leaf; after a failure
@@ -169,6 +171,8 @@ func (p *pledges) run(ctx context.Context) {
 
 // work checks what is due now, and says when there is more to do.
 func (p *pledges) work(ctx context.Context) (next time.Time) {
+	p.working.Lock()
+	defer p.working.Unlock()
 	for _, g := range p.all() {
 		if g.settled() {
 			continue
