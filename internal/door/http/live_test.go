@@ -19,6 +19,7 @@ import (
 	"primum/internal/clock"
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
+	"primum/internal/meter"
 	"primum/internal/peer"
 	"primum/internal/relay"
 	"primum/internal/sign"
@@ -34,12 +35,13 @@ type room struct {
 	door  *httpdoor.Door
 	store *store.Store
 	relay *relay.Relay
+	meter *meter.Book
 	clock *clock.Manual
 	auth  string
 	http  *http.Client
 }
 
-func newRoom(t testing.TB, limits httpdoor.Limits) *room {
+func newRoom(t testing.TB, limits httpdoor.Limits, quotas ...map[string]uint64) *room {
 	t.Helper()
 	r := &room{t: t, clock: clock.NewManual(begin())}
 	var err error
@@ -52,6 +54,10 @@ func newRoom(t testing.TB, limits httpdoor.Limits) *room {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	r.auth = "h.localhost:" + port
+	r.meter, err = meter.New(meter.Config{Store: r.store.Usages, Clock: r.clock, Quotas: append(quotas, nil)[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.assemble(limits)
 	srv := &http.Server{Handler: r.door, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = srv.Serve(l) }()
@@ -85,7 +91,7 @@ func (r *room) assemble(limits httpdoor.Limits) {
 	})
 	r.door, err = httpdoor.New(httpdoor.Config{
 		Authority: r.auth, Base: "http://" + r.auth, Version: "test", Key: key, Limits: limits, Clock: r.clock, Log: log,
-		Registry: prometheus.NewRegistry(), Store: r.store, Relay: r.relay, Book: book, Peer: p,
+		Registry: prometheus.NewRegistry(), Store: r.store, Relay: r.relay, Book: book, Peer: p, Meter: r.meter,
 		Ready: func(context.Context) error { return nil },
 	})
 	if err != nil {
@@ -96,6 +102,7 @@ func (r *room) assemble(limits httpdoor.Limits) {
 // member is an account of the room with one client, and its key package.
 type member struct {
 	addr    identity.Address
+	kind    identity.Kind
 	key     ed25519.PrivateKey
 	kp      *mls.KeyPackage
 	private *mls.KeyPackagePrivate
@@ -104,11 +111,16 @@ type member struct {
 
 func (r *room) member(user string) *member {
 	r.t.Helper()
+	return r.memberOf(user, identity.Person)
+}
+
+func (r *room) memberOf(user string, kind identity.Kind) *member {
+	r.t.Helper()
 	addr, err := identity.ParseAddress(user + "@" + r.auth)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	m := &member{addr: addr, key: generate(r.t)}
+	m := &member{addr: addr, kind: kind, key: generate(r.t)}
 	r.enter(m)
 	m.kp, m.private, err = mls.NewKeyPackage(mls.KeyPackageOptions{
 		Suite: mls.Suites()[0], Identity: []byte(addr.String()), Signer: m.key,
@@ -129,7 +141,7 @@ func (r *room) enter(m *member) {
 		r.t.Fatal(err)
 	}
 	compact, err := identity.Sign(identity.Document{
-		ID: id, Address: m.addr, Kind: identity.Person, IdentityKey: pub(ident), RecoveryKey: pub(generate(r.t)), Version: 1,
+		ID: id, Address: m.addr, Kind: m.kind, IdentityKey: pub(ident), RecoveryKey: pub(generate(r.t)), Version: 1,
 		Clients: []identity.Client{{Name: "phone", Key: pub(m.key), InboxKey: inbox, Suites: []uint16{1}, Added: begin()}},
 		Issued:  begin(), Expires: begin().Add(identity.MaxValidity),
 	}, ident)

@@ -112,6 +112,11 @@ func newKey(t *testing.T) ed25519.PrivateKey {
 // prepare makes an account's keys and first document without asking a node.
 func (w *world) prepare(user string) *account {
 	w.t.Helper()
+	return w.prepareAs(user, identity.Person)
+}
+
+func (w *world) prepareAs(user string, kind identity.Kind) *account {
+	w.t.Helper()
 	addr, err := identity.ParseAddress(user + "@" + w.node.Authority())
 	if err != nil {
 		w.t.Fatal(err)
@@ -127,7 +132,7 @@ func (w *world) prepare(user string) *account {
 		w.t.Fatal(err)
 	}
 	a.sign(w.t, identity.Document{
-		ID: id, Address: addr, Kind: identity.Person, IdentityKey: pub(a.ident), RecoveryKey: pub(a.recov), Version: 1,
+		ID: id, Address: addr, Kind: kind, IdentityKey: pub(a.ident), RecoveryKey: pub(a.recov), Version: 1,
 		Clients: []identity.Client{{Name: a.client, Key: pub(a.key), InboxKey: inbox.Public(), Suites: []uint16{1}, Added: now}},
 		Issued:  now, Expires: now.Add(identity.MaxValidity),
 	})
