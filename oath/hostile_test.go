@@ -281,9 +281,7 @@ func TestProbesThatFail(t *testing.T) {
 	probes := map[string]Probe{
 		"deaf": func(context.Context, *Run, Args) (Observation, error) { <-end; return Observation{}, nil },
 		"panics": func(context.Context, *Run, Args) (Observation, error) {
-			var m map[string]int
-			m["a"] = 1
-			return Observation{}, nil
+			panic("a careless probe")
 		},
 		"tells": func(context.Context, *Run, Args) (Observation, error) { return Observation{}, Unshown("the sun shone") },
 	}

@@ -104,8 +104,10 @@ func (p *page) tag(t html.Token) {
 	}
 }
 
-var linkParts = regexp.MustCompile(`<([^<>"]+)>([^<]*)`)
-var relPart = regexp.MustCompile(`(?i)rel="?([a-z0-9 ._-]{1,100})"?`)
+var (
+	linkParts = regexp.MustCompile(`<([^<>"]+)>([^<]*)`)
+	relPart   = regexp.MustCompile(`(?i)rel="?([a-z0-9 ._-]{1,100})"?`)
+)
 
 // linkHeader reads Link headers as far as a check needs them (RFC 8288 §3).
 func linkHeader(values []string) (all []link) {

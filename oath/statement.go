@@ -67,7 +67,7 @@ func (rep Report) Sign(key ed25519.PrivateKey) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("sign result: no Ed25519 key")
 	}
-	who := Checker{Name: rep.From, Key: base64.RawURLEncoding.EncodeToString(public)}
+	who := Checker{Name: rep.From, Key: statementKey(public)}
 	for _, spare := range []func(Report) Report{whole, thin, bare} {
 		payload, err := json.Marshal(statement(spare(rep), who))
 		if err != nil {
@@ -79,6 +79,8 @@ func (rep Report) Sign(key ed25519.PrivateKey) ([]byte, error) {
 	}
 	return nil, errors.New("sign result: it is too long even without its evidence")
 }
+
+func statementKey(k ed25519.PublicKey) string { return base64.RawURLEncoding.EncodeToString(k) }
 
 func statement(rep Report, who Checker) Statement {
 	s := Statement{Type: StatementType, PredicateType: PredicateType, Subject: []Resource{{Name: rep.Domain}}}
