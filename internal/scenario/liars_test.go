@@ -1,8 +1,10 @@
 package scenario
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,7 +16,9 @@ import (
 	"primum/grant"
 	"primum/identity"
 	"primum/internal/clock"
+	"primum/internal/node"
 	"primum/internal/wire"
+	proofs "primum/ledger"
 	"primum/oath"
 	"primum/oath/person"
 )
@@ -86,6 +90,75 @@ func TestLiars(t *testing.T) {
 			}
 			t.Logf("%s: %s", l.clause, r.Reason)
 		})
+	}
+}
+
+// TestALiarThatForgets: a node that shows an older head of its log is found by
+// who has seen the newer one.
+func TestALiarThatForgets(t *testing.T) {
+	t.Parallel()
+	l := &liar{badNode: startBadNodeWith(t, node.Config{Clock: clock.Real(), LedgerEvery: node.Duration(time.Second)}), t: t}
+	published(t, l.Authority())
+	var mu sync.Mutex
+	shown := map[string][]byte{} // the first answer of each place
+	forgets := false
+	l.changes(func(_ string, resp *http.Response, body []byte) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		path := resp.Request.URL.Path
+		if !strings.HasPrefix(path, "/ledger/public/") || resp.StatusCode != http.StatusOK {
+			return body
+		}
+		if shown[path] == nil {
+			shown[path] = body
+		}
+		if forgets {
+			return shown[path]
+		}
+		return body
+	})
+	_, kept := checkKept(t, l.Authority(), proofs.Kept{}, "O13")
+	first := publicHead(kept)
+	eventually(t, "the log grows", func() bool {
+		_, kept = checkKept(t, l.Authority(), kept, "O13")
+		return publicHead(kept) != first
+	})
+	mu.Lock()
+	forgets = true
+	mu.Unlock()
+	r, _ := checkKept(t, l.Authority(), kept, "O13")
+	if r.Verdict != oath.Broken || !strings.Contains(r.Reason, proofs.ErrRollback.Error()) {
+		logResult(t, r)
+		t.Errorf("O13: %s: %q; want broken, because the log was rolled back", r.Verdict, r.Reason)
+	}
+}
+
+// publicHead is the public log's head that a checker has kept.
+func publicHead(k proofs.Kept) string {
+	for origin, log := range k.Logs {
+		if strings.HasSuffix(origin, "/ledger/public") {
+			return log.Checkpoint
+		}
+	}
+	return ""
+}
+
+// TestGalleryShowsEveryLiar: docs/oath-gallery.md and the tests tell of the same.
+func TestGalleryShowsEveryLiar(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../../docs/oath-gallery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Count(string(b), "\n| ") - 1 // but the head
+	if rows != len(lies())+1 {                   // and the one that forgets
+		t.Errorf("%d rows, %d lies", rows, len(lies())+1)
+	}
+	for _, l := range lies() {
+		row := "| " + l.name + " |"
+		if i := strings.Index(string(b), row); i < 0 || !strings.Contains(strings.SplitN(string(b[i:]), "\n", 2)[0], "| "+l.clause+" |") {
+			t.Errorf("no row for %q and %s", l.name, l.clause)
+		}
 	}
 }
 
@@ -409,10 +482,20 @@ func (l *liar) changesARule() {
 func (l *liar) rewritesTheLog() {
 	l.changes(func(_ string, resp *http.Response, body []byte) []byte {
 		if strings.Contains(resp.Request.URL.Path, "/ledger/public/tile/entries/") {
-			return []byte(strings.Replace(string(body), `"sha256":"`, `"sha256":"0`, 1)[:len(body)])
+			return rewritten(body)
 		}
 		return body
 	})
+}
+
+// rewritten changes one digit of the first hash.
+func rewritten(body []byte) []byte {
+	out := slices.Clone(body)
+	if i := bytes.Index(out, []byte(`"sha256":"`)); i >= 0 {
+		digit := &out[i+len(`"sha256":"`)]
+		*digit = map[bool]byte{true: '1', false: '0'}[*digit == '0']
+	}
+	return out
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

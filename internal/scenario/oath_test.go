@@ -2,7 +2,9 @@ package scenario
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"primum/identity"
 	"primum/internal/clock"
 	"primum/internal/wire"
+	proofs "primum/ledger"
 	"primum/oath"
 	"primum/oath/person"
 )
@@ -28,34 +31,44 @@ func checkOath(t *testing.T, domain string, builds person.Builds, ids ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var clauses []oath.Clause
-	for _, c := range all {
-		for _, id := range ids {
-			if c.ID == id {
-				clauses = append(clauses, c)
-			}
-		}
+	clauses := slices.DeleteFunc(all, func(c oath.Clause) bool { return !slices.Contains(ids, c.ID) })
+	report, _ := runOath(t, oath.Config{Domain: domain, Clauses: clauses, NewCast: builds.NewCast, People: true})
+	results := map[string]oath.Result{}
+	for _, r := range report.Results {
+		results[r.Clause] = r
 	}
-	probes := oath.NetworkProbes()
-	for name, p := range person.Probes() {
-		probes[name] = p
+	return results
+}
+
+// checkKept checks one clause by somebody who has seen the ledger before.
+func checkKept(t *testing.T, domain string, kept proofs.Kept, id string) (oath.Result, proofs.Kept) {
+	t.Helper()
+	file, err := oath.ClauseFile(id)
+	if err != nil {
+		t.Fatal(err)
 	}
+	clause, err := oath.ParseClause(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, kept := runOath(t, oath.Config{Domain: domain, Clauses: []oath.Clause{clause}, Kept: kept})
+	return report.Results[0], kept
+}
+
+func runOath(t *testing.T, cfg oath.Config) (oath.Report, proofs.Kept) {
+	t.Helper()
+	cfg.Probes, cfg.With, cfg.Clock, cfg.From, cfg.Version = oath.NetworkProbes(), quick(), clock.Real(), "a test", "test"
+	maps.Copy(cfg.Probes, person.Probes())
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	report, _, err := oath.Check(ctx, oath.Config{
-		Domain: domain, Clauses: clauses, Probes: probes, With: quick(), NewCast: builds.NewCast, People: true, Clock: clock.Real(), From: "a test", Version: "test",
-	})
+	report, kept, err := oath.Check(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if report.Left != "" {
 		t.Logf("left behind: %s", report.Left)
 	}
-	results := map[string]oath.Result{}
-	for _, r := range report.Results {
-		results[r.Clause] = r
-	}
-	return results
+	return report, kept
 }
 
 // people are the clauses that need test persons.

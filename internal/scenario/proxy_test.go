@@ -64,14 +64,19 @@ func (r *relayed) write(ctx context.Context, kind websocket.MessageType, b []byt
 // on the one that its name leads to.
 func startBadNode(t *testing.T, c clock.Clock) *badNode {
 	t.Helper()
+	return startBadNodeWith(t, node.Config{Clock: c})
+}
+
+// startBadNodeWith is startBadNode of a config without names.
+func startBadNodeWith(t *testing.T, cfg node.Config) *badNode {
+	t.Helper()
 	outer, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(outer.Addr().String())
-	n, err := node.Open(t.Context(), node.Config{
-		Authority: "h.localhost:" + port, Listen: "127.0.0.2:0", DataDir: filepath.Join(t.TempDir(), "node"), Clock: c,
-	})
+	cfg.Authority, cfg.Listen, cfg.DataDir = "h.localhost:"+port, "127.0.0.2:0", filepath.Join(t.TempDir(), "node")
+	n, err := node.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
