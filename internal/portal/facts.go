@@ -60,7 +60,7 @@ type factsPage struct {
 	Key, ReleaseFact          *store.Fact
 	Meters                    []wire.Meter
 	Catalogue, Naming         *store.Fact
-	NamingText                wire.Text
+	NamingRow                 factRow
 	Security                  string
 	Received, Answer, Refused int64
 	Operator, OperatorText    string
@@ -76,6 +76,7 @@ type factRow struct {
 	Type, Ref                  string
 	Index                      int64
 	Open                       bool // an incident that goes on
+	Settings                   []setting
 }
 
 const (
@@ -133,7 +134,7 @@ func (p *Portal) showFacts(w http.ResponseWriter, r *http.Request) {
 
 // fillFacts reads what the page shows.
 func (p *Portal) fillFacts(ctx context.Context, d *factsPage) error {
-	f := &factReader{ctx: ctx, from: p.cfg.Facts, lang: d.Lang}
+	f := &factReader{ctx: ctx, from: p.cfg.Facts, lang: d.Lang, say: p.words(d.Lang)}
 	seen := p.measured(ctx, f)
 	d.Measured = len(seen) > 0
 	d.OathFact = f.newest(ledger.TypeOath, "")
@@ -157,9 +158,7 @@ func (p *Portal) fillFacts(ctx context.Context, d *factsPage) error {
 		d.Meters = c.Meters
 	}
 	if d.Naming = f.newest(ledger.TypeNamingPolicy, "naming"); d.Naming != nil {
-		var n wire.Policy
-		f.read(d.Naming, &n)
-		d.NamingText = textIn(n.Texts, d.Lang)
+		d.NamingRow = f.row(*d.Naming, *d.Naming)
 	}
 	d.Policies, d.Services = f.rows(ledger.TypePolicy), f.rows(ledger.TypeService)
 	d.Incidents, d.Demands = f.rows(ledger.TypeIncident), f.rows(ledger.TypeLegalDemand)
@@ -190,6 +189,7 @@ type factReader struct {
 	ctx  context.Context
 	from FactSource
 	lang string
+	say  func(id string, pairs ...any) string
 	used int
 	err  error
 }
@@ -236,6 +236,7 @@ func (f *factReader) row(full, listed store.Fact) factRow {
 		ID       string               `json:"id"`
 		Texts    map[string]wire.Text `json:"texts"`
 		Review   string               `json:"review"`
+		Settings map[string]string    `json:"settings"`
 		Began    time.Time            `json:"began"`
 		Ended    *time.Time           `json:"ended"`
 		From, To string
@@ -247,7 +248,7 @@ func (f *factReader) row(full, listed store.Fact) factRow {
 	t := textIn(doc.Texts, f.lang)
 	row.Title, row.Body = cmp.Or(t.Title, clean(doc.Name), clean(doc.ID)), t.Body
 	row.Received, row.Answered, row.Refused = doc.Received, doc.Answered, doc.Refused
-	row.Until = clean(doc.Review)
+	row.Until, row.Settings = clean(doc.Review), settings(doc.Settings, f.say)
 	switch ledger.Type(full.Type) {
 	case ledger.TypeIncident:
 		row.When, row.WhenISO, row.Open = day(doc.Began), doc.Began.UTC().Format(time.RFC3339), doc.Ended == nil

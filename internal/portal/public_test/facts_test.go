@@ -69,8 +69,8 @@ func busy() documents {
 	var d documents
 	ended := noon(-40).Add(70 * time.Minute)
 	d.add("key", "", -200, wire.Keys{V: 1})
-	d.add("policy", "node", -200, wire.Policy{V: 1, Name: "node", Texts: said("What this node does with data", "This node carries sealed messages. It can't read values.")})
-	d.add("naming-policy", "naming", -200, wire.Policy{V: 1, Name: "naming", Texts: said("Who gets which name", "A name of an account belongs to who takes it first.")})
+	d.add("policy", "node", -200, wire.Policy{V: 1, Name: "node", Texts: said("What this node does with data", "This node carries sealed messages. It can't read values."), Settings: map[string]string{"messages-kept-at-most": "720h0m0s", "usage-kept": "9600h0m0s", "ledger-every": "6h0m0s"}})
+	d.add("naming-policy", "naming", -200, wire.Policy{V: 1, Name: "naming", Texts: said("Who gets which name", "A name of an account belongs to who takes it first."), Settings: map[string]string{"accounts": "by-invitation", "closed-names": "never-given-again"}})
 	d.add("meter-catalogue", "", -200, wire.MeterCatalogue{V: 1, Meters: []wire.Meter{
 		{ID: "requests", Unit: "request", Quota: 250000, Texts: said("Requests", "Signed requests of an organisation's programs.")},
 		{ID: "delivered", Unit: "message", Texts: said("Messages delivered", "Sealed messages handed to an organisation's programs.")},
