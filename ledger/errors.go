@@ -55,3 +55,20 @@ func (f *Finding) Error() string {
 
 // Unwrap is the kind.
 func (f *Finding) Unwrap() error { return f.Kind }
+
+// KindName is the word for a finding's kind: rollback, fork, tampered, omitted,
+// witness, key, signature, proof, malformed.
+func KindName(err error) string {
+	for _, k := range []struct {
+		kind error
+		name string
+	}{
+		{ErrRollback, "rollback"}, {ErrFork, "fork"}, {ErrTampered, "tampered"}, {ErrOmitted, "omitted"},
+		{ErrWitness, "witness"}, {ErrKey, "key"}, {ErrSignature, "signature"}, {ErrProof, "proof"},
+	} {
+		if errors.Is(err, k.kind) {
+			return k.name
+		}
+	}
+	return "malformed"
+}

@@ -97,7 +97,8 @@ type Report struct {
 // LogReport is what Verify saw of one log.
 type LogReport struct {
 	Checkpoint Checkpoint
-	Since      uint64        // size of the kept checkpoint; 0: none was kept
+	Known      bool          // a checkpoint was kept of it
+	Since      uint64        // size of the kept checkpoint
 	Read       uint64        // entries read and checked
 	Witnesses  []WitnessWord // of everybody whose signature the checkpoint bears
 	Findings   int           // how many of Report.Findings are about this log

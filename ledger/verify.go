@@ -157,7 +157,7 @@ func (v *verification) checkKept(_ context.Context, s *state) error {
 	if err != nil {
 		return fmt.Errorf("kept checkpoint of %s is damaged: %v", s.log.Origin, err)
 	}
-	s.kept, s.out.Since = c, c.Size
+	s.kept, s.out.Known, s.out.Since = c, true, c.Size
 	return nil
 }
 

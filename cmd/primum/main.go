@@ -28,6 +28,7 @@ func verbs() []func(*app) *cobra.Command {
 		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
 		backupCommand, restoreCommand, // backup.go
 		appCommand, checkCommand, // webapp.go, check.go
+		ledgerCommand,                // ledger.go
 		oathCommand,                  // oath.go
 		benchCommand, versionCommand, // bench.go, version.go
 	}
