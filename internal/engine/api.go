@@ -588,6 +588,45 @@ type SeenRow struct {
 	Last       string `json:"last"`
 }
 
+// A node's public logs.
+
+// LedgerParams of "ledger.verify" name a node.
+type LedgerParams struct {
+	Authority string `json:"authority"`
+}
+
+// LedgerReport answers "ledger.verify". Found is empty where all is well.
+type LedgerReport struct {
+	Authority   string        `json:"authority"`
+	Public      LedgerLog     `json:"public"`
+	Commitments LedgerLog     `json:"commitments"`
+	Found       []LedgerFound `json:"found"`
+	Took        float64       `json:"took"` // milliseconds, with all requests
+}
+
+// LedgerLog is one log.
+type LedgerLog struct {
+	Size      int64           `json:"size"`
+	Since     int64           `json:"since"` // entries that were seen before
+	Read      int64           `json:"read"`
+	Witnesses []LedgerWitness `json:"witnesses"`
+	Requests  int             `json:"requests"`
+}
+
+// LedgerWitness is a node named as a witness; At only if its signature is good.
+type LedgerWitness struct {
+	Authority string    `json:"authority"`
+	At        time.Time `json:"at,omitzero"`
+}
+
+// LedgerFound is something wrong. Kind: rollback, fork, tampered, omitted,
+// witness, key, signature, proof, malformed.
+type LedgerFound struct {
+	Kind   string `json:"kind"`
+	Log    string `json:"log"`
+	Detail string `json:"detail"`
+}
+
 // Empty is the params or the answer of methods that have none.
 type Empty struct{}
 

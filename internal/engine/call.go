@@ -54,7 +54,7 @@ func (e *Engine) handlers() map[string]handler {
 	all := make(map[string]handler)
 	for _, part := range []map[string]handler{
 		e.statusHandlers(), e.thingHandlers(), e.consentHandlers(), e.noticeHandlers(),
-		e.accountHandlers(), e.linkHandlers(), e.alertHandlers(), e.seenHandlers(),
+		e.accountHandlers(), e.linkHandlers(), e.alertHandlers(), e.ledgerHandlers(), e.seenHandlers(), e.rightsHandlers(),
 	} {
 		maps.Copy(all, part)
 	}

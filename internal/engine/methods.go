@@ -21,7 +21,7 @@ func Methods() []Method {
 		{"account.clients", Empty{}, []ClientInfo{}, "the clients of the account"},
 		{"account.drop", DropParams{}, Status{}, "take a client off"},
 		{"account.suspend", Empty{}, Status{}, "no client gives until the account is renewed"},
-		{"account.export", Empty{}, Export{}, "everything this client holds about the account but its keys"},
+		{"account.export", Empty{}, Export{}, "everything that client, things and node hold about the account, but keys"},
 		{"account.delete", SecretParams{}, Deleted{}, "withdraw everything, close the account, forget all here"},
 		{"account.forget", Empty{}, Empty{}, "erase all state of this browser; the account stays"},
 		{"pair.begin", PairBeginParams{}, PairOffer{}, "new device: ask to become a client"},
@@ -50,6 +50,13 @@ func Methods() []Method {
 
 		{"seen", SeenParams{}, Seen{}, "what was delivered to whom, and how far that is proved"},
 		{"seen.export", SeenParams{}, Export{}, "the same with its proofs, to take away"},
+
+		{"rights.access", Empty{}, RightsHeld{}, "what the own node holds about the account"},
+		{"rights.plead", RightsPlea{}, RightsCase{}, "object, or complain to the operator"},
+		{"rights.cases", Empty{}, []RightsCase{}, "what was sent, the newest first"},
+		{"rights.appeal", RightsAppeal{}, RightsCase{}, "have an answered case looked at again"},
+
+		{"ledger.verify", LedgerParams{}, LedgerReport{}, "check a node's public logs"},
 
 		{"link.create", LinkParams{}, LinkInfo{}, "make a link to share by"},
 		{"link.list", Empty{}, []LinkInfo{}, "links made here and how far they are"},

@@ -154,6 +154,8 @@ export interface Export {
 /** Deleted answers "account.delete": how each grant that was given ended. */
 export interface Deleted {
 	readonly stops?: readonly DeletedGrant[];
+	/** of the account, at the node */
+	readonly remains?: readonly RightsKind[];
 }
 
 /** DeletedGrant is one of them. */
@@ -643,6 +645,45 @@ export interface SeenRow {
 	readonly last: string;
 }
 
+/** LedgerParams of "ledger.verify" name a node. */
+export interface LedgerParams {
+	readonly authority: string;
+}
+
+/** LedgerReport answers "ledger.verify". Found is empty where all is well. */
+export interface LedgerReport {
+	readonly authority: string;
+	readonly public: LedgerLog;
+	readonly commitments: LedgerLog;
+	readonly found: readonly LedgerFound[];
+	/** milliseconds, with all requests */
+	readonly took: number;
+}
+
+/** LedgerLog is one log. */
+export interface LedgerLog {
+	readonly size: number;
+	/** entries that were seen before */
+	readonly since: number;
+	readonly read: number;
+	readonly witnesses: readonly LedgerWitness[];
+	readonly requests: number;
+}
+
+/** LedgerWitness is a node named as a witness; At only if its signature is good. */
+export interface LedgerWitness {
+	readonly authority: string;
+	readonly at?: Time;
+}
+
+/** LedgerFound is something wrong. Kind: rollback, fork, tampered, omitted,
+ * witness, key, signature, proof, malformed. */
+export interface LedgerFound {
+	readonly kind: string;
+	readonly log: string;
+	readonly detail: string;
+}
+
 /** Empty is the params or the answer of methods that have none. */
 export type Empty = Readonly<Record<string, never>>;
 
@@ -666,6 +707,55 @@ export interface Error {
 	readonly code: string;
 	readonly detail?: string;
 	readonly data?: Readonly<Record<string, string>>;
+}
+
+/** RightsKind is one kind of things held: by its name of docs/spec/export.md. */
+export interface RightsKind {
+	readonly what: string;
+	readonly count: number;
+	readonly bytes?: number;
+}
+
+/** RightsHeld answers "rights.access". */
+export interface RightsHeld {
+	readonly at: Time;
+	readonly holds: readonly RightsKind[];
+	/** of the receipt, where the node keeps a ledger */
+	readonly leaf?: string;
+}
+
+/** RightsPlea of "rights.plead". */
+export interface RightsPlea {
+	/** objection or complaint */
+	readonly kind: string;
+	readonly about?: string;
+	readonly text: string;
+}
+
+/** RightsCase is an objection or a complaint, and how it stands. */
+export interface RightsCase {
+	readonly id: string;
+	readonly kind: string;
+	/** received, answered, appealed, closed */
+	readonly state: string;
+	readonly about?: string;
+	readonly at: Time;
+	readonly answerBy: Time;
+	readonly steps: readonly RightsStep[];
+}
+
+/** RightsStep is one entry of a case's history. */
+export interface RightsStep {
+	readonly at: Time;
+	/** person, operator, clock */
+	readonly by: string;
+	readonly text?: string;
+}
+
+/** RightsAppeal of "rights.appeal". */
+export interface RightsAppeal {
+	readonly id: string;
+	readonly text: string;
 }
 
 /** What an engine tells; kind "state" is told by the tab's own side. */
@@ -693,7 +783,7 @@ export interface Methods {
 	"account.drop": { in: DropParams; out: Status };
 	/** no client gives until the account is renewed */
 	"account.suspend": { in: Empty; out: Status };
-	/** everything this client holds about the account but its keys */
+	/** everything that client, things and node hold about the account, but keys */
 	"account.export": { in: Empty; out: Export };
 	/** withdraw everything, close the account, forget all here */
 	"account.delete": { in: SecretParams; out: Deleted };
@@ -745,6 +835,16 @@ export interface Methods {
 	"seen": { in: SeenParams; out: Seen };
 	/** the same with its proofs, to take away */
 	"seen.export": { in: SeenParams; out: Export };
+	/** what the own node holds about the account */
+	"rights.access": { in: Empty; out: RightsHeld };
+	/** object, or complain to the operator */
+	"rights.plead": { in: RightsPlea; out: RightsCase };
+	/** what was sent, the newest first */
+	"rights.cases": { in: Empty; out: readonly RightsCase[] };
+	/** have an answered case looked at again */
+	"rights.appeal": { in: RightsAppeal; out: RightsCase };
+	/** check a node's public logs */
+	"ledger.verify": { in: LedgerParams; out: LedgerReport };
 	/** make a link to share by */
 	"link.create": { in: LinkParams; out: LinkInfo };
 	/** links made here and how far they are */
