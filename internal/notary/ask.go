@@ -60,38 +60,57 @@ type answer struct {
 	err     error
 }
 
-// cosigned is a checkpoint with the signatures of the witnesses that answered in
-// time. Missing ones stop nothing; a proven fork does.
-func (n *Notary) cosigned(ctx context.Context, l *treeLog, c ledger.Checkpoint) (string, error) {
+// cosign asks the witnesses and shows the checkpoint as their signatures come
+// in. Missing ones stop nothing; a proven fork does.
+func (n *Notary) cosign(ctx context.Context, l *treeLog, c ledger.Checkpoint, show func(ledger.Checkpoint) error) error {
 	witnesses := n.asker.neighbours(ctx)
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.AskWait)
+	asking, cancel := context.WithTimeout(ctx, n.cfg.AskWait)
 	defer cancel()
 	answers := make(chan answer, len(witnesses))
+	bare := c
 	for _, w := range witnesses {
-		go func() { answers <- n.asker.ask(ctx, l, c, w) }()
+		go func() { answers <- n.asker.ask(asking, l, bare, w) }()
 	}
-	text, good := c.Text, []ledger.Witness(nil)
+	var good []ledger.Witness
 	for range witnesses {
 		a := <-answers
-		if a.finding != nil && n.anew {
-			a.err = a.finding // it remembers the log that was given up
-		} else if a.finding != nil {
-			n.stopSigning(l, a.finding)
-			return "", n.halt()
+		if err := n.weigh(l, a); err != nil {
+			return err
 		}
-		if a.err != nil {
-			n.counters.unwitnessed.Add(1)
-			n.cfg.Log.Warn("witness did not cosign", "log", l.log.Origin, "witness", a.witness.Name, "error", a.err)
+		if a.line == "" {
 			continue
 		}
-		text += a.line
+		c.Text += a.line
+		if err := show(c); err != nil {
+			return err
+		}
 		if good = append(good, a.witness); len(good) == WantWitnesses {
 			time.AfterFunc(moreWait, cancel)
 		}
 	}
 	n.counters.cosigned.Store(int64(len(good)))
 	n.asker.remember(good)
-	return text, nil
+	if len(good) > 0 {
+		return nil
+	}
+	return show(c)
+}
+
+// weigh counts an answer without a signature; a proof of another history ends
+// the signing.
+func (n *Notary) weigh(l *treeLog, a answer) error {
+	if a.finding != nil && !n.anew {
+		n.stopSigning(l, a.finding)
+		return n.halt()
+	}
+	if a.line == "" {
+		if a.finding != nil {
+			a.err = a.finding // it remembers the log that was given up
+		}
+		n.counters.unwitnessed.Add(1)
+		n.cfg.Log.Warn("witness did not cosign", "log", l.log.Origin, "witness", a.witness.Name, "error", a.err)
+	}
+	return nil
 }
 
 // neighbours are the witnesses to ask.

@@ -158,18 +158,23 @@ func (n *Notary) open(ctx context.Context) (err error) {
 	return n.signFirst(ctx)
 }
 
-// signFirst shows the checkpoint of a log that was never shown.
+// signFirst shows the checkpoint of a log that was never shown. From a first
+// start on ticks count as missed, also before Run runs.
 func (n *Notary) signFirst(ctx context.Context) error {
-	alone := func(_ context.Context, c ledger.Checkpoint) (string, error) { return c.Text, nil }
+	first := false
 	for _, l := range []*treeLog{n.public, n.commitments} {
 		if l.shown().Text != "" {
 			continue
 		}
+		first = true
 		if err := l.publish(ctx, alone); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !first || n.anew {
+		return nil
+	}
+	return n.noteTick(n.cfg.Clock.Now().Truncate(n.cfg.Every))
 }
 
 func (n *Notary) openLog(ctx context.Context, name string) (*treeLog, error) {
@@ -223,7 +228,9 @@ func (n *Notary) show(ctx context.Context, l *treeLog) error {
 	if err := n.halt(); err != nil {
 		return err
 	}
-	err := l.publish(ctx, func(ctx context.Context, c ledger.Checkpoint) (string, error) { return n.cosigned(ctx, l, c) })
+	err := l.publish(ctx, func(ctx context.Context, c ledger.Checkpoint, show func(ledger.Checkpoint) error) error {
+		return n.cosign(ctx, l, c, show)
+	})
 	if err != nil {
 		n.counters.failed.Add(1)
 		return fmt.Errorf("sign %s: %w", l.log.Origin, err)

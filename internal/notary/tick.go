@@ -267,5 +267,9 @@ func (n *Notary) logTick(ctx context.Context) error {
 	if err := n.show(ctx, n.public); err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(n.cfg.Dir, tickFile), []byte(at.Format(time.RFC3339)+"\n"))
+	return n.noteTick(at)
+}
+
+func (n *Notary) noteTick(at time.Time) error {
+	return durable.WriteFile(filepath.Join(n.cfg.Dir, tickFile), []byte(at.UTC().Format(time.RFC3339)+"\n"))
 }

@@ -257,17 +257,30 @@ func (l *treeLog) next(ctx context.Context) (c ledger.Checkpoint, err error) {
 	return c, err
 }
 
-// publish signs what is on disk, has it cosigned, and shows it.
-func (l *treeLog) publish(ctx context.Context, cosign func(context.Context, ledger.Checkpoint) (string, error)) error {
+// publish signs what is on disk and shows it: cosign calls show with the note as
+// signatures of witnesses come in. Nothing is shown before the first one or
+// before cosign returns: who reads the log sees at least what its witnesses show.
+func (l *treeLog) publish(ctx context.Context, cosign cosigning) error {
 	l.signing.Lock()
 	defer l.signing.Unlock()
 	c, err := l.next(ctx)
 	if err != nil {
 		return err
 	}
-	if c.Text, err = cosign(ctx, c); err != nil {
-		return err
-	}
+	return cosign(ctx, c, l.show)
+}
+
+// cosigning has a checkpoint cosigned and calls show at least once if it returns
+// nil.
+type cosigning func(ctx context.Context, c ledger.Checkpoint, show func(ledger.Checkpoint) error) error
+
+// alone shows a checkpoint without any witness.
+func alone(_ context.Context, c ledger.Checkpoint, show func(ledger.Checkpoint) error) error {
+	return show(c)
+}
+
+// show keeps and serves a checkpoint. signing is held.
+func (l *treeLog) show(c ledger.Checkpoint) error {
 	if err := durable.WriteFile(filepath.Join(l.dir, shownFile), []byte(c.Text)); err != nil {
 		return err
 	}
