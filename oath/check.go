@@ -48,9 +48,9 @@ func Check(ctx context.Context, cfg Config) (Report, ledger.Kept, error) {
 		}
 	}
 	if err := r.close(); err != nil {
-		rep.Left = plain(err.Error(), maxReason)
+		rep.Left = Plain(err.Error(), maxReason)
 	}
-	return rep, r.kept, ctx.Err()
+	return rep, r.Kept(), ctx.Err()
 }
 
 // clause checks one clause within its own budget.
@@ -199,13 +199,13 @@ func because(ctx context.Context, err error) string {
 	var unshown *NotShownError
 	switch {
 	case errors.As(err, &unshown):
-		return plain(unshown.Reason, maxReason)
+		return Plain(unshown.Reason, maxReason)
 	case errors.Is(err, ErrBudget):
-		return plain(err.Error(), maxReason)
+		return Plain(err.Error(), maxReason)
 	case ctx.Err() != nil:
 		return "the time for this clause was over before there was an answer"
 	}
-	return plain(err.Error(), maxReason)
+	return Plain(err.Error(), maxReason)
 }
 
 // with are a clause's parameters, with those that the configuration replaces.
@@ -244,7 +244,7 @@ func keep(all, more map[string]Value) map[string]string {
 			continue
 		}
 		if v.kind == kindText {
-			v.s = plain(v.s, 2*MaxEvidence)
+			v.s = Plain(v.s, 2*MaxEvidence)
 		}
 		all[name], shown[name] = v, v.shown()
 	}
@@ -254,7 +254,7 @@ func keep(all, more map[string]Value) map[string]string {
 func trim(evidence []Evidence) []Evidence {
 	evidence = evidence[:min(len(evidence), maxEvidence)]
 	for i, e := range evidence {
-		evidence[i].What, evidence[i].Replay = plain(e.What, maxReason), plain(e.Replay, 2*maxReason)
+		evidence[i].What, evidence[i].Replay = Plain(e.What, maxReason), Plain(e.Replay, 2*maxReason)
 		evidence[i].Asked, evidence[i].Answer = cut(e.Asked), cut(e.Answer)
 		evidence[i].Bytes = e.Bytes[:min(len(e.Bytes), MaxEvidence)]
 	}
@@ -290,5 +290,3 @@ func (c Clause) shown(with Args, facts map[string]Value) *Shown {
 	}
 	return s
 }
-
-func isBudget(err error) bool { return errors.Is(err, ErrBudget) }

@@ -94,7 +94,7 @@ func OpenDocument(b []byte, domain string, keys ...ed25519.PublicKey) (Document,
 	}
 	d, err := parseDocument(e.Payload)
 	if err == nil && d.Domain != domain {
-		return Document{}, fmt.Errorf("%w: it is the oath of %q", ErrDocument, plain(d.Domain, 80))
+		return Document{}, fmt.Errorf("%w: it is the oath of %q", ErrDocument, Plain(d.Domain, 80))
 	}
 	return d, err
 }
@@ -134,20 +134,20 @@ func (d Document) checkClauses() error {
 	var ids []string
 	for _, c := range d.Clauses {
 		if c.Text == "" || c.Remedy == "" || len(c.Title) > maxOathText || len(c.Text) > maxOathText || len(c.Remedy) > maxOathText || len(c.Parameters) > maxArgs {
-			return fmt.Errorf("%w: clause %s has no text, no remedy, or too much of them", ErrDocument, plain(c.ID, 8))
+			return fmt.Errorf("%w: clause %s has no text, no remedy, or too much of them", ErrDocument, Plain(c.ID, 8))
 		}
 		ids = append(ids, c.ID)
 	}
 	for _, n := range d.NotSworn {
 		if n.Reason == "" || len(n.Reason) > maxOathText {
-			return fmt.Errorf("%w: clause %s is not sworn without a reason", ErrDocument, plain(n.ID, 8))
+			return fmt.Errorf("%w: clause %s is not sworn without a reason", ErrDocument, Plain(n.ID, 8))
 		}
 		ids = append(ids, n.ID)
 	}
 	slices.Sort(ids)
 	for i, id := range ids {
 		if !clauseID.MatchString(id) || i > 0 && ids[i-1] == id {
-			return fmt.Errorf("%w: clause %q is no clause, or stands twice", ErrDocument, plain(id, 8))
+			return fmt.Errorf("%w: clause %q is no clause, or stands twice", ErrDocument, Plain(id, 8))
 		}
 	}
 	return nil
@@ -185,7 +185,8 @@ func nodeKeys(n *wire.NodeInfo) (keys []ed25519.PublicKey) {
 	return keys
 }
 
-func digest(b []byte) string {
+// SHA256 is the hash of b in hexadecimal.
+func SHA256(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

@@ -112,7 +112,7 @@ func TestResultsFitTheirEnvelope(t *testing.T) {
 		t.Error("signing changed the report")
 	}
 	seen, bad, err := ReadMeasurements(bytes.NewReader(append(append([]byte("nonsense\n"), b...), b...)), "h.example")
-	if err != nil || bad != 1 || len(seen) != 6 || seen[0].Verdict != Broken || seen[0].SHA256 != digest(b) || strings.ContainsRune(seen[0].From, 0x1b) {
+	if err != nil || bad != 1 || len(seen) != 6 || seen[0].Verdict != Broken || seen[0].SHA256 != SHA256(b) || strings.ContainsRune(seen[0].From, 0x1b) {
 		t.Errorf("measurements: %v, %d bad, %+v", err, bad, seen)
 	}
 	if seen, bad, _ := ReadMeasurements(bytes.NewReader(b), "g.example"); len(seen) != 0 || bad != 1 {

@@ -78,7 +78,7 @@ func readEnvelope(b []byte, payloadType string) (e Envelope, err error) {
 		return Envelope{}, fmt.Errorf("%w: %w", ErrEnvelope, err)
 	}
 	if e.PayloadType != payloadType {
-		return Envelope{}, fmt.Errorf("%w: it holds %q, not %s", ErrEnvelope, plain(e.PayloadType, maxFact), payloadType)
+		return Envelope{}, fmt.Errorf("%w: it holds %q, not %s", ErrEnvelope, Plain(e.PayloadType, maxFact), payloadType)
 	}
 	if n := len(e.Signatures); n == 0 || n > maxSignatures {
 		return Envelope{}, fmt.Errorf("%w: %d signatures; want 1 to %d", ErrEnvelope, n, maxSignatures)

@@ -101,7 +101,7 @@ func (n *network) once(ctx context.Context, q Ask, a *Answer) (next string, err 
 		return "", fmt.Errorf("make request: %w", err)
 	}
 	if req.URL.User != nil || req.URL.Scheme != "https" && req.URL.Scheme != "http" {
-		return "", fmt.Errorf("%w: %s", ErrRedirect, plain(req.URL.Redacted(), maxFact))
+		return "", fmt.Errorf("%w: %s", ErrRedirect, Plain(req.URL.Redacted(), maxFact))
 	}
 	req.Header.Set("User-Agent", n.name)
 	for k, v := range q.Header {
@@ -109,7 +109,7 @@ func (n *network) once(ctx context.Context, q Ask, a *Answer) (next string, err 
 	}
 	resp, err := n.http.RoundTrip(req)
 	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", plain(req.URL.Host, maxFact), err)
+		return "", fmt.Errorf("ask %s: %w", Plain(req.URL.Host, maxFact), err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	a.Status, a.Header, a.TLS = resp.StatusCode, resp.Header, resp.TLS
@@ -134,15 +134,15 @@ func mayFollow(q Ask, a Answer, next string) error {
 	to, err := url.Parse(next)
 	switch {
 	case err != nil || to.Host == "":
-		return fmt.Errorf("%w: %s", ErrRedirect, plain(next, maxFact))
+		return fmt.Errorf("%w: %s", ErrRedirect, Plain(next, maxFact))
 	case len(a.Hops) >= maxHops:
 		return fmt.Errorf("%w: more than %d times", ErrRedirect, maxHops)
 	case slices.Contains(a.Hops, next):
 		return fmt.Errorf("%w: in a circle", ErrRedirect)
 	case from.Scheme == "https" && to.Scheme != "https":
-		return fmt.Errorf("%w: from TLS to %s", ErrRedirect, plain(to.Scheme, 20))
+		return fmt.Errorf("%w: from TLS to %s", ErrRedirect, Plain(to.Scheme, 20))
 	case q.Stay && (from.Host != to.Host || from.Scheme != to.Scheme):
-		return fmt.Errorf("%w: to %s", ErrRedirect, plain(to.Host, maxFact))
+		return fmt.Errorf("%w: to %s", ErrRedirect, Plain(to.Host, maxFact))
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func readBody(resp *http.Response, max int64) (body []byte, cut bool, err error)
 		}
 		from = z
 	default:
-		return nil, false, fmt.Errorf("%w: it is in an encoding that nobody asked for, %q", ErrBody, plain(enc, 20))
+		return nil, false, fmt.Errorf("%w: it is in an encoding that nobody asked for, %q", ErrBody, Plain(enc, 20))
 	}
 	body, err = io.ReadAll(io.LimitReader(from, max+1))
 	if err != nil {
@@ -233,7 +233,7 @@ func (a Answer) Evidence(what string) Evidence {
 	sum := sha256.Sum256(a.Body)
 	e := Evidence{
 		What: what, At: a.at, Asked: a.asked, SHA256: hex.EncodeToString(sum[:]), Answer: a.text(),
-		Replay: "curl -si " + shellQuote(a.URL),
+		Replay: "curl -si " + Quote(a.URL),
 	}
 	if len(a.Hops) > 0 {
 		e.Asked += "redirected to " + strings.Join(a.Hops, ", ") + "\n"
@@ -250,13 +250,13 @@ func (a Answer) text() string {
 	}
 	slices.Sort(names)
 	for _, k := range names {
-		_, _ = fmt.Fprintf(&b, "%s: %s\n", k, plain(strings.Join(a.Header[k], ", "), maxFact))
+		_, _ = fmt.Fprintf(&b, "%s: %s\n", k, Plain(strings.Join(a.Header[k], ", "), maxFact))
 	}
 	_, _ = fmt.Fprintf(&b, "\n%s", strings.ToValidUTF8(string(a.Body[:min(len(a.Body), MaxEvidence)]), "�"))
 	return b.String()
 }
 
-// shellQuote makes a stranger's text one harmless word of a command line.
-func shellQuote(s string) string {
-	return "'" + strings.ReplaceAll(plain(s, 400), "'", `'\''`) + "'"
+// Quote makes a stranger's text one harmless word of a command line.
+func Quote(s string) string {
+	return "'" + strings.ReplaceAll(Plain(s, 400), "'", `'\''`) + "'"
 }

@@ -103,16 +103,16 @@ func fill(reason string, facts map[string]Value) string {
 func (v Value) shown() string {
 	switch v.kind {
 	case kindText:
-		return plain(v.s, maxFact)
+		return Plain(v.s, maxFact)
 	case kindDuration:
 		return time.Duration(v.n).Round(time.Millisecond).String()
 	}
 	return v.String()
 }
 
-// plain makes a stranger's text harmless on a terminal and at most max bytes
+// Plain makes a stranger's text harmless on a terminal and at most max bytes
 // long.
-func plain(s string, max int) string {
+func Plain(s string, max int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':

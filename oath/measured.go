@@ -30,14 +30,14 @@ func Measured(envelope []byte) (domain string, seen []Measurement, err error) {
 		return "", nil, err
 	}
 	from := "ed25519:" + who.Key
-	if name := plain(who.Name, 80); name != "" {
+	if name := Plain(who.Name, 80); name != "" {
 		from = name + " (" + from[:20] + "…)"
 	}
-	hash := digest(envelope)
+	hash := SHA256(envelope)
 	for _, r := range rep.Results {
 		seen = append(seen, Measurement{
 			Clause: r.Clause, Verdict: r.Verdict, At: r.At.UTC().Truncate(time.Second), From: from,
-			Reason: plain(r.Reason, maxReason), Shown: r.Shown, SHA256: hash,
+			Reason: Plain(r.Reason, maxReason), Shown: r.Shown, SHA256: hash,
 		})
 	}
 	return rep.Domain, seen, nil

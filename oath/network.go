@@ -34,7 +34,7 @@ func newNetwork(cfg Config, host string, p *purse) *network {
 	if slices.Contains(cfg.Own, host) {
 		own = []string{host}
 	}
-	n := &network{purse: p, local: isLocal(host), named: cfg.dial, name: cfg.agent()}
+	n := &network{purse: p, local: isLocal(host), named: cfg.Dial, name: cfg.agent()}
 	n.dialer = nethttp.Dialer{Own: own, Wrap: n.count}
 	n.http = &http.Transport{
 		DialContext: n.dial, TLSClientConfig: cfg.TLS.Clone(), ForceAttemptHTTP2: true,
@@ -70,6 +70,26 @@ func (n *network) dial(ctx context.Context, network, address string) (net.Conn, 
 		return nil, err
 	}
 	return n.count(c)
+}
+
+// Dial connects to a stranger, within the budgets and by the rules of a
+// check: for probes that speak no HTTP.
+func (r *Run) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return r.net.dial(ctx, network, address)
+}
+
+// DialOwn connects to a server of the checker's own, such as its resolver,
+// wherever that is. What it costs is counted all the same.
+func (r *Run) DialOwn(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	counted, err := r.net.count(c)
+	if err != nil {
+		_ = c.Close()
+	}
+	return counted, err
 }
 
 func (n *network) close() {

@@ -42,26 +42,3 @@ func (a Args) Text(name, def string) string {
 	}
 	return def
 }
-
-// NetworkProbes are the probes that need nothing but a network, by the names
-// that clause files use.
-func NetworkProbes() map[string]Probe {
-	return map[string]Probe{
-		"look-up-name":       lookUpName,
-		"open-front-page":    openFrontPage,
-		"read-entrance":      readEntrance,
-		"read-notice":        readNotice,
-		"read-public-things": readPublicThings,
-		"open-tls":           openTLS,
-		"open-plain":         openPlain,
-		"read-security-txt":  readSecurityTxt,
-		"knock-plain-mqtt":   knockMQTT,
-		"knock-plain-coap":   knockCoAP,
-		"read-support-end":   readSupportEnd,
-		"read-harm-contacts": readHarmContacts,
-		"verify-ledger":      verifyLedger,
-		"compare-documents":  compareDocuments,
-		"read-oath":          readOath,
-		"look-at-witnesses":  lookAtWitnesses,
-	}
-}

@@ -3,6 +3,7 @@ package oath
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -44,8 +45,9 @@ type Config struct {
 	Clause   Budget
 	// Kept is what the checker has seen of the domain's ledger before.
 	Kept ledger.Kept
-	// dial, in tests, takes the place of the real one.
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Dial, in tests, takes the place of the real one and its rules of private
+	// addresses.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Told, if any, hears of each result as it comes.
 	Told func(Result)
@@ -70,9 +72,9 @@ type Run struct {
 	life  context.Context // ends with the check
 
 	mu      sync.Mutex
-	cast    Cast  // guarded by mu
-	castErr error // guarded by mu
-	kept    ledger.Kept
+	cast    Cast        // guarded by mu
+	castErr error       // guarded by mu
+	kept    ledger.Kept // guarded by mu
 }
 
 // Target is whom a check looks at.
@@ -99,6 +101,31 @@ func (r *Run) Invite() string {
 		return ""
 	}
 	return r.cfg.Invite()
+}
+
+// Resolver is the DNS server to ask, host:port; empty: the system's.
+func (r *Run) Resolver() string { return r.cfg.Resolver }
+
+// Roots are whom the checker believes certificates; nil: the system's.
+func (r *Run) Roots() *x509.CertPool {
+	if r.cfg.TLS == nil {
+		return nil
+	}
+	return r.cfg.TLS.RootCAs
+}
+
+// Kept is what the checker knows of the target's ledger; Keep replaces it.
+func (r *Run) Kept() ledger.Kept {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept
+}
+
+// Keep remembers what was found good of the target's ledger.
+func (r *Run) Keep(k ledger.Kept) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = k
 }
 
 // Cast returns the cast, made on the first call; a failure is remembered. Its
@@ -181,16 +208,16 @@ func (r *Run) readNode(a Answer, err error) (*wire.NodeInfo, string) {
 	var node wire.NodeInfo
 	switch {
 	case err != nil:
-		return nil, plain(err.Error(), maxReason)
+		return nil, Plain(err.Error(), maxReason)
 	case a.Status != 200:
 		return nil, fmt.Sprintf("no Primum node answers here (status %d)", a.Status)
 	}
 	if err := a.JSON(&node); err != nil {
-		return nil, "no Primum node answers here: " + plain(err.Error(), maxReason)
+		return nil, "no Primum node answers here: " + Plain(err.Error(), maxReason)
 	}
 	if node.Authority != r.Target.Domain {
-		r.Target.Lie = plain(node.Authority, 80)
-		return nil, fmt.Sprintf("the node says that it is %q, not %s", plain(node.Authority, 80), r.Target.Domain)
+		r.Target.Lie = Plain(node.Authority, 80)
+		return nil, fmt.Sprintf("the node says that it is %q, not %s", Plain(node.Authority, 80), r.Target.Domain)
 	}
 	if api, err := url.Parse(node.API); err != nil || api.Host != r.Target.Domain || len(node.Keys) == 0 || len(node.Keys) > 16 {
 		return nil, "the node's entrance leads to another host, or names no key"
@@ -202,16 +229,16 @@ func (r *Run) readOath(ctx context.Context) {
 	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + Path, Max: MaxEnvelope, Stay: true})
 	switch {
 	case err != nil:
-		r.Target.NoOath = plain(err.Error(), maxReason)
+		r.Target.NoOath = Plain(err.Error(), maxReason)
 	case a.Status == 404:
 		r.Target.NoOath = "this node swears nothing"
 	case a.Status != 200 || a.Cut:
 		r.Target.NoOath = fmt.Sprintf("no oath could be read (status %d)", a.Status)
 	default:
-		r.Target.OathServed, r.Target.OathSHA256 = true, digest(a.Body)
+		r.Target.OathServed, r.Target.OathSHA256 = true, SHA256(a.Body)
 		d, err := OpenDocument(a.Body, r.Target.Domain, nodeKeys(r.Target.Node)...)
 		if err != nil {
-			r.Target.NoOath = plain(err.Error(), maxReason)
+			r.Target.NoOath = Plain(err.Error(), maxReason)
 			return
 		}
 		r.Target.Oath = &d

@@ -85,7 +85,7 @@ func statementKey(k ed25519.PublicKey) string { return base64.RawURLEncoding.Enc
 func statement(rep Report, who Checker) Statement {
 	s := Statement{Type: StatementType, PredicateType: PredicateType, Subject: []Resource{{Name: rep.Domain}}}
 	if s.Subject[0].Digest = (map[string]string{"sha256": rep.Oath}); rep.Oath == "" {
-		s.Subject[0].Digest["sha256"] = digest([]byte(rep.Domain)) // nothing is sworn there
+		s.Subject[0].Digest["sha256"] = SHA256([]byte(rep.Domain)) // nothing is sworn there
 	}
 	s.Predicate = Predicate{Result: "WARNED", Passed: []string{}, Warned: []string{}, Failed: []string{}, Checker: who, Report: rep}
 	for _, r := range rep.Results {
@@ -169,7 +169,7 @@ func (s Statement) check() error {
 	rep := s.Predicate.Report
 	switch {
 	case s.Type != StatementType || s.PredicateType != PredicateType:
-		return fmt.Errorf("%w: it is %q", ErrStatement, plain(s.PredicateType, 80))
+		return fmt.Errorf("%w: it is %q", ErrStatement, Plain(s.PredicateType, 80))
 	case len(s.Subject) != 1 || s.Subject[0].Name != rep.Domain || rep.Domain == "":
 		return fmt.Errorf("%w: it is not about one domain", ErrStatement)
 	case len(rep.Results) > maxResults:
@@ -177,7 +177,7 @@ func (s Statement) check() error {
 	}
 	for _, r := range rep.Results {
 		if !clauseID.MatchString(r.Clause) || r.Verdict != Broken && r.Verdict != NoBreach && r.Verdict != NotShown {
-			return fmt.Errorf("%w: clause %q without a verdict", ErrStatement, plain(r.Clause, 8))
+			return fmt.Errorf("%w: clause %q without a verdict", ErrStatement, Plain(r.Clause, 8))
 		}
 	}
 	return nil

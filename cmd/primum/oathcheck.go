@@ -24,6 +24,7 @@ import (
 	"primum/internal/store"
 	"primum/ledger"
 	"primum/oath"
+	"primum/oath/network"
 	"primum/oath/person"
 )
 
@@ -95,7 +96,7 @@ func (a *app) checkConfig(domain string, f checkFlags) (oath.Config, error) {
 		return oath.Config{}, usage(fmt.Errorf("%s: %w", domain, err))
 	}
 	cfg := oath.Config{
-		Domain: authority, Probes: oath.NetworkProbes(), NewCast: person.NewCast, People: !f.alone,
+		Domain: authority, Probes: network.Probes(), NewCast: person.NewCast, People: !f.alone,
 		Own: ownHosts(a.env), Resolver: f.resolver, Clock: a.clock, From: f.from, Version: a.version, Invite: oneByOne(f.invites),
 	}
 	for name, p := range person.Probes() {

@@ -14,6 +14,7 @@ import (
 	"primum/internal/wire"
 	proofs "primum/ledger"
 	"primum/oath"
+	"primum/oath/network"
 	"primum/oath/person"
 )
 
@@ -57,7 +58,7 @@ func checkKept(t *testing.T, domain string, kept proofs.Kept, id string) (oath.R
 
 func runOath(t *testing.T, cfg oath.Config) (oath.Report, proofs.Kept) {
 	t.Helper()
-	cfg.Probes, cfg.With, cfg.Clock, cfg.From, cfg.Version = oath.NetworkProbes(), quick(), clock.Real(), "a test", "test"
+	cfg.Probes, cfg.With, cfg.Clock, cfg.From, cfg.Version = network.Probes(), quick(), clock.Real(), "a test", "test"
 	maps.Copy(cfg.Probes, person.Probes())
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()

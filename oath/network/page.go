@@ -1,4 +1,4 @@
-package oath
+package network
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"primum/oath"
 )
 
 const (
@@ -25,16 +27,16 @@ type page struct {
 	letters  int
 	password bool // a field for one
 	links    []link
-	text     string // visible text in small letters, cut at maxAnswer
+	text     string // visible text in small letters, cut at maxPage
 }
 
 type link struct{ rel, href, text string }
 
 // readPage reads HTML within bounds; whatever it is, there is an answer.
-func readPage(a Answer) page {
+func readPage(a oath.Answer) page {
 	p := page{language: a.Header.Get("Content-Language"), links: linkHeader(a.Header.Values("Link"))}
 	z := html.NewTokenizer(bytes.NewReader(a.Body))
-	z.SetMaxBuf(maxAnswer)
+	z.SetMaxBuf(maxPage)
 	var text strings.Builder
 	skip, open := 0, -1 // inside script or style; index of the link whose text comes
 	for range maxTags {
@@ -126,7 +128,7 @@ func linkHeader(values []string) (all []link) {
 func (l link) is(rel string) bool { return slices.Contains(strings.Fields(l.rel), rel) }
 
 // loginWall tells whether an answer asks who one is instead of answering.
-func (a Answer) loginWall() bool {
+func loginWall(a oath.Answer) bool {
 	if a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden || a.Status == http.StatusProxyAuthRequired {
 		return true
 	}
@@ -143,7 +145,7 @@ func (a Answer) loginWall() bool {
 }
 
 // absolute resolves a link of a page.
-func (a Answer) absolute(href string) (string, bool) {
+func absolute(a oath.Answer, href string) (string, bool) {
 	base, err := url.Parse(a.URL)
 	if err != nil {
 		return "", false
@@ -160,7 +162,7 @@ var maxAge = regexp.MustCompile(`(?i)(?:^|;)\s*max-age\s*=\s*"?([0-9]{1,12})`)
 
 // hstsDays reads Strict-Transport-Security (RFC 6797 §6.1); 0 where there is
 // none, or where it did not come over TLS.
-func (a Answer) hstsDays() int64 {
+func hstsDays(a oath.Answer) int64 {
 	m := maxAge.FindStringSubmatch(a.Header.Get("Strict-Transport-Security"))
 	if m == nil || a.TLS == nil {
 		return 0
@@ -173,20 +175,20 @@ func (a Answer) hstsDays() int64 {
 }
 
 // front is the front page, as a browser of no language asks for it.
-func (r *Run) front(ctx context.Context) (Answer, error) {
-	return r.Fetch(ctx, Ask{URL: r.Target.Base + "/", Header: map[string]string{"Accept": "text/html, */*;q=0.5"}})
+func frontPage(ctx context.Context, r *oath.Run) (oath.Answer, error) {
+	return r.Fetch(ctx, oath.Ask{URL: r.Target.Base + "/", Header: map[string]string{"Accept": "text/html, */*;q=0.5"}})
 }
 
 // openFrontPage: local, status, login-wall, hsts-days.
-func openFrontPage(ctx context.Context, r *Run, _ Args) (Observation, error) {
-	a, err := r.front(ctx)
+func openFrontPage(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
+	a, err := frontPage(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
-	return Observation{
-		Facts: map[string]Value{
-			"local": Yes(r.Target.Local), "status": Number(a.Status), "login-wall": Yes(a.loginWall()), "hsts-days": Number(a.hstsDays()),
+	return oath.Observation{
+		Facts: map[string]oath.Value{
+			"local": oath.Yes(r.Target.Local), "status": oath.Number(a.Status), "login-wall": oath.Yes(loginWall(a)), "hsts-days": oath.Number(hstsDays(a)),
 		},
-		Evidence: []Evidence{a.Evidence("the front page, asked for without an account")},
+		Evidence: []oath.Evidence{a.Evidence("the front page, asked for without an account")},
 	}, nil
 }

@@ -1,4 +1,4 @@
-package oath
+package network
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"primum/internal/wire"
+
+	"primum/oath"
 )
 
 const (
@@ -19,71 +21,71 @@ const (
 )
 
 // readNotice: found, notice, login-wall, letters, language.
-func readNotice(ctx context.Context, r *Run, _ Args) (Observation, error) {
-	a, p, err := r.notice(ctx)
+func readNotice(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
+	a, p, err := findNotice(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
-	facts := map[string]Value{"found": Yes(a.Status == http.StatusOK || a.Status != 0 && a.loginWall()), "login-wall": Yes(a.loginWall()), "notice": Text(a.URL), "letters": Number(p.letters)}
+	facts := map[string]oath.Value{"found": oath.Yes(a.Status == http.StatusOK || a.Status != 0 && loginWall(a)), "login-wall": oath.Yes(loginWall(a)), "notice": oath.Text(a.URL), "letters": oath.Number(p.letters)}
 	if p.language != "" {
-		facts["language"] = Text(p.language)
+		facts["language"] = oath.Text(p.language)
 	}
 	if a.Status == 0 {
-		front, err := r.front(ctx)
+		front, err := frontPage(ctx, r)
 		if err != nil {
-			return Observation{}, err
+			return oath.Observation{}, err
 		}
-		return Observation{Facts: facts, Evidence: []Evidence{front.Evidence("the front page, which links to no notice")}}, nil
+		return oath.Observation{Facts: facts, Evidence: []oath.Evidence{front.Evidence("the front page, which links to no notice")}}, nil
 	}
-	return Observation{Facts: facts, Evidence: []Evidence{a.Evidence("the notice, asked for without an account")}}, nil
+	return oath.Observation{Facts: facts, Evidence: []oath.Evidence{a.Evidence("the notice, asked for without an account")}}, nil
 }
 
 // notice finds the notice about what a domain collects: its policies, where it
 // is a node; else the page that the front page calls its privacy policy. An
 // answer of status 0 means that there is none.
-func (r *Run) notice(ctx context.Context) (Answer, page, error) {
+func findNotice(ctx context.Context, r *oath.Run) (oath.Answer, page, error) {
 	if r.Target.Node != nil {
-		a, p, err := r.policies(ctx)
+		a, p, err := policies(ctx, r)
 		if err != nil || a.Status != 0 {
 			return a, p, err
 		}
 	}
-	front, err := r.front(ctx)
+	front, err := frontPage(ctx, r)
 	if err != nil {
-		return Answer{}, page{}, err
+		return oath.Answer{}, page{}, err
 	}
 	for _, at := range noticeLinks(front) {
-		a, err := r.Fetch(ctx, Ask{URL: at, Header: map[string]string{"Accept": "text/html, text/plain, */*;q=0.5"}})
+		a, err := r.Fetch(ctx, oath.Ask{URL: at, Header: map[string]string{"Accept": "text/html, text/plain, */*;q=0.5"}})
 		if err := stop(ctx, err); err != nil {
-			return Answer{}, page{}, err
+			return oath.Answer{}, page{}, err
 		}
-		if err == nil && (a.Status == http.StatusOK || a.loginWall()) {
+		if err == nil && (a.Status == http.StatusOK || loginWall(a)) {
 			return a, readPage(a), nil
 		}
 	}
-	return Answer{}, page{}, nil
+	return oath.Answer{}, page{}, nil
 }
 
 // policies reads the node's own policies as one notice.
-func (r *Run) policies(ctx context.Context) (Answer, page, error) {
-	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + wire.PoliciesPath, Header: map[string]string{"Accept": "application/json"}, Stay: true})
+func policies(ctx context.Context, r *oath.Run) (oath.Answer, page, error) {
+	a, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + wire.PoliciesPath, Header: map[string]string{"Accept": "application/json"}, Stay: true})
 	if err := stop(ctx, err); err != nil {
-		return Answer{}, page{}, err
+		return oath.Answer{}, page{}, err
 	}
 	var list wire.FactList
 	if err != nil || a.Status != http.StatusOK || a.JSON(&list) != nil {
-		return Answer{}, page{}, nil
+		return oath.Answer{}, page{}, nil
 	}
 	var p page
-	var last Answer
+	var last oath.Answer
 	var languages []string
 	for _, f := range list.Facts[:min(len(list.Facts), maxNoticePages)] {
 		if !f.Now || !strings.HasPrefix(f.Ref, "/") {
 			continue
 		}
-		doc, err := r.Fetch(ctx, Ask{URL: r.Target.Base + f.Ref, Stay: true})
+		doc, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + f.Ref, Stay: true})
 		if err := stop(ctx, err); err != nil {
-			return Answer{}, page{}, err
+			return oath.Answer{}, page{}, err
 		}
 		var policy wire.Policy
 		if err != nil || doc.Status != http.StatusOK || doc.JSON(&policy) != nil {
@@ -113,10 +115,10 @@ func noticeWords() []string {
 
 // noticeLinks are the links of a page to its notice, those first that say so
 // by their relation (RFC 6903 §4).
-func noticeLinks(front Answer) (found []string) {
+func noticeLinks(front oath.Answer) (found []string) {
 	var byName []string
 	for _, l := range readPage(front).links {
-		at, ok := front.absolute(l.href)
+		at, ok := absolute(front, l.href)
 		if !ok {
 			continue
 		}
@@ -138,18 +140,18 @@ func noticeLinks(front Answer) (found []string) {
 
 // readPublicThings: things, affordances, unnamed, first-unnamed. What a public
 // Thing Description offers must be named in the notice, by its name or title.
-func readPublicThings(ctx context.Context, r *Run, _ Args) (Observation, error) {
-	things, a, err := r.publicThings(ctx)
+func readPublicThings(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
+	things, a, err := publicThings(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
-	facts := map[string]Value{"things": Number(len(things))}
+	facts := map[string]oath.Value{"things": oath.Number(len(things))}
 	if len(things) == 0 {
-		return Observation{Facts: facts}, nil
+		return oath.Observation{Facts: facts}, nil
 	}
-	notice, p, err := r.notice(ctx)
+	notice, p, err := findNotice(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	all, unnamed, first := 0, 0, ""
 	for _, td := range things {
@@ -161,12 +163,12 @@ func readPublicThings(ctx context.Context, r *Run, _ Args) (Observation, error) 
 			}
 		}
 	}
-	facts["affordances"], facts["unnamed"], facts["first-unnamed"] = Number(all), Number(unnamed), Text(first)
-	evidence := []Evidence{a.Evidence("things that the domain describes in public")}
+	facts["affordances"], facts["unnamed"], facts["first-unnamed"] = oath.Number(all), oath.Number(unnamed), oath.Text(first)
+	evidence := []oath.Evidence{a.Evidence("things that the domain describes in public")}
 	if notice.Status != 0 {
 		evidence = append(evidence, notice.Evidence("the notice"))
 	}
-	return Observation{Facts: facts, Evidence: evidence}, nil
+	return oath.Observation{Facts: facts, Evidence: evidence}, nil
 }
 
 // described is the part of a Thing Description that a check reads.
@@ -195,9 +197,9 @@ func (d described) affordances() map[string]string {
 
 // publicThings reads the thing at the entrance, or the list of a directory
 // there (W3C WoT Discovery §7).
-func (r *Run) publicThings(ctx context.Context) ([]described, Answer, error) {
+func publicThings(ctx context.Context, r *oath.Run) ([]described, oath.Answer, error) {
 	accept := map[string]string{"Accept": "application/td+json, application/json"}
-	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + wotPath, Header: accept, Stay: true})
+	a, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + wotPath, Header: accept, Stay: true})
 	if err := stop(ctx, err); err != nil {
 		return nil, a, err
 	}
@@ -208,7 +210,7 @@ func (r *Run) publicThings(ctx context.Context) ([]described, Answer, error) {
 	if !strings.Contains(string(one.Type), "ThingDirectory") {
 		return []described{one}, a, nil
 	}
-	list, err := r.Fetch(ctx, Ask{URL: fmt.Sprintf("%s/things?limit=%d", r.Target.Base, maxThings), Header: accept, Stay: true})
+	list, err := r.Fetch(ctx, oath.Ask{URL: fmt.Sprintf("%s/things?limit=%d", r.Target.Base, maxThings), Header: accept, Stay: true})
 	if err := stop(ctx, err); err != nil {
 		return nil, list, err
 	}

@@ -1,4 +1,4 @@
-package oath
+package network
 
 import (
 	"context"
@@ -11,65 +11,66 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"primum/oath"
 )
 
 const (
-	tlsPort  = "443"
-	mqttPort = "1883"
-	coapPort = "5683"
-	knock    = 4 * time.Second
+	tlsPort   = "443"
+	shakeWait = 10 * time.Second
+	mqttPort  = "1883"
+	coapPort  = "5683"
+	knock     = 4 * time.Second
 )
 
 // openTLS: local, handshake, failure, version, certificate-left,
 // certificate-days-left, outdated, outdated-version.
-func openTLS(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func openTLS(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	if r.Target.Local {
 		return localOnly(), nil
 	}
-	state, err := r.shake(ctx, &tls.Config{MinVersion: tls.VersionTLS12})
-	e := Evidence{
+	state, err := shake(ctx, r, &tls.Config{MinVersion: tls.VersionTLS12})
+	e := oath.Evidence{
 		What: "the encrypted connection", At: r.Clock.Now(),
 		Replay: "openssl s_client -connect " + r.Target.Host + ":443 -servername " + r.Target.Host + " </dev/null",
 	}
-	facts := map[string]Value{"local": Yes(false), "handshake": Yes(err == nil)}
+	facts := map[string]oath.Value{"local": oath.Yes(false), "handshake": oath.Yes(err == nil)}
 	if err != nil {
 		if stopped := unreached(ctx, err); stopped != nil {
-			return Observation{}, stopped
+			return oath.Observation{}, stopped
 		}
-		facts["failure"] = Text(err.Error())
+		facts["failure"] = oath.Text(err.Error())
 		e.Answer = err.Error()
-		return Observation{Facts: facts, Evidence: []Evidence{e}}, nil
+		return oath.Observation{Facts: facts, Evidence: []oath.Evidence{e}}, nil
 	}
 	e.Answer = tls.VersionName(state.Version) + " " + tls.CipherSuiteName(state.CipherSuite)
-	facts["version"] = Text(tls.VersionName(state.Version))
+	facts["version"] = oath.Text(tls.VersionName(state.Version))
 	if len(state.PeerCertificates) > 0 {
 		leaf := state.PeerCertificates[0]
 		left := leaf.NotAfter.Sub(r.Clock.Now())
-		facts["certificate-left"], facts["certificate-days-left"] = Duration(left), Number(int64(left/(24*time.Hour)))
-		e.Bytes, e.SHA256 = leaf.Raw, digest(leaf.Raw)
+		facts["certificate-left"], facts["certificate-days-left"] = oath.Duration(left), oath.Number(int64(left/(24*time.Hour)))
+		e.Bytes, e.SHA256 = leaf.Raw, oath.SHA256(leaf.Raw)
 	}
-	old, err := r.shake(ctx, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
-	facts["outdated"] = Yes(err == nil)
+	old, err := shake(ctx, r, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	facts["outdated"] = oath.Yes(err == nil)
 	if err == nil {
-		facts["outdated-version"] = Text(tls.VersionName(old.Version))
+		facts["outdated-version"] = oath.Text(tls.VersionName(old.Version))
 		e.Replay = "openssl s_client -tls1_1 -cipher ALL:@SECLEVEL=0 -connect " + r.Target.Host + ":443 </dev/null"
 	}
-	return Observation{Facts: facts, Evidence: []Evidence{e}}, ctx.Err()
+	return oath.Observation{Facts: facts, Evidence: []oath.Evidence{e}}, ctx.Err()
 }
 
 // shake makes one TLS connection to the target and verifies its certificate.
-func (r *Run) shake(ctx context.Context, c *tls.Config) (*tls.ConnectionState, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWait)
+func shake(ctx context.Context, r *oath.Run, c *tls.Config) (*tls.ConnectionState, error) {
+	ctx, cancel := context.WithTimeout(ctx, shakeWait)
 	defer cancel()
-	raw, err := r.net.dial(ctx, "tcp", net.JoinHostPort(r.Target.Host, tlsPort))
+	raw, err := r.Dial(ctx, "tcp", net.JoinHostPort(r.Target.Host, tlsPort))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = raw.Close() }()
 	c.ServerName = r.Target.Host
-	if r.cfg.TLS != nil {
-		c.RootCAs = r.cfg.TLS.RootCAs
-	}
+	c.RootCAs = r.Roots()
 	conn := tls.Client(raw, c)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("shake hands: %w", err)
@@ -89,46 +90,46 @@ func unreached(ctx context.Context, err error) error {
 	return stop(ctx, err)
 }
 
-func localOnly() Observation {
-	return Observation{Facts: map[string]Value{"local": Yes(true)}}
+func localOnly() oath.Observation {
+	return oath.Observation{Facts: map[string]oath.Value{"local": oath.Yes(true)}}
 }
 
 // openPlain: local, status, leads-to-tls. A closed door counts as leading
 // there.
-func openPlain(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func openPlain(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	if r.Target.Local {
 		return localOnly(), nil
 	}
-	a, err := r.Fetch(ctx, Ask{URL: "http://" + r.Target.Host + "/", Stand: true})
+	a, err := r.Fetch(ctx, oath.Ask{URL: "http://" + r.Target.Host + "/", Stand: true})
 	if err != nil {
 		if stopped := stop(ctx, err); stopped != nil {
-			return Observation{}, stopped
+			return oath.Observation{}, stopped
 		}
-		return Observation{Facts: map[string]Value{"local": Yes(false), "leads-to-tls": Yes(true)}}, nil
+		return oath.Observation{Facts: map[string]oath.Value{"local": oath.Yes(false), "leads-to-tls": oath.Yes(true)}}, nil
 	}
 	to := a.Header.Get("Location")
-	return Observation{
-		Facts: map[string]Value{
-			"local": Yes(false), "status": Number(a.Status),
-			"leads-to-tls": Yes(isRedirect(a.Status) && strings.HasPrefix(strings.ToLower(to), "https://") || a.Status >= 400),
+	return oath.Observation{
+		Facts: map[string]oath.Value{
+			"local": oath.Yes(false), "status": oath.Number(a.Status),
+			"leads-to-tls": oath.Yes(isRedirect(a.Status) && strings.HasPrefix(strings.ToLower(to), "https://") || a.Status >= 400),
 		},
-		Evidence: []Evidence{a.Evidence("the front page without encryption")},
+		Evidence: []oath.Evidence{a.Evidence("the front page without encryption")},
 	}, nil
 }
 
 // readSecurityTxt: found, contact, contact-at, expired (RFC 9116).
-func readSecurityTxt(ctx context.Context, r *Run, _ Args) (Observation, error) {
-	a, s, err := r.securityTxt(ctx)
+func readSecurityTxt(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
+	a, s, err := readSecurity(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
-	facts := map[string]Value{
-		"found": Yes(s.found), "contact": Yes(len(s.contacts) > 0), "expired": Yes(!s.expires.After(r.Clock.Now())),
+	facts := map[string]oath.Value{
+		"found": oath.Yes(s.found), "contact": oath.Yes(len(s.contacts) > 0), "expired": oath.Yes(!s.expires.After(r.Clock.Now())),
 	}
 	if len(s.contacts) > 0 {
-		facts["contact-at"] = Text(s.contacts[0])
+		facts["contact-at"] = oath.Text(s.contacts[0])
 	}
-	return Observation{Facts: facts, Evidence: []Evidence{a.Evidence("security.txt")}}, nil
+	return oath.Observation{Facts: facts, Evidence: []oath.Evidence{a.Evidence("security.txt")}}, nil
 }
 
 type securityTxt struct {
@@ -137,8 +138,8 @@ type securityTxt struct {
 	expires  time.Time // zero: it says nothing, or nothing that is a time
 }
 
-func (r *Run) securityTxt(ctx context.Context) (Answer, securityTxt, error) {
-	a, err := r.Fetch(ctx, Ask{URL: r.Target.Base + "/.well-known/security.txt", Max: 32 << 10})
+func readSecurity(ctx context.Context, r *oath.Run) (oath.Answer, securityTxt, error) {
+	a, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + "/.well-known/security.txt", Max: 32 << 10})
 	if err != nil {
 		return a, securityTxt{}, err
 	}
@@ -157,7 +158,7 @@ func parseSecurityTxt(text string) securityTxt {
 		switch strings.ToLower(name) {
 		case "contact":
 			if ok && value != "" && len(s.contacts) < 16 {
-				s.contacts = append(s.contacts, plain(value, maxFact))
+				s.contacts = append(s.contacts, oath.Plain(value, maxShown))
 			}
 		case "expires":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
@@ -171,93 +172,93 @@ func parseSecurityTxt(text string) securityTxt {
 // knockMQTT: local, answered, address. It sends a CONNECT without a name or a
 // password and waits for any CONNACK (MQTT 3.1.1 §3.2), which only a broker
 // sends.
-func knockMQTT(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func knockMQTT(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	connect := []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 10, 0, 0}
-	return r.knock(ctx, "tcp", mqttPort, connect, "mosquitto_sub -h %s -p %s -t '$SYS/#' -C 1", func(b []byte) bool {
+	return greet(ctx, r, "tcp", mqttPort, connect, "mosquitto_sub -h %s -p %s -t '$SYS/#' -C 1", func(b []byte) bool {
 		return len(b) >= 4 && b[0] == 0x20 && b[1] == 2
 	})
 }
 
 // knockCoAP: local, answered, address. It asks for /.well-known/core over UDP
 // and waits for an answer to its own token (RFC 7252 §5.3.2).
-func knockCoAP(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func knockCoAP(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	var token [4]byte
 	_, _ = rand.Read(token[:]) // never fails
 	get := append([]byte{0x44, 0x01, token[0], token[1]}, token[:]...)
 	get = append(append(get, 0xbb), ".well-known"...)
 	get = append(append(get, 0x04), "core"...)
-	return r.knock(ctx, "udp", coapPort, get, "coap-client -m get coap://%s:%s/.well-known/core", func(b []byte) bool {
+	return greet(ctx, r, "udp", coapPort, get, "coap-client -m get coap://%s:%s/.well-known/core", func(b []byte) bool {
 		return len(b) >= 8 && b[0]&0xcf == 0x44 && b[1] >= 0x40 && string(b[4:8]) == string(token[:]) ||
 			len(b) >= 4 && b[0]&0xf0 == 0x70 && b[2] == token[0] && b[3] == token[1] // a reset is an endpoint, too
 	})
 }
 
 // knock sends one message to a port and looks at what comes, if anything.
-func (r *Run) knock(ctx context.Context, network, port string, message []byte, replay string, is func([]byte) bool) (Observation, error) {
+func greet(ctx context.Context, r *oath.Run, network, port string, message []byte, replay string, is func([]byte) bool) (oath.Observation, error) {
 	if r.Target.Local {
 		return localOnly(), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, knock)
 	defer cancel()
-	facts := map[string]Value{"local": Yes(false), "answered": Yes(false), "address": Text(net.JoinHostPort(r.Target.Host, port))}
-	conn, err := r.net.dial(ctx, network, net.JoinHostPort(r.Target.Host, port))
+	facts := map[string]oath.Value{"local": oath.Yes(false), "answered": oath.Yes(false), "address": oath.Text(net.JoinHostPort(r.Target.Host, port))}
+	conn, err := r.Dial(ctx, network, net.JoinHostPort(r.Target.Host, port))
 	if err != nil {
 		if isBudget(err) {
-			return Observation{}, err
+			return oath.Observation{}, err
 		}
-		return Observation{Facts: facts}, nil // closed, or nothing there
+		return oath.Observation{Facts: facts}, nil // closed, or nothing there
 	}
 	defer func() { _ = conn.Close() }()
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // a closed connection says so below
 	if _, err := conn.Write(message); err != nil {
-		return Observation{Facts: facts}, nil
+		return oath.Observation{Facts: facts}, nil
 	}
 	b := make([]byte, 1500)
 	n, err := conn.Read(b)
 	if isBudget(err) {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	if !is(b[:n]) {
-		return Observation{Facts: facts}, nil
+		return oath.Observation{Facts: facts}, nil
 	}
-	facts["answered"] = Yes(true)
-	e := Evidence{
-		What: "the answer to an unencrypted greeting", At: r.Clock.Now(), Bytes: b[:n], SHA256: digest(b[:n]),
+	facts["answered"] = oath.Yes(true)
+	e := oath.Evidence{
+		What: "the answer to an unencrypted greeting", At: r.Clock.Now(), Bytes: b[:n], SHA256: oath.SHA256(b[:n]),
 		Replay: fmt.Sprintf(replay, r.Target.Host, port),
 	}
-	return Observation{Facts: facts, Evidence: []Evidence{e}}, nil
+	return oath.Observation{Facts: facts, Evidence: []oath.Evidence{e}}, nil
 }
 
 // readSupportEnd: known, until, past.
-func readSupportEnd(_ context.Context, r *Run, _ Args) (Observation, error) {
+func readSupportEnd(_ context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	if r.Target.Oath == nil || r.Target.Oath.Supported == nil {
-		return Observation{Facts: map[string]Value{"known": Yes(false)}}, nil
+		return oath.Observation{Facts: map[string]oath.Value{"known": oath.Yes(false)}}, nil
 	}
 	until := *r.Target.Oath.Supported
-	return Observation{
-		Facts:    map[string]Value{"known": Yes(true), "until": Text(until.UTC().Format(time.DateOnly)), "past": Yes(until.Before(r.Clock.Now()))},
-		Evidence: []Evidence{r.oathEvidence("the oath, which says until when holes are mended")},
+	return oath.Observation{
+		Facts:    map[string]oath.Value{"known": oath.Yes(true), "until": oath.Text(until.UTC().Format(time.DateOnly)), "past": oath.Yes(until.Before(r.Clock.Now()))},
+		Evidence: []oath.Evidence{oathEvidence(r, "the oath, which says until when holes are mended")},
 	}, nil
 }
 
 // readHarmContacts: contacts, contact, login-wall.
-func readHarmContacts(ctx context.Context, r *Run, _ Args) (Observation, error) {
-	a, s, err := r.securityTxt(ctx)
+func readHarmContacts(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
+	a, s, err := readSecurity(ctx, r)
 	if err := stop(ctx, err); err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	all := s.contacts
 	if r.Target.Oath != nil && r.Target.Oath.Contact != "" {
 		all = append(all, r.Target.Oath.Contact)
 	}
-	var evidence []Evidence
+	var evidence []oath.Evidence
 	if err == nil {
 		evidence = append(evidence, a.Evidence("security.txt"))
 	}
-	front, err := r.front(ctx)
+	front, err := frontPage(ctx, r)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	evidence = append(evidence, front.Evidence("the front page"))
 	for _, l := range readPage(front).links {
@@ -265,19 +266,19 @@ func readHarmContacts(ctx context.Context, r *Run, _ Args) (Observation, error) 
 			all = append(all, l.href)
 		}
 	}
-	facts := map[string]Value{"contacts": Number(len(all)), "login-wall": Yes(false)}
+	facts := map[string]oath.Value{"contacts": oath.Number(len(all)), "login-wall": oath.Yes(false)}
 	for _, c := range all {
 		if !strings.HasPrefix(strings.ToLower(c), "https://") {
 			continue
 		}
-		page, err := r.Fetch(ctx, Ask{URL: c})
+		page, err := r.Fetch(ctx, oath.Ask{URL: c})
 		if err := stop(ctx, err); err != nil {
-			return Observation{}, err
+			return oath.Observation{}, err
 		}
-		if err == nil && page.loginWall() {
-			facts["login-wall"], facts["contact"] = Yes(true), Text(c)
+		if err == nil && loginWall(page) {
+			facts["login-wall"], facts["contact"] = oath.Yes(true), oath.Text(c)
 			evidence = append(evidence, page.Evidence("a contact that asks for a login"))
 		}
 	}
-	return Observation{Facts: facts, Evidence: evidence}, nil
+	return oath.Observation{Facts: facts, Evidence: evidence}, nil
 }

@@ -1,11 +1,10 @@
-package oath
+package network
 
 import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"primum/oath"
 )
 
 func tlsWith(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }
@@ -54,7 +55,7 @@ func good() domain {
 }
 
 // start runs the domain; the configuration leads there.
-func (d domain) start(t *testing.T) Config {
+func (d domain) start(t *testing.T) oath.Config {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(d.serve))
 	s.TLS = &tls.Config{}
@@ -77,9 +78,9 @@ func (d domain) start(t *testing.T) Config {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	return Config{
-		Domain: "example.com", TLS: tlsWith(roots), Probes: NetworkProbes(), Resolver: d.resolver(t),
-		dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	return oath.Config{
+		Domain: "example.com", TLS: tlsWith(roots), Probes: Probes(), Resolver: d.resolver(t),
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			host, port, err := net.SplitHostPort(address)
 			if to, ok := at[network+" "+port]; ok && err == nil && host == "example.com" {
 				return new(net.Dialer).DialContext(ctx, network, to)
@@ -179,9 +180,9 @@ func (d domain) resolver(t *testing.T) string {
 	})
 }
 
-func clauses(t *testing.T, ids ...string) (some []Clause) {
+func clauses(t *testing.T, ids ...string) (some []oath.Clause) {
 	t.Helper()
-	all, err := Clauses()
+	all, err := oath.Clauses()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,24 +199,24 @@ func clauses(t *testing.T, ids ...string) (some []Clause) {
 func TestAnyDomain(t *testing.T) {
 	t.Parallel()
 	cfg := good().start(t)
-	all, err := Clauses()
+	all, err := oath.Clauses()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg.Clauses, cfg.People = all, true
 	for _, r := range check(t, cfg).Results {
-		want := NotShown
+		want := oath.NotShown
 		if slices.Contains([]string{"O01", "O02", "O12", "O14"}, r.Clause) {
-			want = NoBreach
+			want = oath.NoBreach
 		}
 		if r.Verdict != want {
 			t.Errorf("%s: %s (%s) %+v", r.Clause, r.Verdict, r.Reason, r.Steps)
 		}
-		if r.Sworn != SwornUnknown || want == NotShown && r.Reason == "" {
+		if r.Sworn != oath.SwornUnknown || want == oath.NotShown && r.Reason == "" {
 			t.Errorf("%s: sworn %q, reason %q", r.Clause, r.Sworn, r.Reason)
 		}
 		for _, s := range r.Steps {
-			if want == NoBreach && s.Verdict != NoBreach && s.Probe != "read-support-end" && r.Clause != "O14" {
+			if want == oath.NoBreach && s.Verdict != oath.NoBreach && s.Probe != "read-support-end" && r.Clause != "O14" {
 				t.Errorf("%s %s: %s (%s)", r.Clause, s.Probe, s.Verdict, s.Reason)
 			}
 		}
@@ -264,7 +265,7 @@ func TestDomainsThatAreWrong(t *testing.T) {
 			cfg := d.start(t)
 			cfg.Clauses = clauses(t, c.clause)
 			r := check(t, cfg).Results[0]
-			if r.Verdict != Broken || !strings.Contains(r.Reason, c.says) {
+			if r.Verdict != oath.Broken || !strings.Contains(r.Reason, c.says) {
 				t.Errorf("%s: %s (%s) %+v", c.clause, r.Verdict, r.Reason, r.Steps)
 			}
 		})
@@ -278,7 +279,7 @@ func TestOtherServicesAreNoBroker(t *testing.T) {
 	d.mqtt = []byte("SSH-2.0-OpenSSH\r\n")
 	cfg := d.start(t)
 	cfg.Clauses = clauses(t, "O12")
-	if r := check(t, cfg).Results[0]; r.Verdict != NoBreach {
+	if r := check(t, cfg).Results[0]; r.Verdict != oath.NoBreach {
 		t.Errorf("%s (%s)", r.Verdict, r.Reason)
 	}
 }
@@ -288,13 +289,13 @@ func TestCertificates(t *testing.T) {
 	t.Parallel()
 	cfg := good().start(t)
 	cfg.Clauses, cfg.With = clauses(t, "O12"), map[string]string{"O12.certificate-days": "1000000"}
-	if r := check(t, cfg).Results[0]; r.Verdict != Broken || !strings.Contains(r.Reason, "certificate ends") {
+	if r := check(t, cfg).Results[0]; r.Verdict != oath.Broken || !strings.Contains(r.Reason, "certificate ends") {
 		t.Errorf("%s (%s)", r.Verdict, r.Reason)
 	}
 	cfg.TLS = nil // the system does not know who signed
 	cfg.With = nil
 	r := check(t, cfg).Results[0]
-	if r.Verdict != Broken || !strings.Contains(r.Reason, "no encrypted connection") {
+	if r.Verdict != oath.Broken || !strings.Contains(r.Reason, "no encrypted connection") {
 		t.Errorf("%s (%s)", r.Verdict, r.Reason)
 	}
 }
@@ -306,7 +307,7 @@ func TestResolverAnswers(t *testing.T) {
 	cfg := d.start(t)
 	cfg.Clauses = clauses(t, "O01")
 	r := check(t, cfg).Results[0]
-	if r.Verdict != NoBreach || !slices.ContainsFunc(r.Unshown, func(s string) bool { return strings.Contains(s, "DNSSEC") }) {
+	if r.Verdict != oath.NoBreach || !slices.ContainsFunc(r.Unshown, func(s string) bool { return strings.Contains(s, "DNSSEC") }) {
 		t.Errorf("%s (%s) %q", r.Verdict, r.Reason, r.Unshown)
 	}
 	for name, answer := range map[string]func([]byte) []byte{
@@ -316,8 +317,8 @@ func TestResolverAnswers(t *testing.T) {
 		"no response": func(q []byte) []byte { return q },
 	} {
 		cfg := good().start(t)
-		cfg.Resolver, cfg.Clauses = answerUDP(t, answer), []Clause{clauseFor(t, "do look-up-name\nexpect addresses at least 1, else broken: none")}
-		if r := check(t, cfg).Results[0]; r.Verdict != NotShown {
+		cfg.Resolver, cfg.Clauses = answerUDP(t, answer), []oath.Clause{clauseFor(t, "do look-up-name\nexpect addresses at least 1, else broken: none")}
+		if r := check(t, cfg).Results[0]; r.Verdict != oath.NotShown {
 			t.Errorf("%s: %s (%s)", name, r.Verdict, r.Reason)
 		}
 	}
@@ -327,28 +328,24 @@ func FuzzReadPage(f *testing.F) {
 	f.Add("<html lang=de><a rel=privacy-policy href=/x>x</a><script><a></script>", "</y>; rel=linkset")
 	f.Add("<a <a href='", `<x>; rel="a b", <y>`)
 	f.Fuzz(func(_ *testing.T, body, link string) {
-		a := Answer{Body: []byte(body), URL: "https://example.com/", Header: http.Header{"Link": {link}}}
+		a := oath.Answer{Body: []byte(body), URL: "https://example.com/", Header: http.Header{"Link": {link}}}
 		for _, l := range readPage(a).links {
-			a.absolute(l.href)
+			absolute(a, l.href)
 		}
 		noticeLinks(a)
-		a.hstsDays()
+		hstsDays(a)
 		parseSecurityTxt(body)
 	})
 }
 
-func FuzzReadJSON(f *testing.F) {
-	f.Add([]byte(`{"authority":"h","keys":[{"kid":"k1","x":"AAAA"}]}`))
-	f.Add([]byte(strings.Repeat("[", 40)))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var v any
-		if err := readJSON(b, &v); err == nil && depth(b) > maxDepth {
-			t.Error("too deep")
-		}
-	})
-}
-
-func ExampleVerdict() {
-	fmt.Println(Broken, "·", NoBreach, "·", NotShown)
-	// Output: broken · no breach seen · not shown
+// A node that names another domain lies at its entrance.
+func TestLieAtTheEntrance(t *testing.T) {
+	t.Parallel()
+	d := good()
+	d.pages["/.well-known/primum"] = "application/json\n" + `{"authority":"good.example","api":"https://good.example","keys":[{"kid":"k1","x":"AAAA"}]}`
+	cfg := d.start(t)
+	cfg.Clauses = clauses(t, "O01")
+	if r := check(t, cfg).Results[0]; r.Verdict != oath.Broken || !strings.Contains(r.Reason, "other hosts") {
+		t.Errorf("%s (%s)", r.Verdict, r.Reason)
+	}
 }

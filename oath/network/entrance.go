@@ -1,4 +1,4 @@
-package oath
+package network
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"primum/oath"
 )
 
 // Where machines find an entrance on any domain.
@@ -16,31 +18,31 @@ const (
 )
 
 // readEntrance: found, own-names, entrance, linkset.
-func readEntrance(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func readEntrance(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	e := &entrances{r: r, foreign: r.Target.Lie}
 	if r.Target.Node != nil {
 		e.found++
 	}
 	if r.Target.Lie != "" {
 		e.found++
-		e.evidence = append(e.evidence, Evidence{
+		e.evidence = append(e.evidence, oath.Evidence{
 			What: "the entrance of a node that names another domain", At: r.Clock.Now(), Answer: r.Target.Lie,
-			Replay: "curl -s " + shellQuote(r.Target.Base+"/.well-known/primum"),
+			Replay: "curl -s " + oath.Quote(r.Target.Base+"/.well-known/primum"),
 		})
 	}
 	if err := e.wot(ctx); err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	if err := e.gs1(ctx); err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	linkset, err := e.linkset(ctx)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
-	return Observation{
-		Facts: map[string]Value{
-			"found": Number(e.found), "own-names": Yes(e.foreign == ""), "entrance": Text(e.foreign), "linkset": Yes(linkset),
+	return oath.Observation{
+		Facts: map[string]oath.Value{
+			"found": oath.Number(e.found), "own-names": oath.Yes(e.foreign == ""), "entrance": oath.Text(e.foreign), "linkset": oath.Yes(linkset),
 		},
 		Evidence: e.evidence,
 	}, nil
@@ -48,16 +50,16 @@ func readEntrance(ctx context.Context, r *Run, _ Args) (Observation, error) {
 
 // entrances collects what a domain's entrances say.
 type entrances struct {
-	r        *Run
+	r        *oath.Run
 	found    int
 	foreign  string // the first that names other hosts
-	evidence []Evidence
+	evidence []oath.Evidence
 }
 
 // ask reads a JSON object at a path; ok is false where there is none. The
 // error is for a check that can't go on.
-func (e *entrances) ask(ctx context.Context, path string) (a Answer, members map[string]json.RawMessage, err error) {
-	a, err = e.r.Fetch(ctx, Ask{URL: e.r.Target.Base + path, Header: map[string]string{"Accept": "application/json, application/td+json"}})
+func (e *entrances) ask(ctx context.Context, path string) (a oath.Answer, members map[string]json.RawMessage, err error) {
+	a, err = e.r.Fetch(ctx, oath.Ask{URL: e.r.Target.Base + path, Header: map[string]string{"Accept": "application/json, application/td+json"}})
 	if err != nil {
 		return a, nil, stop(ctx, err)
 	}
@@ -94,7 +96,7 @@ func (e *entrances) gs1(ctx context.Context) error {
 }
 
 // judge compares the host that an entrance names with the one that was asked.
-func (e *entrances) judge(path, named string, a Answer) {
+func (e *entrances) judge(path, named string, a oath.Answer) {
 	u, err := url.Parse(named)
 	if err != nil || u.Host == "" {
 		return
@@ -108,7 +110,7 @@ func (e *entrances) judge(path, named string, a Answer) {
 // linkset tells whether the front page leads to a link set, or is one for who
 // asks for it.
 func (e *entrances) linkset(ctx context.Context) (bool, error) {
-	a, err := e.r.Fetch(ctx, Ask{URL: e.r.Target.Base + "/", Header: map[string]string{"Accept": linksetType}})
+	a, err := e.r.Fetch(ctx, oath.Ask{URL: e.r.Target.Base + "/", Header: map[string]string{"Accept": linksetType}})
 	if err != nil {
 		return false, stop(ctx, err)
 	}
@@ -120,11 +122,11 @@ func (e *entrances) linkset(ctx context.Context) (bool, error) {
 		if !l.is("linkset") {
 			continue
 		}
-		at, ok := a.absolute(l.href)
+		at, ok := absolute(a, l.href)
 		if !ok {
 			continue
 		}
-		set, err := e.r.Fetch(ctx, Ask{URL: at, Header: map[string]string{"Accept": linksetType}})
+		set, err := e.r.Fetch(ctx, oath.Ask{URL: at, Header: map[string]string{"Accept": linksetType}})
 		var body struct {
 			Linkset []json.RawMessage `json:"linkset"`
 		}
@@ -135,13 +137,4 @@ func (e *entrances) linkset(ctx context.Context) (bool, error) {
 		return false, stop(ctx, err)
 	}
 	return false, nil
-}
-
-// stop keeps only errors after which a probe can't go on: the end of its time
-// or its budget. What one answer was like is not among them.
-func stop(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil && !isBudget(err) {
-		return nil
-	}
-	return err
 }

@@ -1,4 +1,4 @@
-package oath
+package network
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"primum/oath"
 )
 
 const (
@@ -31,8 +33,8 @@ type lookup struct {
 
 // lookUp asks the resolver for IPv4 and IPv6 addresses, both with signatures
 // wanted. Whether they are good is the resolver's word.
-func (r *Run) lookUp(ctx context.Context, name string) (l lookup, err error) {
-	server := r.cfg.Resolver
+func lookUp(ctx context.Context, r *oath.Run, name string) (l lookup, err error) {
+	server := r.Resolver()
 	if server == "" {
 		if server, err = systemResolver("/etc/resolv.conf"); err != nil {
 			return l, err
@@ -40,7 +42,7 @@ func (r *Run) lookUp(ctx context.Context, name string) (l lookup, err error) {
 	}
 	l.validated = true
 	for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
-		m, err := r.resolve(ctx, server, name, kind)
+		m, err := askResolver(ctx, r, server, name, kind)
 		if err != nil {
 			return lookup{}, err
 		}
@@ -58,18 +60,18 @@ func (r *Run) lookUp(ctx context.Context, name string) (l lookup, err error) {
 }
 
 // resolve asks over UDP, and over TCP when the answer is truncated.
-func (r *Run) resolve(ctx context.Context, server, name string, kind dnsmessage.Type) (m dnsmessage.Message, err error) {
+func askResolver(ctx context.Context, r *oath.Run, server, name string, kind dnsmessage.Type) (m dnsmessage.Message, err error) {
 	q, id, err := question(name, kind)
 	if err != nil {
 		return m, err
 	}
 	for range dnsTries {
-		if m, err = r.exchange(ctx, "udp", server, q, id); err == nil || ctx.Err() != nil {
+		if m, err = exchange(ctx, r, "udp", server, q, id); err == nil || ctx.Err() != nil {
 			break
 		}
 	}
 	if err == nil && m.Truncated {
-		m, err = r.exchange(ctx, "tcp", server, q, id)
+		m, err = exchange(ctx, r, "tcp", server, q, id)
 	}
 	switch {
 	case err != nil:
@@ -86,11 +88,11 @@ func question(name string, kind dnsmessage.Type) (packed []byte, id uint16, err 
 	id = binary.BigEndian.Uint16(raw[:])
 	n, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
 	if err != nil {
-		return nil, 0, fmt.Errorf("ask for %s: %w", plain(name, 80), err)
+		return nil, 0, fmt.Errorf("ask for %s: %w", oath.Plain(name, 80), err)
 	}
 	var opt dnsmessage.ResourceHeader
 	if err := opt.SetEDNS0(maxUDP, 0, true); err != nil {
-		return nil, 0, fmt.Errorf("ask for %s: %w", plain(name, 80), err)
+		return nil, 0, fmt.Errorf("ask for %s: %w", oath.Plain(name, 80), err)
 	}
 	m := dnsmessage.Message{
 		Header:      dnsmessage.Header{ID: id, RecursionDesired: true, AuthenticData: true},
@@ -103,18 +105,14 @@ func question(name string, kind dnsmessage.Type) (packed []byte, id uint16, err 
 
 // exchange makes one question. The resolver is the checker's own and may be on
 // its network; what it costs is counted all the same.
-func (r *Run) exchange(ctx context.Context, network, server string, q []byte, id uint16) (m dnsmessage.Message, err error) {
+func exchange(ctx context.Context, r *oath.Run, network, server string, q []byte, id uint16) (m dnsmessage.Message, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dnsWait)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(ctx, network, server)
+	conn, err := r.DialOwn(ctx, network, server)
 	if err != nil {
 		return m, fmt.Errorf("ask the resolver: %w", err)
 	}
-	defer func() { _ = raw.Close() }()
-	conn, err := r.net.count(raw)
-	if err != nil {
-		return m, err
-	}
+	defer func() { _ = conn.Close() }()
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // a closed connection says so below
 	answer, err := talk(conn, network, q)
@@ -155,7 +153,7 @@ func talk(conn net.Conn, network string, q []byte) ([]byte, error) {
 func systemResolver(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return "", Unshown("this machine names no DNS resolver to ask")
+		return "", oath.Unshown("this machine names no DNS resolver to ask")
 	}
 	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(io.LimitReader(f, 64<<10))
@@ -165,28 +163,28 @@ func systemResolver(file string) (string, error) {
 			return net.JoinHostPort(fields[1], "53"), nil
 		}
 	}
-	return "", Unshown("this machine names no DNS resolver to ask")
+	return "", oath.Unshown("this machine names no DNS resolver to ask")
 }
 
 // lookUpName looks at a name in the DNS: addresses, signed.
-func lookUpName(ctx context.Context, r *Run, _ Args) (Observation, error) {
+func lookUpName(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	if r.Target.Local {
-		return Observation{}, Unshown("a name of this machine stands in no DNS")
+		return oath.Observation{}, oath.Unshown("a name of this machine stands in no DNS")
 	}
-	l, err := r.lookUp(ctx, r.Target.Host)
+	l, err := lookUp(ctx, r, r.Target.Host)
 	if err != nil {
-		return Observation{}, err
+		return oath.Observation{}, err
 	}
 	var text []string
 	for _, a := range l.addresses {
 		text = append(text, a.String())
 	}
-	e := Evidence{
+	e := oath.Evidence{
 		What: "the resolver's answer", At: r.Clock.Now(), Answer: strings.Join(text, " "),
-		Replay: "dig +dnssec " + shellQuote(r.Target.Host) + " A",
+		Replay: "dig +dnssec " + oath.Quote(r.Target.Host) + " A",
 	}
-	return Observation{
-		Facts:    map[string]Value{"addresses": Number(len(l.addresses)), "signed": Yes(l.validated)},
-		Evidence: []Evidence{e},
+	return oath.Observation{
+		Facts:    map[string]oath.Value{"addresses": oath.Number(len(l.addresses)), "signed": oath.Yes(l.validated)},
+		Evidence: []oath.Evidence{e},
 	}, nil
 }
