@@ -24,9 +24,10 @@ func verbs() []func(*app) *cobra.Command {
 		shareCommand, linksCommand, withdrawCommand, // share.go, links.go, withdraw.go
 		requestCommand, requestsCommand, // request.go
 		giveCommand, refuseCommand, // give.go
-		grantsCommand,                             // grants.go
+		grantsCommand, seenCommand, // grants.go, seen.go
 		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
 		backupCommand, restoreCommand, // backup.go
+		rightsCommand,            // rights.go
 		appCommand, checkCommand, // webapp.go, check.go
 		ledgerCommand,                // ledger.go
 		oathCommand,                  // oath.go

@@ -61,9 +61,11 @@ func (h *seenHouse) minute(t *testing.T) {
 	}
 }
 
-// day is what the owner is told of a day.
+// day is what the owner is told of a day. A node that has just written does not
+// write again for who asks.
 func (h *seenHouse) day(t *testing.T, day string) client.SeenDay {
 	t.Helper()
+	h.clock.Advance(time.Second)
 	r, err := h.owner.WhoSaw(t.Context(), day, 1)
 	if err != nil {
 		t.Fatal(err)
