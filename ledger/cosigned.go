@@ -113,7 +113,8 @@ func (v *verification) enough(s *state) error {
 	}
 	if good < v.o.MinWitnesses {
 		return &Finding{
-			Kind: ErrWitness, Log: s.log.Origin, Evidence: []string{s.now.Text},
+			early: true,
+			Kind:  ErrWitness, Log: s.log.Origin, Evidence: []string{s.now.Text},
 			Detail: fmt.Sprintf("%d of at least %d witnesses have signed", good, v.o.MinWitnesses),
 		}
 	}
@@ -165,36 +166,12 @@ func (v *verification) word(ctx context.Context, s *state, name string) (Witness
 		return word, nil
 	}
 	word.Seen = seen.Size
-	return word, v.sawMore(ctx, s, seen, name)
-}
-
-// sawMore checks the log against what a witness saw. The log may have grown
-// between two requests, so it is asked again before it is accused.
-func (v *verification) sawMore(ctx context.Context, s *state, seen Checkpoint, name string) error {
-	if seen.Size > s.now.Size {
-		text, err := v.get(ctx, s, join(s.log.URL, CheckpointPath))
-		if err != nil {
-			return fmt.Errorf("%w: checkpoint of %s: %w", ErrUnreachable, s.log.Origin, err)
-		}
-		if again, err := OpenCheckpoint(text, s.log); err == nil && again.Size >= seen.Size {
-			return v.grew(ctx, s, again, seen, name)
-		}
+	err = s.follows(ctx, seen, "that "+name+" has")
+	var f *Finding
+	if errors.As(err, &f) && seen.Size > s.now.Size {
+		f.early = true // it signed in the meantime, perhaps
 	}
-	return s.follows(ctx, seen, "that "+name+" has")
-}
-
-// grew checks a log that has grown since it was asked first against what a
-// witness saw in between.
-func (v *verification) grew(ctx context.Context, s *state, again, seen Checkpoint, name string) error {
-	tree, err := OpenTree(ctx, v.tiles(s), again.Size, again.Root)
-	if err != nil {
-		return err
-	}
-	later := &state{log: s.log, out: s.out, now: again, tree: tree}
-	if err := later.follows(ctx, s.now, "that it gave a moment before"); err != nil {
-		return err
-	}
-	return later.follows(ctx, seen, "that "+name+" has")
+	return word, err
 }
 
 // FindWitnesses looks up the witnesses of the names, at most eight, at their own

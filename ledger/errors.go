@@ -46,6 +46,7 @@ type Finding struct {
 	// Evidence are signed notes, promises or receipts with which anybody can
 	// repeat the finding; may be empty.
 	Evidence []string
+	early    bool // it may be gone in a moment: the log is asked again
 }
 
 // Error is kind, log and detail.

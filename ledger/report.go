@@ -80,6 +80,10 @@ type Options struct {
 	// MinWitnesses good cosignatures are demanded of each checkpoint; fewer are an
 	// ErrWitness.
 	MinWitnesses int
+	// Patience is how long a log is asked again that shows less than its witnesses
+	// have, or bears too few of their signatures: it may be about to sign. 0 is 6 s,
+	// less than 0 none.
+	Patience time.Duration
 	// Base is the https address of an authority; nil is "https://" + authority.
 	Base func(authority string) string
 }

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	defaultEntries = 64 << 10
-	maxFacts       = 1024 // kept facts; a log that names more is read on, and not kept
+	defaultEntries  = 64 << 10
+	defaultPatience = 6 * time.Second
+	maxFacts        = 1024 // kept facts; the oldest go first
 )
 
 // Verify checks both logs of a node against what the reader kept of them and
@@ -81,29 +82,75 @@ func newVerification(f Fetcher, n NodeLedger, k Kept, o Options) *verification {
 
 // state is one log in the course of its verification.
 type state struct {
-	log  Log
-	out  *LogReport
-	kept Checkpoint // zero: none
-	now  Checkpoint
-	tree *Tree
+	log    Log
+	out    *LogReport
+	kept   Checkpoint // zero: none
+	before Checkpoint // of the attempt before this one; zero: none
+	now    Checkpoint
+	tree   *Tree
 }
 
 // log verifies one log; content checks its entries. A finding is put into the
 // report; the error is for what could not be read.
 func (v *verification) log(ctx context.Context, out *LogReport, l Log, content func(context.Context, *state) error) error {
-	s := &state{log: l, out: out}
+	var before Checkpoint
+	for _, pause := range append(v.pauses(), -1) {
+		s := &state{log: l, out: out, before: before}
+		err := v.steps(ctx, s, content)
+		var f *Finding
+		if pause >= 0 && errors.As(err, &f) && f.early && wait(ctx, pause) {
+			before = s.now
+			*out = LogReport{Fetched: out.Fetched, Bytes: out.Bytes}
+			continue
+		}
+		if err != nil {
+			return v.found(l, err, s)
+		}
+		v.report.Kept.Logs[l.Origin] = KeptLog{Key: l.Key, Checkpoint: s.now.Text, Seen: v.o.Now.UTC().Truncate(time.Second)}
+		return nil
+	}
+	return nil
+}
+
+func (v *verification) steps(ctx context.Context, s *state, content func(context.Context, *state) error) error {
 	for _, step := range []func(context.Context, *state) error{
 		v.checkKept, v.head, v.continues, v.cosigned, content,
 	} {
 		if err := step(ctx, s); err != nil {
-			return v.found(l, err, s)
+			return err
 		}
 	}
-	if s.out.Findings > 0 {
+	return nil
+}
+
+// pauses are how long to wait before a log is asked again that seems to be
+// behind others: it may be about to show what its witnesses have signed.
+func (v *verification) pauses() []time.Duration {
+	left := v.o.Patience
+	if left == 0 {
+		left = defaultPatience
+	}
+	if left < 0 {
 		return nil
 	}
-	v.report.Kept.Logs[l.Origin] = KeptLog{Key: l.Key, Checkpoint: s.now.Text, Seen: v.o.Now.UTC().Truncate(time.Second)}
-	return nil
+	all := []time.Duration{0}
+	for d := 250 * time.Millisecond; left > 0; d = min(2*d, 2*time.Second) {
+		d = min(d, left)
+		all, left = append(all, d), left-d
+	}
+	return all
+}
+
+// wait reports whether the whole time went by.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // found sorts an error into findings and what could not be read.
@@ -182,10 +229,15 @@ func (v *verification) tiles(s *state) TileFunc {
 
 // continues checks the checkpoint against the kept one.
 func (v *verification) continues(ctx context.Context, s *state) error {
-	if s.kept.Text == "" {
-		return nil
+	if s.kept.Text != "" {
+		if err := s.follows(ctx, s.kept, "that was seen before"); err != nil {
+			return err
+		}
 	}
-	return s.follows(ctx, s.kept, "that was seen before")
+	if s.before.Text != "" {
+		return s.follows(ctx, s.before, "that it gave a moment before")
+	}
+	return nil
 }
 
 // follows checks that the log continues another checkpoint that it signed.
@@ -241,10 +293,19 @@ func (v *verification) note(e Entry) {
 	if e.T == TypeCommitments {
 		v.named = append(v.named, e)
 	}
-	name := FactName(e.T, e.Ref)
-	if _, known := v.facts[name]; known || len(v.facts) < maxFacts {
-		v.facts[name] = e
+	v.facts[FactName(e.T, e.Ref)] = e
+	if len(v.facts) > maxFacts {
+		delete(v.facts, oldest(v.facts))
 	}
+}
+
+func oldest(facts map[string]Entry) (name string) {
+	for n, e := range facts {
+		if name == "" || e.At.Before(facts[name].At) {
+			name = n
+		}
+	}
+	return name
 }
 
 // commitments checks the newest bundle of leaves, or all of them, and the
@@ -284,7 +345,8 @@ func (s *state) named(ctx context.Context, e Entry) error {
 	}
 	if size > s.now.Size {
 		return &Finding{
-			Kind: ErrRollback, Log: s.log.Origin, Evidence: []string{s.now.Text},
+			early: true,
+			Kind:  ErrRollback, Log: s.log.Origin, Evidence: []string{s.now.Text},
 			Detail: fmt.Sprintf("it has %d entries; the public log says it had %d", s.now.Size, size),
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestVerify(t *testing.T) {
@@ -49,7 +50,7 @@ func verifyTwice(t *testing.T, o Options, bad func(n *testNet, a, w *testNode)) 
 	for range 5 {
 		n.tick(t, a, w)
 	}
-	o.Now = testNow()
+	o.Now, o.Patience = testNow(), -1
 	first, err := Verify(context.Background(), n, a.ledger(), Kept{}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +252,33 @@ func TestWitnessIsNoJudge(t *testing.T) {
 				t.Errorf("nothing is said about it: %+v", w)
 			}
 		})
+	}
+}
+
+// A node's witnesses have signed what it is about to show: no finding, if it
+// shows it in time.
+func TestAboutToSign(t *testing.T) {
+	t.Parallel()
+	n := newTestNet()
+	a, w := n.node(t, "a.example", 1), n.node(t, "w.example", 2)
+	n.tick(t, a, w)
+	old := n.snapshot()
+	n.tick(t, a, w)
+	url := a.commitments.URL + CheckpointPath
+	for asked, want := range map[int]error{3: nil, 1000: ErrRollback} {
+		left := asked
+		f := FetchFunc(func(ctx context.Context, u string) ([]byte, error) {
+			if u == url {
+				if left--; left > 0 {
+					return old[u], nil
+				}
+			}
+			return n.Get(ctx, u)
+		})
+		_, err := Verify(context.Background(), f, a.ledger(), Kept{}, Options{Now: testNow(), MinWitnesses: 1, Patience: time.Second})
+		if !errors.Is(err, want) {
+			t.Errorf("shown at request %d: %v, want %v", asked, err, want)
+		}
 	}
 }
 
