@@ -10,7 +10,7 @@ import (
 )
 
 // pageParts are the parts of the catalogue that pages need.
-var pageParts = []string{"web", "consent", "account", "link", "engine", "seen"}
+var pageParts = []string{"web", "consent", "account", "link", "engine", "rights", "seen"}
 
 // catalogues merges the parts of each language into one file: "words.de.json".
 func (t tree) catalogues() (map[string][]byte, error) {

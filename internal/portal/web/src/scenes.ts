@@ -6,6 +6,7 @@ import { load } from "./lib/words";
 import { scenes as account } from "./scenes/account";
 import { scenes as consent } from "./scenes/consent";
 import { addressOf, scenes as guest } from "./scenes/guest";
+import { scenes as rights } from "./scenes/rights";
 import { scenes as seen } from "./scenes/seen";
 import { scenes as things } from "./scenes/things";
 import { app } from "./ui/app";
@@ -18,7 +19,7 @@ declare global {
 	}
 }
 
-const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...account, ...guest, ...seen };
+const scenes: Readonly<Record<string, Scene>> = { ...things, ...consent, ...account, ...guest, ...rights, ...seen };
 
 async function main(): Promise<void> {
 	const { lang } = document.documentElement;

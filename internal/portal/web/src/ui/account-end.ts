@@ -17,7 +17,7 @@ export function ends(ctx: Ctx): HTMLElement {
 		return h("div", { class: "row" }, h("div", { class: "row-text" }, h("strong", null, t(`account.${test}`)), h("small", null, t(`account.${test}.hint`))), button);
 	};
 	return h("section", { class: "stack" }, h("h2", null, t("account.end.heading")), h("div", { class: "rows" },
-		row("export", false, (button) => busy(button, () => save(ctx))),
+		row("export", false, (button) => busy(button, () => saveExport(ctx))),
 		row("suspend", false, () => sure(ctx, "suspend", async () => {
 			await ctx.engine.call("account.suspend");
 			ctx.toast("account.suspend.done");
@@ -26,7 +26,7 @@ export function ends(ctx: Ctx): HTMLElement {
 			await ctx.engine.call("account.forget");
 			leave();
 		})),
-		row("delete", true, () => end(ctx))));
+		row("delete", true, () => endAccount(ctx))));
 }
 
 /** Everything starts anew: nothing of the account shall be left in this page. */
@@ -35,7 +35,8 @@ function leave(): void {
 	location.reload();
 }
 
-async function save(ctx: Ctx): Promise<void> {
+/** Offers everything as one file: docs/spec/export.md. */
+export async function saveExport(ctx: Ctx): Promise<void> {
 	try {
 		const made = await ctx.engine.call("account.export");
 		const url = URL.createObjectURL(new Blob([made.content], { type: "application/json" }));
@@ -68,7 +69,8 @@ async function sure(ctx: Ctx, what: string, work: () => Promise<void>): Promise<
 	await dialog.closed;
 }
 
-async function end(ctx: Ctx): Promise<void> {
+/** The last step: asks for the secret, then stops and erases everything. */
+export async function endAccount(ctx: Ctx): Promise<void> {
 	const { t } = ctx;
 	let told: Deleted | undefined;
 	const done = await withSecret(ctx, t("account.delete"), t("account.delete.sure"), async (secret) => {

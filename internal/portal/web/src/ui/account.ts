@@ -2,7 +2,7 @@
 
 import type { Status } from "../engine/api.gen";
 import { fill, h, type Child } from "../lib/h";
-import { icon } from "../lib/icons";
+import { icon, type Icon } from "../lib/icons";
 import { bdi } from "../lib/untrusted";
 import { devices } from "./account-devices";
 import { ends } from "./account-end";
@@ -84,6 +84,8 @@ function language(ctx: Ctx): HTMLElement {
 }
 
 function trustRows(ctx: Ctx): HTMLElement {
-	return h("nav", { class: "rows", "aria-label": ctx.t("account.trust.heading") }, h("a", { class: "row", href: "#/trust", test: "to-trust" }, icon("lock"),
-		h("span", { class: "row-text" }, h("strong", null, ctx.t("account.trust.heading")), h("small", null, ctx.t("account.trust.short")))));
+	const way = (to: string, sign: Icon, heading: string, short: string): HTMLElement =>
+		h("a", { class: "row", href: "#/" + to, test: "to-" + to }, icon(sign), h("span", { class: "row-text" }, h("strong", null, ctx.t(heading)), h("small", null, ctx.t(short))));
+	return h("nav", { class: "rows", "aria-label": ctx.t("account.trust.heading") },
+		way("rights", "hand", "rights.title", "rights.short"), way("trust", "lock", "account.trust.heading", "account.trust.short"));
 }

@@ -13,13 +13,14 @@ import { routes as consent } from "./consent";
 import type { Ctx, Route, Routes, Tab } from "./ctx";
 import { wrong } from "./errors";
 import { routes as links } from "./links";
+import { routes as rights } from "./rights";
 import { routes as seen } from "./seen";
 import { failureWords, statusLine } from "./status";
 import { routes as things } from "./things";
 import { toasts } from "./toasts";
 import { routes as welcome } from "./welcome";
 
-const routes: Routes = { ...things, ...consent, ...account, ...links, ...seen, ...welcome };
+const routes: Routes = { ...things, ...consent, ...account, ...links, ...rights, ...seen, ...welcome };
 
 const places: readonly (readonly [Tab, string, Icon])[] = [
 	["things", "", "home"],
