@@ -18,7 +18,6 @@ func TestLedgerVerify(t *testing.T) {
 	m := newMachine(t)
 	m.want(exitDone, "for the first time", "ledger", "verify", domain)
 	m.want(exitDone, "The log continues", "ledger", "verify", domain, "--full")
-	m.want(exitFailed, "0 of at least 1 witnesses", "ledger", "verify", domain, "--witnesses", "1")
 	m.want(exitUsage, "can't be a domain", "ledger", "verify", "no domain")
 	m.want(exitUnreachable, "", "ledger", "verify", "nobody.localhost:1")
 	all := jsonLines(t, m.ok("ledger", "verify", domain, "--json"))
