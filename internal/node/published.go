@@ -97,12 +97,18 @@ func addMeasured(seen map[string][]wire.Measurement, doc store.Fact) {
 	if err != nil {
 		return
 	}
+	unshown := map[string][]string{}
+	if report, _, err := oath.OpenReport(doc.Body); err == nil {
+		for _, r := range report.Results {
+			unshown[r.Clause] = r.Unshown
+		}
+	}
 	for _, m := range all {
 		if len(seen[m.Clause]) >= perClause {
 			continue
 		}
 		w := wire.Measurement{
-			Clause: m.Clause, At: m.At, Checker: m.From, Verdict: verdictOf(m.Verdict), Reason: m.Reason,
+			Clause: m.Clause, At: m.At, Checker: m.From, Verdict: verdictOf(m.Verdict), Reason: m.Reason, Unshown: unshown[m.Clause],
 			SHA256: doc.SHA256, Ref: wire.FactPath(doc.SHA256), Index: doc.Index,
 		}
 		if s := m.Shown; s != nil {

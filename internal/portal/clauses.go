@@ -31,16 +31,15 @@ type measuredRow struct {
 	Ref                      string
 	Value                    string
 	Index                    int64
+	Unshown                  []string
 	Class                    string // of its mark
 }
 
 // spark is the picture of a clause's last measurements: one mark each, as high
 // as its number where it has one, and the line that must not be crossed.
 type spark struct {
-	Width  string
-	Marks  []mark
-	Bound  string // y of the line, empty: there is none
-	Values bool
+	Marks []mark
+	Bound string // y of the line, empty: there is none
 }
 
 type mark struct{ X, Y, Height, Class string }
@@ -104,7 +103,7 @@ func (c *clauseRow) measured(all []wire.Measurement, lang string) {
 			m.Verdict, all[i].Verdict = wire.VerdictNotShown, wire.VerdictNotShown
 		}
 		c.Measurements = append(c.Measurements, measuredRow{
-			Verdict: m.Verdict, Reason: clean(m.Reason), Checker: clean(m.Checker), When: moment(m.At), WhenISO: m.At.UTC().Format(time.RFC3339),
+			Verdict: m.Verdict, Reason: clean(m.Reason), Unshown: cleanAll(m.Unshown), Checker: clean(m.Checker), When: moment(m.At), WhenISO: m.At.UTC().Format(time.RFC3339),
 			Ref: m.Ref, Index: int64(m.Index), Value: measuredValue(m, lang), Class: "mark-" + m.Verdict,
 		})
 	}
@@ -124,35 +123,52 @@ func moment(t time.Time) string {
 	return t.UTC().Format("\u20662006-\u206001-\u206002 15:04 UTC\u2069")
 }
 
-// measuredValue is the number of a measurement with its unit.
+// hasNumber tells whether a measurement has a number that says more than its
+// verdict: one whose bound is zero is a count of breaches.
+func hasNumber(m wire.Measurement) bool {
+	return m.Value != nil && (m.Bound == nil || *m.Bound > 0)
+}
+
+// measuredValue is the number of a measurement with its unit and its bound.
 func measuredValue(m wire.Measurement, lang string) string {
-	if m.Value == nil {
+	if !hasNumber(m) {
 		return ""
 	}
-	s := strconv.FormatFloat(math.Round(*m.Value*100)/100, 'f', -1, 64)
+	s := amount(*m.Value, m.Unit, lang)
+	if m.Bound != nil {
+		s += " ≤ " + amount(*m.Bound, m.Unit, lang)
+		if *m.Value > *m.Bound {
+			s = strings.Replace(s, "≤", ">", 1)
+		}
+	}
+	return "\u2066" + s + "\u2069"
+}
+
+func amount(v float64, unit, lang string) string {
+	s := strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 	if lang == "de" {
 		s = strings.ReplaceAll(s, ".", ",")
 	}
-	return "\u2066" + strings.TrimSpace(s+" "+clean(m.Unit)) + "\u2069"
+	return strings.TrimSpace(s + " " + clean(unit))
 }
 
 // sparkOf draws measurements, newest first, from left to right.
 func sparkOf(all []wire.Measurement) *spark {
-	s := &spark{Width: coordinate(float64(len(all)) * sparkStep)}
+	s := &spark{}
 	top := 0.0
 	for _, m := range all {
-		if m.Value != nil {
-			top, s.Values = max(top, *m.Value), true
+		if !hasNumber(m) {
+			continue
 		}
-		if m.Bound != nil {
+		if top = max(top, *m.Value); m.Bound != nil {
 			top = max(top, *m.Bound)
 		}
 	}
 	for i, m := range slices.Backward(all) {
-		x := float64(len(all)-1-i)*sparkStep + (sparkStep-sparkMark)/2
+		x := float64(sparkMost-1-i)*sparkStep + (sparkStep-sparkMark)/2 // the newest on the right
 		s.Marks = append(s.Marks, markOf(m, x, top))
 	}
-	if b := all[0].Bound; b != nil && top > 0 {
+	if b := all[0].Bound; b != nil && *b > 0 && top > 0 {
 		s.Bound = coordinate(sparkHeight - *b/top*(sparkHeight-2))
 	}
 	return s
@@ -163,7 +179,7 @@ func markOf(m wire.Measurement, x, top float64) mark {
 	if m.Verdict == wire.VerdictBroken {
 		height = sparkHeight
 	}
-	if m.Value != nil && top > 0 && m.Verdict != wire.VerdictNotShown {
+	if hasNumber(m) && top > 0 && m.Verdict != wire.VerdictNotShown {
 		height = max(2, *m.Value/top*(sparkHeight-2))
 	}
 	if m.Verdict == wire.VerdictNotShown {

@@ -180,12 +180,15 @@ type Measurement struct {
 	Checker string    `json:"checker"`          // key or domain of who checked
 	Verdict string    `json:"verdict"`          // broken, no-breach-seen, not-shown
 	Reason  string    `json:"reason,omitempty"` // of not-shown and broken
-	Value   *float64  `json:"value,omitempty"`
-	Unit    string    `json:"unit,omitempty"`
-	Bound   *float64  `json:"bound,omitempty"` // beyond which the clause is broken
-	SHA256  string    `json:"sha256"`          // of the signed result (DSSE)
-	Ref     string    `json:"ref"`             // FactPath of it
-	Index   uint64    `json:"index"`           // of its entry "check"
+	// Unshown are parts of the clause that this check can't show, whatever its
+	// verdict.
+	Unshown []string `json:"unshown,omitempty"`
+	Value   *float64 `json:"value,omitempty"`
+	Unit    string   `json:"unit,omitempty"`
+	Bound   *float64 `json:"bound,omitempty"` // beyond which the clause is broken
+	SHA256  string   `json:"sha256"`          // of the signed result (DSSE)
+	Ref     string   `json:"ref"`             // FactPath of it
+	Index   uint64   `json:"index"`           // of its entry "check"
 }
 
 // Usage answers GET /v1/usage: what was counted of the caller's organisation.

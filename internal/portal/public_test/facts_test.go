@@ -109,7 +109,7 @@ func measured(d documents) wire.Measurements {
 		c := wire.ClauseSeen{Clause: fmt.Sprintf("O%02d", i)}
 		for day := range 30 {
 			one := wire.Measurement{
-				Clause: c.Clause, At: noon(-day), Checker: "check.example (ed25519:9b1c4e…)", Verdict: wire.VerdictNoBreach, SHA256: d[0].SHA256, Ref: wire.FactPath(d[0].SHA256), Index: uint64(400 - 3*day),
+				Clause: c.Clause, At: noon(-day), Checker: "check.example (ed25519:9b1c4e…)", Verdict: wire.VerdictNoBreach, Unshown: []string{"copies on the operator's disks and backups: no outside check sees them"}, SHA256: d[0].SHA256, Ref: wire.FactPath(d[0].SHA256), Index: uint64(400 - 3*day),
 			}
 			switch {
 			case i == 4:
