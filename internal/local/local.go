@@ -113,6 +113,8 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.s, err = w.startNode(ctx, adviserHost, "127.0.0.1:8402", "node-s"); err != nil {
 		return err
 	}
+	w.h.node.AskWitness(w.s.node.Authority())
+	w.s.node.AskWitness(w.h.node.Authority())
 	w.owner = ownerUser + "@" + w.h.node.Authority()
 	w.adviser = adviserUser + "@" + w.s.node.Authority()
 	w.say("local.status", "URL", w.h.node.BaseURL()+"/")

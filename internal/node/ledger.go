@@ -30,11 +30,11 @@ const (
 // openLedger opens the node's logs. It refuses an older or forked copy of them.
 func (n *Node) openLedger(ctx context.Context, key ed25519.PrivateKey) (err error) {
 	c := n.cfg
-	around := &neighbourhood{node: n, asked: map[string]asked{}}
+	n.around = &neighbourhood{node: n, first: slices.Clone(c.Witnesses), asked: map[string]asked{}}
 	n.notary, err = notary.Open(ctx, notary.Config{
 		Dir: filepath.Join(c.DataDir, ledgerFolder), Authority: c.Authority, Base: n.BaseURL(), Key: key,
 		Clock: c.Clock, Log: c.Log, Every: time.Duration(c.LedgerEvery), Rand: c.Rand,
-		Leaves: leafQueue{n.store.Leaves}, Peers: n.peer, Neighbours: around.witnesses, Logs: n.peer.Ledger,
+		Leaves: leafQueue{n.store.Leaves}, Peers: n.peer, Neighbours: n.around.witnesses, Logs: n.peer.Ledger,
 	})
 	return err
 }
@@ -53,6 +53,14 @@ func (n *Node) handler() http.Handler {
 		}
 		logs.ServeHTTP(w, r)
 	})
+}
+
+// AskWitness lets the node ask a domain's node to cosign its ledger, like one
+// of Config.Witnesses.
+func (n *Node) AskWitness(domain string) {
+	n.around.mu.Lock()
+	defer n.around.mu.Unlock()
+	n.around.first = append(n.around.first, domain)
 }
 
 // promiser signs the promises of leaves.
@@ -112,6 +120,7 @@ type neighbourhood struct {
 	node *Node
 
 	mu    sync.Mutex
+	first []string         // guarded by mu; configured
 	asked map[string]asked // guarded by mu; by domain
 }
 
@@ -128,13 +137,16 @@ func (h *neighbourhood) witnesses(ctx context.Context) (out []ledger.Witness, er
 	if err != nil {
 		return nil, err
 	}
+	h.mu.Lock()
+	first := slices.Clone(h.first)
+	h.mu.Unlock()
 	var errs []error
-	for i, domain := range slices.Concat(h.node.cfg.Witnesses, known) {
-		if len(out) == notary.MaxWitnesses {
-			break
+	for i, domain := range slices.Concat(first, known) {
+		if domain == h.node.cfg.Authority || len(out) == notary.MaxWitnesses {
+			continue
 		}
 		w, err := h.witness(ctx, domain)
-		if err != nil && i < len(h.node.cfg.Witnesses) {
+		if err != nil && i < len(first) {
 			errs = append(errs, err)
 		}
 		if err == nil && !slices.Contains(out, w) {

@@ -49,6 +49,7 @@ type Node struct {
 	listener net.Listener
 	store    *store.Store
 	notary   *notary.Notary
+	around   *neighbourhood // whom the notary asks
 	relay    *relay.Relay
 	seen     *seen.Book
 	meter    *meter.Book

@@ -44,12 +44,16 @@ func (p *Peers) Node(ctx context.Context, authority, id string) (NodeKey, error)
 	}, `SELECT authority, id, key, pinned FROM node_keys WHERE authority = ? AND id = ?`, authority, id)
 }
 
-// Domains lists the domains whose nodes are known, those known longest first.
+// Domains lists the domains of whose node or accounts a key is known, those
+// known longest first; the node's own may be among them.
 func (p *Peers) Domains(ctx context.Context, limit int) ([]string, error) {
 	return many(ctx, p.f, "known domains", func(r row) (name string, err error) {
 		err = r.Scan(&name)
 		return name, err
-	}, `SELECT authority FROM node_keys GROUP BY authority ORDER BY min(pinned), authority LIMIT ?`, limit)
+	}, `SELECT domain FROM (
+			SELECT authority AS domain, pinned FROM node_keys
+			UNION ALL SELECT substr(account, instr(account, '@') + 1), pinned FROM pins)
+		GROUP BY domain ORDER BY min(pinned), domain LIMIT ?`, limit)
 }
 
 // PinIdentity keeps an account's identity key. ErrConflict if the account is
