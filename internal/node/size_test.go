@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		beNode(dir)
 		return
 	}
+	if authority := os.Getenv(childLoad); authority != "" {
+		beLoad(authority)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -81,28 +85,35 @@ func startChild(t testing.TB, dir string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
+	c.start()
+	c.authority = c.line()
+	return c
+}
+
+// start starts the process, which lives until its standard input is closed.
+func (c *child) start() (in io.Closer) {
+	c.t.Helper()
 	c.cmd.Stderr = os.Stderr
-	in, err := c.cmd.StdinPipe()
+	input, err := c.cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.began = time.Now()
 	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = in.Close()
-		if err := c.cmd.Wait(); err != nil && t.Context().Err() == nil {
-			t.Errorf("node process: %v", err)
+	c.t.Cleanup(func() {
+		_ = input.Close()
+		if err := c.cmd.Wait(); err != nil && c.t.Context().Err() == nil {
+			c.t.Errorf("child process: %v", err)
 		}
 	})
 	c.out = bufio.NewReader(out)
-	c.authority = c.line()
-	return c
+	return input
 }
 
 func (c *child) line() string {

@@ -111,17 +111,17 @@ func (d *Door) admitCaller(c *call, rt route, who caller, in sign.Input) error {
 	if who.doc != nil && who.account.Authority != d.cfg.Authority && who.doc.ExpiredAt(c.now) {
 		return problem(wire.ProbExpired, "your identity document has expired; renew it at your own node")
 	}
-	limit := d.perAccount
+	limit, nonces := d.perAccount, d.nonces
 	switch {
 	case rt.right:
-		limit = d.rights
+		limit, nonces = d.rights, d.asked
 	case who.node != "":
 		limit = d.perDomain
 	}
 	if wait, ok := limit.take(who.bucket()); !ok {
 		return tooMany(wait, "your signed requests")
 	}
-	switch err := d.nonces.Check(in, d.invents(who)); {
+	switch err := nonces.Check(in, d.invents(who)); {
 	case errors.Is(err, sign.ErrReplayed):
 		return problem(wire.ProbReplay, "its nonce was used before; sign every attempt anew")
 	case errors.Is(err, sign.ErrBusy):

@@ -75,13 +75,14 @@ type Door struct {
 	openAPI []byte
 	metrics *metrics
 	nonces  *sign.Nonces
+	asked   *sign.Nonces // of requests for rights: nothing else uses them up
 	tickets *tickets
 	live    *live
 	polls   *polls
 
 	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes, rights *limiter
 
-	first first // requests for rights go before all others
+	first *first // requests for rights go before all others
 }
 
 // New builds a door; Run drives its periodic work.
@@ -89,12 +90,13 @@ func New(cfg Config) (*Door, error) {
 	d := &Door{
 		cfg: cfg, live: newLive(), polls: newPolls(), tickets: &tickets{},
 		nonces:     sign.NewNonces(cfg.Clock, maxNonces),
+		asked:      sign.NewNonces(cfg.Clock, maxNonces/4),
 		perAddress: newLimiter(cfg.Limits.Address, cfg.Clock), perAccount: newLimiter(cfg.Limits.Account, cfg.Clock),
 		perDomain: newLimiter(cfg.Limits.Domain, cfg.Clock), signUps: newLimiter(cfg.Limits.Sign, cfg.Clock),
 		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock),
 		keeps: newLimiter(cfg.Limits.Keeps, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 		pushes: newLimiter(cfg.Limits.Pushes, cfg.Clock), rights: newLimiter(cfg.Limits.Rights, cfg.Clock),
-		first: first{pool: make(chan struct{}, rightSlots)},
+		first: newFirst(),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	var err error

@@ -95,7 +95,7 @@ func (s *session) failed(b *subscription, err error) {
 // takeFrame appends the message of a binary frame. It waits only while too
 // many are in flight, so that a fast sender is slowed down.
 func (s *session) takeFrame(b []byte) error {
-	s.d.first.giveWay(s.d.ctx)
+	defer s.d.first.giveWay(s.d.ctx)()
 	f, err := wire.ParseFrame(b)
 	if err != nil {
 		return err

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/ed25519"
 	"net/http"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -26,19 +28,29 @@ const (
 	// one of these only, never for other traffic.
 	rightSlots = 64
 	// rightHold is how long other traffic makes way for rights, each request or
-	// message at most once.
-	rightHold = 20 * time.Millisecond
+	// message once.
+	rightHold = 100 * time.Millisecond
+	// rightAfter is for how long after a right other traffic works in few places
+	// only, so that the next one finds the processors free.
+	rightAfter = 500 * time.Millisecond
 )
 
-// first lets rights go first: they have a pool of their own, and while one of
-// them works, other traffic waits for a moment before it begins. It is safe for
-// concurrent use.
+// first lets rights go first. They have a pool of their own. While one of them
+// works, other traffic waits for a moment before it begins; and for a moment
+// after, only a few of the others work at a time. Nothing is held up while
+// nobody asks for a right. It is safe for concurrent use.
 type first struct {
-	pool chan struct{} // one place for each request for a right that works
+	pool   chan struct{} // one place for each request for a right that works
+	others chan struct{} // one place for each other that works while rights are asked for
+	until  atomic.Int64  // Unix nanoseconds until which the others are few
 
 	mu   sync.Mutex
 	n    int           // guarded by mu; rights that work or wait
 	none chan struct{} // guarded by mu; closed when n is 0 again; nil while it is
+}
+
+func newFirst() *first {
+	return &first{pool: make(chan struct{}, rightSlots), others: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
 // come announces a right.
@@ -48,6 +60,7 @@ func (f *first) come() {
 	if f.n++; f.n == 1 {
 		f.none = make(chan struct{})
 	}
+	f.until.Store(time.Now().Add(requestWait).UnixNano())
 }
 
 // gone is the other half of come.
@@ -57,38 +70,55 @@ func (f *first) gone() {
 	if f.n--; f.n == 0 {
 		close(f.none)
 		f.none = nil
+		f.until.Store(time.Now().Add(rightAfter).UnixNano())
 	}
 }
 
-// giveWay waits while rights work, for a moment at most.
-func (f *first) giveWay(ctx context.Context) {
+// giveWay lets rights go first, for a moment at most; leave ends what began
+// behind it.
+func (f *first) giveWay(ctx context.Context) (leave func()) {
+	if time.Now().UnixNano() >= f.until.Load() {
+		return func() {}
+	}
+	t := time.NewTimer(rightHold)
+	defer t.Stop()
+	leave = func() {}
+	select {
+	case f.others <- struct{}{}:
+		leave = func() { <-f.others }
+	case <-t.C: // some may work for long: who waits is not stopped for ever
+		return leave
+	case <-ctx.Done():
+		return leave
+	}
 	f.mu.Lock()
 	none := f.none
 	f.mu.Unlock()
 	if none == nil {
-		return
+		return leave
 	}
-	t := time.NewTimer(rightHold)
-	defer t.Stop()
 	select {
 	case <-none:
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return leave
 }
 
-// enter has a request for a right wait for its place, which leave gives back;
-// anything else makes way.
-func (d *Door) enter(ctx context.Context, rt route) (leave func(), err error) {
+// turn marks a request for a right and gives it its place; anything else makes
+// way. leave ends the turn.
+func (d *Door) turn(ctx context.Context, rt route) (marked context.Context, leave func(), err error) {
 	if !rt.right {
-		d.first.giveWay(ctx)
-		return func() {}, nil
+		return ctx, d.first.giveWay(ctx), nil
 	}
+	ctx = wire.Right(ctx)
+	d.first.come()
 	select {
 	case d.first.pool <- struct{}{}:
-		return func() { <-d.first.pool }, nil
+		return ctx, func() { <-d.first.pool; d.first.gone() }, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		d.first.gone()
+		return ctx, nil, ctx.Err()
 	}
 }
 

@@ -201,12 +201,12 @@ func (d *Door) run(rt route, c *call) (any, error) {
 	if err := c.readBody(rt); err != nil {
 		return nil, err
 	}
-	ctx := c.r.Context()
-	if rt.right { // not before its body is there: nobody holds others up by sending slowly
-		ctx = wire.Right(ctx)
-		d.first.come()
-		defer d.first.gone()
+	// Not before the body is there: nobody holds others up by sending slowly.
+	ctx, leave, err := d.turn(c.r.Context(), rt)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	if rt.signers != byNobody {
 		who, err := d.authenticate(c, rt)
 		if err != nil {
@@ -220,11 +220,6 @@ func (d *Door) run(rt route, c *call) (any, error) {
 		}
 		c.who = who
 	}
-	leave, err := d.enter(ctx, rt)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	return rt.handle(ctx, c)
 }
 
