@@ -3,6 +3,8 @@ package storetest
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,4 +201,12 @@ func peers(t *testing.T, o Opener) {
 	if got := must[store.Pin](t)(e.Peers.Identity(ctx, friend)); !bytes.Equal(got.IdentityKey, changed.IdentityKey) {
 		t.Fatal("the recovery did not change the pin")
 	}
+	ok(t, e.Peers.PinNode(ctx, store.NodeKey{Authority: "z.example", ID: "k1", Key: random(32), Pinned: now().Add(-time.Hour)}))
+	domain := friend[strings.Index(friend, "@")+1:]
+	got := must[[]string](t)(e.Peers.Domains(ctx, 10))
+	want := slices.Compact(slices.Sorted(slices.Values([]string{"s.localhost:8402", domain})))
+	if !slices.Equal(got, append([]string{"z.example"}, want...)) {
+		t.Errorf("known domains %q", got)
+	}
+	equal(t, "at most one", len(must[[]string](t)(e.Peers.Domains(ctx, 1))), 1)
 }

@@ -132,8 +132,14 @@ type LinkEnds interface {
 	NextOver(ctx context.Context) (time.Time, error)
 }
 
+// KnownDomains lists domains of pinned keys.
+type KnownDomains interface {
+	Domains(ctx context.Context, limit int) ([]string, error)
+}
+
 // Peers keeps pinned keys.
 type Peers interface {
+	KnownDomains
 	PinNode(ctx context.Context, k store.NodeKey) error
 	Node(ctx context.Context, authority, id string) (store.NodeKey, error)
 	PinIdentity(ctx context.Context, pin store.Pin) error
