@@ -249,6 +249,8 @@ func TestTwoEnginesShare(t *testing.T) {
 		t.Errorf("own past: %d values", len(ownPast.Points))
 	}
 
+	ownerSees(t, w, owner, given.Grant)
+
 	owner = owner.reload(t, w)
 	_, lamp := owner.affordance(t, "lamp/state", anyState)
 	done := call[engine.SendResult](t, owner, "send", engine.SendParams{Ref: lamp.Ref, Input: json.RawMessage(`"ON"`)})

@@ -37,6 +37,7 @@ func TestPortalStory(t *testing.T) {
 	// A lamp that he may switch, and switches.
 	p.share(t, ada, "lamp/state", "ben@"+p.w.s.Authority(), true)
 	p.switchLamp(t, ben)
+	p.whoSaw(t, ada, "ben")
 
 	// Somebody asks; she sees her own values as they would be seen, and says yes.
 	p.answer(t, ada)

@@ -10,7 +10,9 @@ import (
 	"primum/client"
 	"primum/internal/edge"
 	"primum/internal/edge/mqtt"
+	"primum/internal/engine"
 	"primum/internal/node"
+	"primum/internal/webtest"
 	"primum/internal/wire"
 )
 
@@ -185,4 +187,32 @@ func TestSeenFileProvesItself(t *testing.T) {
 	if _, _, err := f.Days[i].Prove(*f.Log); err == nil {
 		t.Error("a changed file proves itself")
 	}
+}
+
+// ownerSees: an owner's engine tells who got what of a grant, and writes it down.
+func ownerSees(t *testing.T, w *world, owner *portal, grantID string) {
+	t.Helper()
+	w.clock.Advance(time.Second)
+	seen := call[engine.Seen](t, owner, "seen", engine.SeenParams{})
+	if len(seen.Days) != 1 || seen.Days[0].State != "open" || len(seen.Days[0].Rows) == 0 {
+		t.Fatalf("seen: %+v", seen)
+	}
+	if row := seen.Days[0].Rows[0]; row.Grant != grantID || row.Deliveries < 5 || row.Name == "" {
+		t.Errorf("seen: %+v", row)
+	}
+	file := call[engine.Export](t, owner, "seen.export", engine.SeenParams{Days: 31})
+	if f, err := wire.ReadSeenFile([]byte(file.Content)); err != nil || len(f.Days) != 1 || len(f.Grants) != 1 {
+		t.Errorf("taken along: %+v, %v", f, err)
+	}
+}
+
+// whoSaw: the page has a dot for who got something, and what stands behind it.
+func (p *pages) whoSaw(t *testing.T, ada *webtest.Tab, who string) {
+	t.Helper()
+	ada.Open(p.w.h.BaseURL() + "/my#/seen")
+	ada.Click("@dot")
+	ada.WaitText("@seen-detail", who)
+	ada.WaitVisible("@seen-row")
+	ada.WaitVisible("@chain-open")
+	ada.Shot("real-seen", webtest.Light, webtest.Phone390)
 }
