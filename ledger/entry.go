@@ -5,11 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"primum/internal/jws"
 )
 
 // MaxEntry is the longest entry of the public log, in bytes.
@@ -71,17 +70,39 @@ func (e Entry) Marshal() ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, fmt.Errorf("entry: %w", err)
-	}
-	line := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	line := e.line()
 	if len(line) > MaxEntry {
 		return nil, fmt.Errorf("%w entry: %d bytes, at most %d are taken", ErrMalformed, len(line), MaxEntry)
 	}
 	return line, nil
+}
+
+// line writes the entry by hand, much faster in a browser than by reflection;
+// check has seen to it that no text needs escaping.
+func (e Entry) line() []byte {
+	b := fmt.Appendf(nil, `{"v":%d,"t":"%s","at":"%s","sha256":"%s","ref":"%s"`, e.V, e.T, e.At.Format(time.RFC3339), e.SHA256, e.Ref)
+	if len(e.Counts) > 0 {
+		b = append(b, `,"counts":`...)
+		for i, name := range slices.Sorted(maps.Keys(e.Counts)) {
+			b = fmt.Appendf(b, `%c"%s":%d`, separator(i, '{'), name, e.Counts[name])
+		}
+		b = append(b, '}')
+	}
+	if len(e.Domains) > 0 {
+		b = append(b, `,"domains":`...)
+		for i, d := range e.Domains {
+			b = fmt.Appendf(b, `%c"%s"`, separator(i, '['), d)
+		}
+		b = append(b, ']')
+	}
+	return append(b, '}')
+}
+
+func separator(i int, first byte) byte {
+	if i == 0 {
+		return first
+	}
+	return ','
 }
 
 // ParseEntry reads a line of the public log. It takes only what Marshal makes:
@@ -91,7 +112,7 @@ func ParseEntry(line []byte) (Entry, error) {
 	if len(line) > MaxEntry {
 		return Entry{}, fmt.Errorf("%w entry: longer than %d bytes", ErrMalformed, MaxEntry)
 	}
-	if err := jws.DecodeStrict(line, &e); err != nil {
+	if err := json.Unmarshal(line, &e); err != nil {
 		return Entry{}, fmt.Errorf("%w entry: %w", ErrMalformed, err)
 	}
 	if e.V != entryVersion {
@@ -101,6 +122,8 @@ func ParseEntry(line []byte) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	// Unknown, doubled and misspelt members, spaces and another order are all gone
+	// in what Marshal makes.
 	if !bytes.Equal(again, line) {
 		return Entry{}, fmt.Errorf("%w entry: not in its one form", ErrMalformed)
 	}

@@ -93,12 +93,15 @@ func (m *mirror) copyTile(ctx context.Context, id tileID, width int) error {
 		}
 	}
 	return m.copyFile(TilePath(id.level, id.index, width), func() ([]byte, error) {
-		hashes, err := m.tree.tile(ctx, id)
+		p, err := m.tree.tile(ctx, id)
+		if err != nil {
+			return nil, err
+		}
 		var b []byte
-		for _, h := range hashes {
+		for _, h := range p[0] {
 			b = append(b, h[:]...)
 		}
-		return b, err
+		return b, nil
 	})
 }
 

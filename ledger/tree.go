@@ -25,8 +25,23 @@ type TileFunc func(ctx context.Context, path string) ([]byte, error)
 type Tree struct {
 	get   TileFunc
 	size  uint64
-	tiles map[tileID][][32]byte
+	tiles map[tileID]pyramid
 	leafs []tileID // remembered full tiles of leaves, oldest first
+}
+
+// pyramid is a tile's hashes and, above them, those of all complete subtrees.
+type pyramid [][][32]byte
+
+func newPyramid(hashes [][32]byte) pyramid {
+	p := pyramid{hashes}
+	for below := hashes; len(below) > 1; below = p[len(p)-1] {
+		row := make([][32]byte, len(below)/2)
+		for i := range row {
+			row[i] = nodeHash(below[2*i], below[2*i+1])
+		}
+		p = append(p, row)
+	}
+	return p
 }
 
 type tileID struct {
@@ -37,7 +52,7 @@ type tileID struct {
 // OpenTree reads the right edge of the tree of a size and root, at most eight
 // tiles, and checks it against the root.
 func OpenTree(ctx context.Context, get TileFunc, size uint64, root [32]byte) (*Tree, error) {
-	t := &Tree{get: get, size: size, tiles: map[tileID][][32]byte{}}
+	t := &Tree{get: get, size: size, tiles: map[tileID]pyramid{}}
 	if size == 0 {
 		return t, nil
 	}
@@ -52,8 +67,9 @@ func OpenTree(ctx context.Context, get TileFunc, size uint64, root [32]byte) (*T
 		if err != nil {
 			return nil, err
 		}
-		t.tiles[id] = hashes
-		acc = foldTile(hashes, acc)
+		p := newPyramid(hashes)
+		t.tiles[id] = p
+		acc = p.fold(acc)
 	}
 	if *acc != root {
 		return nil, fmt.Errorf("%w: the tiles at its end do not lead to the root", ErrTampered)
@@ -61,16 +77,16 @@ func OpenTree(ctx context.Context, get TileFunc, size uint64, root [32]byte) (*T
 	return t, nil
 }
 
-// foldTile puts the perfect subtrees of a partial tile, right to left, before
-// what stands to their right.
-func foldTile(hashes [][32]byte, acc *[32]byte) *[32]byte {
-	for end := len(hashes); end > 0; {
-		width := 1 << bits.TrailingZeros(uint(end))
-		h := TreeRoot(hashes[end-width : end])
+// fold puts the complete subtrees of a partial tile, right to left, before what
+// stands to their right.
+func (p pyramid) fold(acc *[32]byte) *[32]byte {
+	for end := len(p[0]); end > 0; {
+		height := bits.TrailingZeros(uint(end))
+		h := p[height][end>>height-1]
 		if acc != nil {
 			h = nodeHash(h, *acc)
 		}
-		acc, end = &h, end-width
+		acc, end = &h, end-1<<height
 	}
 	return acc
 }
@@ -108,9 +124,9 @@ func (t *Tree) fetchWidth(ctx context.Context, path, full string, width int) ([]
 }
 
 // tile is a tile whose hashes are known to lead to the root.
-func (t *Tree) tile(ctx context.Context, id tileID) ([][32]byte, error) {
-	if hashes, ok := t.tiles[id]; ok {
-		return hashes, nil
+func (t *Tree) tile(ctx context.Context, id tileID) (pyramid, error) {
+	if p, ok := t.tiles[id]; ok {
+		return p, nil
 	}
 	if id.level >= 7 {
 		return nil, fmt.Errorf("%w: no such tile", ErrProof)
@@ -123,15 +139,16 @@ func (t *Tree) tile(ctx context.Context, id tileID) ([][32]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at := int(id.index % TileWidth); at >= len(above) || TreeRoot(hashes) != above[at] {
+	p := newPyramid(hashes)
+	if at := int(id.index % TileWidth); at >= len(above[0]) || p[8][0] != above[0][at] {
 		return nil, fmt.Errorf("%w: tile %s", ErrTampered, TilePath(id.level, id.index, TileWidth))
 	}
-	t.remember(id, hashes)
-	return hashes, nil
+	t.remember(id, p)
+	return p, nil
 }
 
-func (t *Tree) remember(id tileID, hashes [][32]byte) {
-	t.tiles[id] = hashes
+func (t *Tree) remember(id tileID, p pyramid) {
+	t.tiles[id] = p
 	if id.level > 0 {
 		return
 	}
@@ -149,12 +166,11 @@ func (t *Tree) node(ctx context.Context, level uint, index uint64) ([32]byte, er
 	}
 	within := level % 8
 	start := index << within
-	hashes, err := t.tile(ctx, tileID{int(level / 8), start / TileWidth})
+	p, err := t.tile(ctx, tileID{int(level / 8), start / TileWidth})
 	if err != nil {
 		return [32]byte{}, err
 	}
-	from := int(start % TileWidth)
-	return TreeRoot(hashes[from : from+1<<within]), nil
+	return p[within][start%TileWidth>>within], nil
 }
 
 // Leaf is the Merkle hash of the entry at an index.
@@ -255,10 +271,11 @@ func (t *Tree) Entries(ctx context.Context, from, to uint64, fn func(index uint6
 
 // bundle reads a bundle and checks every entry of it.
 func (t *Tree) bundle(ctx context.Context, index uint64) ([][]byte, error) {
-	hashes, err := t.tile(ctx, tileID{0, index})
+	p, err := t.tile(ctx, tileID{0, index})
 	if err != nil {
 		return nil, err
 	}
+	hashes := p[0]
 	path := BundlePath(index, len(hashes))
 	b, err := t.fetchWidth(ctx, path, BundlePath(index, TileWidth), len(hashes))
 	if err != nil {

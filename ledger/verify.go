@@ -14,6 +14,7 @@ const (
 	defaultEntries  = 64 << 10
 	defaultPatience = 6 * time.Second
 	maxFacts        = 1024 // kept facts; the oldest go first
+	maxNamed        = 8    // checkpoints that the public log names, the newest, unless Full
 )
 
 // Verify checks both logs of a node against what the reader kept of them and
@@ -25,7 +26,8 @@ const (
 // the witnesses state, that the logs continue the kept checkpoints and those
 // that the witnesses hold, that tiles lead to the signed roots, that the public
 // entries that are new (or all: Options.Full) have the form, and that each
-// checkpoint of the commitments log that the public log names is one of it.
+// checkpoint of the commitments log that the public log names (the newest eight
+// of what was read, or all) is one of it.
 func Verify(ctx context.Context, f Fetcher, n NodeLedger, k Kept, o Options) (Report, error) {
 	if n.Public.Origin == "" || n.Commitments.Origin == "" {
 		return Report{Kept: k}, ErrNoLedger
@@ -328,6 +330,9 @@ func (v *verification) commitments(ctx context.Context, s *state) error {
 	named := v.named
 	if e, ok := v.facts[FactName(TypeCommitments, "")]; ok && len(named) == 0 {
 		named = []Entry{e}
+	}
+	if !v.o.Full {
+		named = named[max(0, len(named)-maxNamed):]
 	}
 	for _, e := range named {
 		if err := s.named(ctx, e); err != nil {

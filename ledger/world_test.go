@@ -69,7 +69,9 @@ func (l *testLog) add(entries ...[]byte) {
 func (l *testLog) root() [32]byte {
 	var acc *[32]byte
 	for _, hashes := range l.levels {
-		acc = foldTile(hashes[len(hashes)/TileWidth*TileWidth:], acc)
+		if edge := hashes[len(hashes)/TileWidth*TileWidth:]; len(edge) > 0 {
+			acc = newPyramid(edge).fold(acc)
+		}
 	}
 	if acc == nil {
 		return TreeRoot(nil)

@@ -11,6 +11,10 @@ import (
 	"primum/ledger"
 )
 
+// ledgerEntries of the public log are read at a first visit: a page has no time
+// for all; `primum ledger verify` reads them.
+const ledgerEntries = 64
+
 func (e *Engine) ledgerHandlers() map[string]handler {
 	return map[string]handler{"ledger.verify": handle(e.verifyLedger)}
 }
@@ -26,7 +30,7 @@ func (e *Engine) verifyLedger(ctx context.Context, p LedgerParams) (LedgerReport
 		m.Calls.Transport = s.client.Home.Transport // it may be carried by the page's own node
 	}
 	began := time.Now()
-	_, r, err := m.Verify(ctx, authority, ledger.Options{})
+	_, r, err := m.Verify(ctx, authority, ledger.Options{MaxEntries: ledgerEntries})
 	out := LedgerReport{
 		Authority: authority, Public: logOf(r.Public), Commitments: logOf(r.Commitments), Found: []LedgerFound{},
 		Took: float64(time.Since(began).Microseconds()) / 1000,
