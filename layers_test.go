@@ -21,7 +21,7 @@ const rows = `
 internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors
 < internal/sign ledger mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
 < identity thing internal/mlsbench < grant < circle/internal/disk circle/internal/reduce < circle/internal/core
-< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath < oath/network oath/person internal/engine
+< circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath oath/trace < oath/network oath/person internal/engine
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
 < internal/store internal/notary < internal/store/storetest internal/peer internal/seen internal/meter < internal/relay
 < internal/consent internal/rights < internal/door/* < internal/portal internal/operator

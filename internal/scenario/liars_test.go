@@ -64,6 +64,7 @@ func lies() []lie {
 		{"lets rights queue", "O10", "asked for again later", (*liar).queuesRights},
 		{"keeps what was erased", "O11", "after the erasure there is still", (*liar).keepsAPage},
 		{"only says that it erased", "O11", "after the erasure there is still", (*liar).saysErased},
+		{"throws complaints away", "O14", "got a receipt", (*liar).throwsComplaintsAway},
 		{"bears a grudge", "O15", "without a yes this does not work", (*liar).bearsAGrudge},
 		{"changes a rule silently", "O13", "is shown otherwise than it stands", (*liar).changesARule},
 		{"rewrites a log entry", "O13", "", (*liar).rewritesTheLog},
@@ -453,6 +454,17 @@ func (l *liar) saysErased() {
 			return false
 		}
 		writeJSON(w, http.StatusOK, wire.Erased{Gone: map[string]int{"account": 1}, By: time.Now()})
+		return true
+	})
+}
+
+// throwsComplaintsAway: thank you for your message.
+func (l *liar) throwsComplaintsAway() {
+	l.answers(func(_, path string, _ []byte, w http.ResponseWriter) bool {
+		if path != "/v1/rights/complaint" && path != "/v1/rights/objection" {
+			return false
+		}
+		writeJSON(w, http.StatusAccepted, map[string]string{"message": "Thank you for your message."})
 		return true
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"primum/internal/clock"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 const (
@@ -175,7 +176,7 @@ func (c *Cast) pause(ctx context.Context, d time.Duration) {
 
 // canary makes a text to be told sealed, and remembers it.
 func (c *Cast) canary(what string) (string, error) {
-	text, err := newCanary()
+	text, err := trace.NewCanary()
 	if err != nil {
 		return "", err
 	}
@@ -193,10 +194,10 @@ func (c *Cast) told() []*canary {
 }
 
 // everybody is who ever signed up, and their things' tapes.
-func (c *Cast) tapes() map[string]*tape {
+func (c *Cast) tapes() map[string]*trace.Tape {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := make(map[string]*tape, len(c.humans)+len(c.things))
+	all := make(map[string]*trace.Tape, len(c.humans)+len(c.things))
 	for _, h := range c.humans {
 		all[h.address.String()] = h.tape
 	}

@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"path/filepath"
 	"time"
-
-	"crypto/rand"
 
 	"primum/circle"
 	"primum/client"
@@ -20,6 +19,7 @@ import (
 	"primum/internal/wire"
 	"primum/mls"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // phone is the client that every human of the cast has.
@@ -39,7 +39,7 @@ type human struct {
 	key      ed25519.PrivateKey // identity key
 	doc      *identity.Verified
 	machines []machine
-	tape     *tape
+	tape     *trace.Tape
 	calls    client.Calls
 	dir      string
 	open     *client.Client // the phone at work
@@ -67,7 +67,7 @@ func (c *Cast) newHuman(ctx context.Context, clients ...string) (*human, error) 
 	if err != nil {
 		return nil, fmt.Errorf("name a test person: %w", err)
 	}
-	h := &human{address: address, dir: filepath.Join(c.dir, user), tape: newTape(c.net, c.clock)}
+	h := &human{address: address, dir: filepath.Join(c.dir, user), tape: trace.NewTape(c.net, c.clock)}
 	h.calls = client.Calls{Transport: h.tape, Clock: c.clock}
 	if h.key, err = newKey(rand.Reader); err != nil {
 		return nil, err
@@ -203,7 +203,7 @@ func (h *human) leave(ctx context.Context) error {
 		}
 	}
 	if !h.closed {
-		h.tape.cable(false)
+		h.tape.Cable(false)
 		at := h.calls.Clock.Now().UTC().Truncate(time.Second)
 		sign := ed25519.Sign(h.key, wire.CloseAccountBytes(h.address.String(), at))
 		err = h.node(phone).CloseAccount(ctx, wire.CloseAccount{At: at, Signature: sign})

@@ -14,6 +14,7 @@ import (
 	"primum/client"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // maxPages bounds an export of a test person, who has little.
@@ -31,10 +32,10 @@ func (c *Cast) takeItAlong(ctx context.Context, _ oath.Args) (oath.Observation, 
 		return o, err
 	}
 	c.leaver = h
-	if c.trace, err = newCanary(); err != nil {
+	if c.trace, err = trace.NewCanary(); err != nil {
 		return o, err
 	}
-	c.page, err = newCanary()
+	c.page, err = trace.NewCanary()
 	if err != nil {
 		return o, err
 	}
@@ -119,7 +120,7 @@ func (c *Cast) beGone(ctx context.Context, args oath.Args) (oath.Observation, er
 	var e wire.Erased
 	ok := resp.Status/100 == 2 && json.Unmarshal(resp.Body, &e) == nil
 	o.Facts["erased"], h.closed = oath.Yes(ok), ok
-	o.Evidence = append(o.Evidence, c.evidence("The answer to a person who wants to be erased.", crossing{at: c.clock.Now(), where: "POST /v1/rights/erasure", status: resp.Status, bytes: resp.Body}, c.again("O11")))
+	o.Evidence = append(o.Evidence, c.evidence("The answer to a person who wants to be erased.", trace.Crossing{At: c.clock.Now(), Where: "POST /v1/rights/erasure", Status: resp.Status, Bytes: resp.Body}, c.again("O11")))
 	if !ok {
 		return o, nil
 	}
@@ -142,7 +143,7 @@ func (c *Cast) beGone(ctx context.Context, args oath.Args) (oath.Observation, er
 // lookForTraces looks as a stranger in all places that showed the person, and in
 // all public pages.
 func (c *Cast) lookForTraces(ctx context.Context, o *oath.Observation, h *human) {
-	t := newTape(c.net, c.clock)
+	t := trace.NewTape(c.net, c.clock)
 	stranger := &human{tape: t, calls: client.Calls{Transport: t, Clock: c.clock}}
 	places := []string{
 		"/v1/identity/" + h.address.User, "/v1/notices/" + c.page, "/v1/keep/" + h.address.User,
@@ -153,25 +154,25 @@ func (c *Cast) lookForTraces(ctx context.Context, o *oath.Observation, h *human)
 		_, _ = c.ask(ctx, stranger, client.Key{}, http.MethodGet, path, nil, "") // the tape has what came
 	}
 	c.readEverything(ctx, t)
-	traces := []sought{
-		{"a text of the person's page", needleOf([]byte(c.trace))},
-		{"the person's identity document", needleOf([]byte(h.doc.Compact()))},
-		{"the person's client key", needleOf(pub(h.machines[0].key))},
-		{"the person's identity key", needleOf(pub(h.key))},
+	traces := []trace.Sought{
+		{What: "a text of the person's page", Needle: trace.NeedleOf([]byte(c.trace))},
+		{What: "the person's identity document", Needle: trace.NeedleOf([]byte(h.doc.Compact()))},
+		{What: "the person's client key", Needle: trace.NeedleOf(pub(h.machines[0].key))},
+		{What: "the person's identity key", Needle: trace.NeedleOf(pub(h.key))},
 	}
 	looked, found := 0, 0
-	for _, x := range t.since(0) {
-		if x.way != answered {
+	for _, x := range t.Since(0) {
+		if x.Way != trace.Answered {
 			continue
 		}
 		looked++
 		for _, s := range traces {
-			if s.in(x.bytes) == "" {
+			if s.In(x.Bytes) == "" {
 				continue
 			}
 			if found++; found == 1 {
-				o.Facts["found-where"] = oath.Text(s.what + " in " + x.where)
-				o.Evidence = append(o.Evidence, c.evidence("After the erasure, "+s.what+" is still shown.", x, "curl "+c.run.Target.Base+pathOnly(x.where)))
+				o.Facts["found-where"] = oath.Text(s.What + " in " + x.Where)
+				o.Evidence = append(o.Evidence, c.evidence("After the erasure, "+s.What+" is still shown.", x, "curl "+c.run.Target.Base+pathOnly(x.Where)))
 			}
 		}
 	}

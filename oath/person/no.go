@@ -11,6 +11,7 @@ import (
 	"primum/grant"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // sayNo (O04): the person gives to a and then says no, as people do, by one word
@@ -25,12 +26,12 @@ import (
 func (c *Cast) sayNo(ctx context.Context, args oath.Args) (oath.Observation, error) {
 	wait := args.Duration("wait", 10*time.Second)
 	o := oath.Observation{Facts: facts{}}
-	yes := c.owner.tape.mark()
+	yes := c.owner.tape.Mark()
 	g, err := c.give(ctx, offer{to: c.a, names: []string{textName}, ops: seeing(), precision: circle.Precision{Change: true}})
 	if err != nil {
 		return o, err
 	}
-	o.Facts["yes-requests"] = oath.Number(requests(c.owner.tape.since(yes)))
+	o.Facts["yes-requests"] = oath.Number(requests(c.owner.tape.Since(yes)))
 	seat := c.spare.sit(wire.CircleID(g.Circle))
 	values, stop := c.values(ctx, c.a, g.ID)
 	defer stop()
@@ -43,15 +44,15 @@ func (c *Cast) sayNo(ctx context.Context, args oath.Args) (oath.Observation, err
 	if err := seat.read(ctx); err != nil {
 		return o, fmt.Errorf("read a circle as a grantee: %w", err)
 	}
-	no := c.owner.tape.mark()
-	toA, ofThing := c.a.tape.mark(), c.thing.tape.mark()
+	no := c.owner.tape.Mark()
+	toA, ofThing := c.a.tape.Mark(), c.thing.tape.Mark()
 	denial := c.refusedAfter(ctx, g, wait)
 	asked := c.clock.Now()
 	info, _, err := c.owner.open.Withdraw(ctx, g.ID, wait)
 	if err != nil {
 		return o, err
 	}
-	o.Facts["no-requests"] = oath.Number(requests(c.owner.tape.since(no)))
+	o.Facts["no-requests"] = oath.Number(requests(c.owner.tape.Since(no)))
 	c.noteLocks(ctx, &o, g, info, asked)
 	c.noteDenial(&o, <-denial)
 	if err := c.noteAfter(ctx, &o, g, seat, toA, ofThing); err != nil {
@@ -61,9 +62,9 @@ func (c *Cast) sayNo(ctx context.Context, args oath.Args) (oath.Observation, err
 }
 
 // requests counts what was said to the node: requests and frames.
-func requests(all []crossing) (n int) {
+func requests(all []trace.Crossing) (n int) {
 	for _, x := range all {
-		if x.way == asked || x.way == sent {
+		if x.Way == trace.Asked || x.Way == trace.Sent {
 			n++
 		}
 	}
@@ -148,23 +149,23 @@ func (c *Cast) noteAfter(ctx context.Context, o *oath.Observation, g circle.Gran
 		}
 		c.pause(ctx, 200*time.Millisecond)
 	}
-	after := c.thing.tape.since(ofThing)
+	after := c.thing.tape.Since(ofThing)
 	if last, ok := lastCommit(after, id); ok {
 		seat.follow(wire.Frame{Circle: id, Number: seat.cursor + 1, Message: last})
 	}
 	o.Facts["epoch-advanced"] = oath.Yes(seat.evicted)
 	delivered := 0
-	for _, f := range frames(c.a.tape.since(toA), heard, id) {
+	for _, f := range trace.Frames(c.a.tape.Since(toA), trace.Heard, id) {
 		if formOf(f).sealed {
 			if delivered++; delivered == 1 {
-				o.Evidence = append(o.Evidence, c.evidence("A sealed message came to a after the no.", crossing{at: c.clock.Now(), bytes: f.Message}, c.again("O04")))
+				o.Evidence = append(o.Evidence, c.evidence("A sealed message came to a after the no.", trace.Crossing{At: c.clock.Now(), Bytes: f.Message}, c.again("O04")))
 			}
 		}
 	}
 	o.Facts["delivered-after"] = oath.Number(delivered)
 	var messages [][]byte
 	for _, x := range after {
-		if f, err := wire.ParseFrame(x.bytes); err == nil && x.way == sent && x.binary {
+		if f, err := wire.ParseFrame(x.Bytes); err == nil && x.Way == trace.Sent && x.Binary {
 			messages = append(messages, f.Message)
 		}
 	}
@@ -174,16 +175,16 @@ func (c *Cast) noteAfter(ctx context.Context, o *oath.Observation, g circle.Gran
 }
 
 // lastCommit is the last commit that the thing sent in a circle.
-func lastCommit(all []crossing, id wire.CircleID) (commit []byte, ok bool) {
+func lastCommit(all []trace.Crossing, id wire.CircleID) (commit []byte, ok bool) {
 	for _, x := range all {
-		if x.way != sent && x.way != asked {
+		if x.Way != trace.Sent && x.Way != trace.Asked {
 			continue
 		}
 		var c wire.Control
-		if x.binary || json.Unmarshal(x.bytes, &c) != nil || len(c.Commit) == 0 {
+		if x.Binary || json.Unmarshal(x.Bytes, &c) != nil || len(c.Commit) == 0 {
 			continue
 		}
-		if c.Circle == id.String() || x.where == http.MethodPost+" /v1/circles/"+id.String()+"/commit" {
+		if c.Circle == id.String() || x.Where == http.MethodPost+" /v1/circles/"+id.String()+"/commit" {
 			commit, ok = c.Commit, true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"primum/grant"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 const (
@@ -44,7 +45,7 @@ func (c *Cast) measureWhatArrives(ctx context.Context, args oath.Args) (oath.Obs
 	}
 	c.fineID = g.ID
 	opened := c.clock.Now()
-	mark := c.a.tape.mark()
+	mark := c.a.tape.Mark()
 	values, stop := c.values(ctx, c.a, g.ID)
 	defer stop()
 	samples, err := c.measure(ctx, windows)
@@ -56,7 +57,7 @@ func (c *Cast) measureWhatArrives(ctx context.Context, args oath.Args) (oath.Obs
 	c.compareTerms(&o, g.ID, chosen)
 	c.compareValues(&o, values(), want, chosen)
 	n := 0
-	for _, f := range frames(c.a.tape.since(mark), heard, wire.CircleID(g.Circle)) {
+	for _, f := range trace.Frames(c.a.tape.Since(mark), trace.Heard, wire.CircleID(g.Circle)) {
 		if formOf(f).sealed {
 			n++
 		}

@@ -12,6 +12,7 @@ import (
 	"primum/client"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // Probes are the probes that need test persons, by the name that clause files
@@ -30,6 +31,7 @@ func Probes() map[string]oath.Probe {
 		"use-rights":             (*Cast).useRights,
 		"take-it-along":          (*Cast).takeItAlong,
 		"be-gone":                (*Cast).beGone,
+		"file-a-complaint":       (*Cast).fileAComplaint,
 		"go-on-without-the-yes":  (*Cast).goOnWithoutTheYes,
 		"go-on-without-the-node": (*Cast).goOnWithoutTheNode,
 	} {
@@ -92,16 +94,16 @@ func (c *Cast) ask(ctx context.Context, h *human, by client.Key, method, path st
 
 // evidence of one crossing: what was asked and answered, cut, with the hash of
 // the whole.
-func (c *Cast) evidence(what string, x crossing, replay string) oath.Evidence {
-	sum := sha256.Sum256(x.bytes)
-	e := oath.Evidence{What: what, At: x.at, Asked: x.where, SHA256: hex.EncodeToString(sum[:]), Replay: replay}
-	if x.status != 0 {
-		e.Answer = fmt.Sprintf("status %d", x.status)
+func (c *Cast) evidence(what string, x trace.Crossing, replay string) oath.Evidence {
+	sum := sha256.Sum256(x.Bytes)
+	e := oath.Evidence{What: what, At: x.At, Asked: x.Where, SHA256: hex.EncodeToString(sum[:]), Replay: replay}
+	if x.Status != 0 {
+		e.Answer = fmt.Sprintf("status %d", x.Status)
 	}
-	if x.where == "" {
+	if x.Where == "" {
 		e.Asked = "live socket"
 	}
-	e.Bytes = x.bytes[:min(len(x.bytes), oath.MaxEvidence)]
+	e.Bytes = x.Bytes[:min(len(x.Bytes), oath.MaxEvidence)]
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 	"primum/client"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // use is one exercised right, as the node answered.
@@ -93,7 +94,7 @@ func (c *Cast) noteUses(o *oath.Observation, all []use) {
 			return
 		}
 		o.Facts["first-hurdle"] = oath.Text(fmt.Sprintf("%s: %s (status %d)", u.path, what, u.status))
-		o.Evidence = append(o.Evidence, c.evidence(u.path+": "+what, crossing{at: c.clock.Now(), where: u.path, status: u.status, bytes: u.body}, c.again("O10")))
+		o.Evidence = append(o.Evidence, c.evidence(u.path+": "+what, trace.Crossing{At: c.clock.Now(), Where: u.path, Status: u.status, Bytes: u.body}, c.again("O10")))
 	}
 	for _, u := range all {
 		switch what := u.hurdle(); {
@@ -119,7 +120,7 @@ func (c *Cast) noteUses(o *oath.Observation, all []use) {
 
 // hurdle names what stands between a person and the answer, from its words.
 func (u use) hurdle() string {
-	said := strings.ToLower(string(u.body[:min(len(u.body), 64<<10)]) + headerText(u.header))
+	said := strings.ToLower(string(u.body[:min(len(u.body), 64<<10)]) + trace.HeaderText(u.header))
 	holds := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 	}
@@ -151,6 +152,6 @@ func (c *Cast) noteMeters(ctx context.Context, o *oath.Observation) {
 	}
 	o.Facts["rights-metered"] = oath.Yes(metered)
 	if metered {
-		o.Evidence = append(o.Evidence, c.evidence("The list of meters counts rights or persons.", crossing{at: c.clock.Now(), where: "GET " + wire.MeterCataloguePath, status: resp.Status, bytes: resp.Body}, "curl "+c.run.Target.Base+wire.MeterCataloguePath))
+		o.Evidence = append(o.Evidence, c.evidence("The list of meters counts rights or persons.", trace.Crossing{At: c.clock.Now(), Where: "GET " + wire.MeterCataloguePath, Status: resp.Status, Bytes: resp.Body}, "curl "+c.run.Target.Base+wire.MeterCataloguePath))
 	}
 }

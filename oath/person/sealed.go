@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"primum/client"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // lookAtTheRoster (O06): who is in a's circle, by the keys themselves, and as
@@ -115,7 +117,7 @@ func (c *Cast) lookForCanaries(ctx context.Context, _ oath.Args) (oath.Observati
 	}
 	c.until(ctx, patience, func() bool { return len(values()) > 0 })
 	o.Facts["control"] = oath.Number(len(values()))
-	stranger := newTape(c.net, c.clock)
+	stranger := trace.NewTape(c.net, c.clock)
 	c.readEverything(ctx, stranger)
 	c.searchTapes(&o, stranger)
 
@@ -131,7 +133,7 @@ func (c *Cast) lookForCanaries(ctx context.Context, _ oath.Args) (oath.Observati
 		if !f.known {
 			if unsealed++; unsealed == 1 {
 				o.Facts["first-unsealed"] = oath.Text(f.what)
-				o.Evidence = append(o.Evidence, c.evidence("A message of the circle that is not sealed.", crossing{at: c.clock.Now(), bytes: f.message}, c.again("O06")))
+				o.Evidence = append(o.Evidence, c.evidence("A message of the circle that is not sealed.", trace.Crossing{At: c.clock.Now(), Bytes: f.message}, c.again("O06")))
 			}
 		}
 	}
@@ -140,29 +142,29 @@ func (c *Cast) lookForCanaries(ctx context.Context, _ oath.Args) (oath.Observati
 }
 
 // searchTapes looks for all canaries in all that the node said.
-func (c *Cast) searchTapes(o *oath.Observation, more *tape) {
-	var all []sought
+func (c *Cast) searchTapes(o *oath.Observation, more *trace.Tape) {
+	var all []trace.Sought
 	for _, k := range c.told() {
-		all = append(all, sought{k.what, needleOf([]byte(k.text))})
+		all = append(all, trace.Sought{What: k.what, Needle: trace.NeedleOf([]byte(k.text))})
 	}
 	tapes := c.tapes()
 	tapes["a stranger"] = more
 	size, found, whole := 0, 0, true
 	for who, t := range tapes {
-		whole = whole && t.whole()
-		for _, x := range t.since(0) {
-			if x.way != answered && x.way != heard {
+		whole = whole && t.Whole()
+		for _, x := range t.Since(0) {
+			if !x.Said() {
 				continue
 			}
-			said := append([]byte(headerText(x.header)), x.bytes...)
+			said := append([]byte(trace.HeaderText(x.Header)), x.Bytes...)
 			size += len(said)
-			i := slices.IndexFunc(all, func(s sought) bool { return s.in(said) != "" })
+			i := slices.IndexFunc(all, func(s trace.Sought) bool { return s.In(said) != "" })
 			if i < 0 {
 				continue
 			}
 			if found++; found == 1 {
-				o.Facts["found-where"] = oath.Text(x.name() + ", said to " + who)
-				o.Evidence = append(o.Evidence, c.evidence(fmt.Sprintf("%s, which only travelled sealed, stands in %s, as %s", all[i].what, x.name(), all[i].in(said)), x, c.again("O06")))
+				o.Facts["found-where"] = oath.Text(x.Name() + ", said to " + who)
+				o.Evidence = append(o.Evidence, c.evidence(fmt.Sprintf("%s, which only travelled sealed, stands in %s, as %s", all[i].What, x.Name(), all[i].In(said)), x, c.again("O06")))
 			}
 		}
 	}
@@ -170,19 +172,33 @@ func (c *Cast) searchTapes(o *oath.Observation, more *tape) {
 	o.Facts["found"], o.Facts["whole"] = oath.Number(found), oath.Yes(whole)
 }
 
-// headerText is a header as text, sorted.
-func headerText(h map[string]string) string {
-	lines := make([]string, 0, len(h))
-	for k, v := range h {
-		lines = append(lines, k+": "+v+"\n")
+// logPages are the newest pages of the node's logs (C2SP tlog-tiles: 256 entries
+// in each full one).
+func (c *Cast) logPages(ctx context.Context, stranger *human) (pages []string) {
+	const full = 256
+	for _, log := range []string{"/ledger/public/", "/ledger/commitments/"} {
+		resp, err := c.ask(ctx, stranger, client.Key{}, http.MethodGet, log+"checkpoint", nil, "")
+		lines := strings.Split(string(resp.Body), "\n")
+		if err != nil || resp.Status != http.StatusOK || len(lines) < 2 {
+			continue
+		}
+		size, err := strconv.ParseUint(lines[1], 10, 32)
+		if err != nil || size/full > 999 {
+			continue
+		}
+		if size%full > 0 {
+			pages = append(pages, fmt.Sprintf("%stile/entries/%03d.p/%d", log, size/full, size%full))
+		}
+		if size >= full {
+			pages = append(pages, fmt.Sprintf("%stile/entries/%03d", log, size/full-1))
+		}
 	}
-	slices.Sort(lines)
-	return strings.Join(lines, "")
+	return pages
 }
 
 // readEverything reads every page of the node that needs no secret, as a
 // stranger, and as the person everything that is theirs.
-func (c *Cast) readEverything(ctx context.Context, t *tape) {
+func (c *Cast) readEverything(ctx context.Context, t *trace.Tape) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	stranger := &human{tape: t, calls: client.Calls{Transport: t, Clock: c.clock}}
@@ -194,8 +210,9 @@ func (c *Cast) readEverything(ctx context.Context, t *tape) {
 	}
 	paths := []string{
 		"/", wire.NodePath, wire.FactsPath, wire.PoliciesPath, wire.IncidentsPath, wire.ReleasePath, wire.MeasurementsPath, wire.ServicesPath,
-		"/metrics", "/ledger/public/checkpoint", "/ledger/commitments/checkpoint", "/ledger/public/tile/entries/000", "/ledger/commitments/tile/entries/000",
+		"/metrics",
 	}
+	paths = append(paths, c.logPages(ctx, stranger)...)
 	for path, methods := range listed.Paths {
 		if _, ok := methods["get"]; ok && len(paths) < 120 {
 			paths = append(paths, strings.NewReplacer("{user}", c.owner.address.User).Replace(path))

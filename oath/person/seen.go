@@ -9,6 +9,7 @@ import (
 
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // readWhoSaw (O07): a sees values, and the person asks the node who saw what.
@@ -30,9 +31,9 @@ func (c *Cast) readWhoSaw(ctx context.Context, args oath.Args) (oath.Observation
 			return o, err
 		}
 	}
-	c.until(ctx, patience, func() bool { return len(sealedOf(frames(c.a.tape.since(0), heard, id))) > 2 })
+	c.until(ctx, patience, func() bool { return len(sealedOf(trace.Frames(c.a.tape.Since(0), trace.Heard, id))) > 2 })
 	came := map[uint64]bool{} // once each: what came again after a reconnection is one message
-	for _, f := range sealedOf(frames(c.a.tape.since(0), heard, id)) {
+	for _, f := range sealedOf(trace.Frames(c.a.tape.Since(0), trace.Heard, id)) {
 		came[f.Number] = true
 	}
 	start := c.clock.Now()

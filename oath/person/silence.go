@@ -13,6 +13,7 @@ import (
 	"primum/grant"
 	"primum/internal/wire"
 	"primum/oath"
+	"primum/oath/trace"
 )
 
 // rounds is how often every door is knocked on while a probe watches.
@@ -47,10 +48,10 @@ func (c *Cast) knockWithoutAYes(ctx context.Context, args oath.Args) (oath.Obser
 	if err := c.askForIt(ctx); err != nil {
 		return oath.Observation{}, err
 	}
-	stranger := &human{tape: newTape(c.net, c.clock), address: c.owner.address}
+	stranger := &human{tape: trace.NewTape(c.net, c.clock), address: c.owner.address}
 	stranger.calls = client.Calls{Transport: stranger.tape, Clock: c.clock}
-	marks := map[*tape]int{c.b.tape: c.b.tape.mark(), stranger.tape: 0}
-	thingMark := c.thing.tape.mark()
+	marks := map[*trace.Tape]int{c.b.tape: c.b.tape.Mark(), stranger.tape: 0}
+	thingMark := c.thing.tape.Mark()
 	values, stop := c.values(ctx, c.a, g.ID)
 	defer stop()
 
@@ -75,7 +76,7 @@ func (c *Cast) knockWithoutAYes(ctx context.Context, args oath.Args) (oath.Obser
 	f.number("control", len(values()))
 	o := oath.Observation{Facts: f}
 	c.judgeKnocks(&o, knocks)
-	told := frames(c.thing.tape.since(thingMark), sent, wire.CircleID(g.Circle))
+	told := trace.Frames(c.thing.tape.Since(thingMark), trace.Sent, wire.CircleID(g.Circle))
 	c.payload(&o, marks, told, canaries)
 	return o, nil
 }
@@ -195,39 +196,31 @@ func (c *Cast) judgeKnocks(o *oath.Observation, knocks []knock) {
 }
 
 // payload looks for what the thing said among all that b and the stranger heard.
-func (c *Cast) payload(o *oath.Observation, marks map[*tape]int, told []wire.Frame, canaries []string) {
-	var all []sought
+func (c *Cast) payload(o *oath.Observation, marks map[*trace.Tape]int, told []wire.Frame, canaries []string) {
+	var all []trace.Sought
 	for _, f := range told {
-		if t := tail(f.Message); t != nil {
-			all = append(all, sought{"a sealed message", needleOf(t)})
+		if t := trace.Tail(f.Message); t != nil {
+			all = append(all, trace.Sought{What: "a sealed message", Needle: trace.NeedleOf(t)})
 		}
 	}
 	for _, text := range canaries {
-		all = append(all, sought{"a value in clear", needleOf([]byte(text))})
+		all = append(all, trace.Sought{What: "a value in clear", Needle: trace.NeedleOf([]byte(text))})
 	}
 	n, size := 0, 0
 	for t, mark := range marks {
-		for _, x := range t.since(mark) {
-			if x.way != answered && x.way != heard {
+		for _, x := range t.Since(mark) {
+			if !x.Said() {
 				continue
 			}
-			i := slices.IndexFunc(all, func(s sought) bool { return s.in(x.bytes) != "" })
+			i := slices.IndexFunc(all, func(s trace.Sought) bool { return s.In(x.Bytes) != "" })
 			if i < 0 {
 				continue
 			}
-			if n, size = n+1, size+len(x.bytes); n == 1 {
-				o.Facts["payload-door"] = oath.Text(x.name())
-				o.Evidence = append(o.Evidence, c.evidence(fmt.Sprintf("%s of a circle came to somebody without a yes, by %s", all[i].what, x.name()), x, c.again("O03")))
+			if n, size = n+1, size+len(x.Bytes); n == 1 {
+				o.Facts["payload-door"] = oath.Text(x.Name())
+				o.Evidence = append(o.Evidence, c.evidence(fmt.Sprintf("%s of a circle came to somebody without a yes, by %s", all[i].What, x.Name()), x, c.again("O03")))
 			}
 		}
 	}
 	o.Facts["payload"], o.Facts["payload-bytes"] = oath.Number(n), oath.Number(size)
-}
-
-// name says where something crossed.
-func (x crossing) name() string {
-	if x.where == "" {
-		return "the live socket"
-	}
-	return x.where
 }

@@ -3,13 +3,13 @@ package person
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"time"
 
 	"primum/client"
 	"primum/internal/wire"
 	"primum/mls"
+	"primum/oath/trace"
 )
 
 // spareName is a grantee's second client, which the check plays by hand on
@@ -19,9 +19,6 @@ const spareName = "tablet"
 
 // spareStock is how many circles the spare can join.
 const spareStock = 16
-
-// contextExtension is the group context of circles (docs/spec/circle.md).
-const contextExtension = 0xF0A1
 
 type spare struct {
 	of      *human
@@ -44,7 +41,7 @@ func (c *Cast) newSpare(ctx context.Context, h *human) (*spare, error) {
 	for range spareStock {
 		kp, private, err := mls.NewKeyPackage(mls.KeyPackageOptions{
 			Suite: mls.Suites()[0], Identity: []byte(h.address.String()), Signer: s.machine.key, Rand: rand.Reader,
-			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour), Extensions: []uint16{contextExtension},
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(80 * 24 * time.Hour), Extensions: []uint16{trace.ContextExtension},
 		})
 		if err != nil {
 			return nil, fmt.Errorf("make a key package: %w", err)
@@ -184,15 +181,4 @@ func (s *seat) opens(messages [][]byte) (n int, err error) {
 		}
 	}
 	return n, nil
-}
-
-// roster names the members: the thing's end, and accounts with the client's key.
-func (s *seat) roster() (names []string) {
-	if s.group == nil {
-		return nil
-	}
-	for _, m := range s.group.Members() {
-		names = append(names, string(m.Identity)+"#"+base64.RawURLEncoding.EncodeToString(m.SignatureKey))
-	}
-	return names
 }

@@ -9,6 +9,7 @@ import (
 
 	"primum/circle"
 	"primum/client"
+	"primum/oath/trace"
 	"primum/thing"
 )
 
@@ -24,14 +25,14 @@ const (
 // machinery: a thing's end without an edge around it, in this process.
 type machinery struct {
 	*circle.Anchor
-	tape *tape
+	tape *trace.Tape
 	stop func()
 }
 
 // newThing makes a thing and claims it for its owner, in one room: no local
 // network is needed, all else goes through the target's public door.
 func (c *Cast) newThing(ctx context.Context, owner *human) (*machinery, circle.ID, error) {
-	t := newTape(c.net, c.clock)
+	t := trace.NewTape(c.net, c.clock)
 	a, err := circle.OpenAnchor(c.room(owner.address.User+"-thing"), circle.AnchorOptions{Clock: c.clock})
 	if err != nil {
 		return nil, circle.ID{}, fmt.Errorf("make a thing: %w", err)

@@ -131,8 +131,8 @@ func (c *Cast) restart(ctx context.Context, h *human) error {
 // took meanwhile), mended (the person reaches the thing again).
 func (c *Cast) goOnWithoutTheNode(ctx context.Context, _ oath.Args) (oath.Observation, error) {
 	o := oath.Observation{Facts: facts{}}
-	c.thing.tape.cable(true)
-	c.owner.tape.cable(true)
+	c.thing.tape.Cable(true)
+	c.owner.tape.Cable(true)
 	_, err := c.owner.node(phone).Info(ctx)
 	o.Facts["unreachable"] = oath.Yes(errors.Is(err, client.ErrUnreachable))
 	n := 0
@@ -142,8 +142,8 @@ func (c *Cast) goOnWithoutTheNode(ctx context.Context, _ oath.Args) (oath.Observ
 		}
 	}
 	o.Facts["measured"] = oath.Number(n)
-	c.thing.tape.cable(false)
-	c.owner.tape.cable(false)
+	c.thing.tape.Cable(false)
+	c.owner.tape.Cable(false)
 	if c.owner.open == nil {
 		if err := c.restart(ctx, c.owner); err != nil {
 			o.Facts["mended"] = oath.Yes(false)

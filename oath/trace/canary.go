@@ -1,4 +1,4 @@
-package person
+package trace
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// newCanary is 32 random characters that stand nowhere by accident.
-func newCanary() (string, error) {
+// NewCanary is 32 random characters that stand nowhere by accident.
+func NewCanary() (string, error) {
 	b := make([]byte, 24)
 	if _, err := rand.Read(b); err != nil {
 		return "", fmt.Errorf("make canary: %w", err)
@@ -57,11 +57,12 @@ func base64At(enc *base64.Encoding, s []byte, offset int) []byte {
 	return []byte(full[first:last])
 }
 
-// needle is something to be looked for in all its spellings.
-type needle map[string][]byte
+// Needle is something to be looked for in all its spellings.
+type Needle map[string][]byte
 
-func needleOf(text []byte) needle {
-	n := needle(spellings(text))
+// NeedleOf is the needle for a text or bytes.
+func NeedleOf(text []byte) Needle {
+	n := Needle(spellings(text))
 	for name, form := range n {
 		if len(form) < 8 {
 			delete(n, name) // so short that it stands anywhere
@@ -70,14 +71,14 @@ func needleOf(text []byte) needle {
 	return n
 }
 
-// sought is a needle with what it is for people.
-type sought struct {
-	what string
-	needle
+// Sought is a Needle with what it is for people.
+type Sought struct {
+	What string
+	Needle
 }
 
-// in is the name of a spelling that b holds, or empty.
-func (n needle) in(b []byte) string {
+// In is the name of a spelling that b holds, or empty.
+func (n Needle) In(b []byte) string {
 	for name, form := range n {
 		if bytes.Contains(b, form) {
 			return name
@@ -86,9 +87,9 @@ func (n needle) in(b []byte) string {
 	return ""
 }
 
-// tail is what of a sealed message nobody can make but who sealed it: its last
+// Tail is what of a sealed message nobody can make but who sealed it: its last
 // bytes, ciphertext and tag.
-func tail(message []byte) []byte {
+func Tail(message []byte) []byte {
 	const n = 32
 	if len(message) < 2*n {
 		return nil

@@ -1,8 +1,9 @@
-package person
+package trace
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,82 +17,82 @@ import (
 // and not kept.
 const maxTape = 16 << 20
 
-// way is how something crossed to or from the node.
-type way uint8
+// Way is how something crossed to or from the node.
+type Way uint8
 
 const (
-	asked    way = iota // a request
-	answered            // its answer
-	sent                // a frame of a live socket, to the node
-	heard               // a frame of a live socket, from the node
+	Asked    Way = iota // a request
+	Answered            // its answer
+	Sent                // a frame of a live socket, to the node
+	Heard               // a frame of a live socket, from the node
 )
 
-// crossing is one thing that crossed.
-type crossing struct {
-	at     time.Time
-	way    way
-	where  string // "GET /v1/grants"; empty for frames
-	status int    // of an answer
-	header map[string]string
-	binary bool
-	bytes  []byte
+// Crossing is one thing that crossed.
+type Crossing struct {
+	At     time.Time
+	Way    Way
+	Where  string // "GET /v1/grants"; empty for frames
+	Status int    // of an answer
+	Header map[string]string
+	Binary bool
+	Bytes  []byte
 }
 
-// tape is a transport that keeps a copy of all that crosses: what one member of
+// Tape is a transport that keeps a copy of all that crosses: what one member of
 // the cast said to the node and heard from it. Safe for concurrent use.
-type tape struct {
+type Tape struct {
 	client.Transport
 	clock clock.Clock
 
 	mu   sync.Mutex // over all below
-	all  []crossing
+	all  []Crossing
 	size int
 	lost int // crossings that were not kept
 	cut  bool
 	open map[*tapedSocket]bool
 }
 
-func newTape(t client.Transport, c clock.Clock) *tape {
-	return &tape{Transport: t, clock: c, open: map[*tapedSocket]bool{}}
+func NewTape(t client.Transport, c clock.Clock) *Tape {
+	return &Tape{Transport: t, clock: c, open: map[*tapedSocket]bool{}}
 }
 
-func (t *tape) keep(c crossing) {
-	c.at = t.clock.Now()
+func (t *Tape) keep(c Crossing) {
+	c.At = t.clock.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.size+len(c.bytes) > maxTape {
+	if t.size+len(c.Bytes) > maxTape {
 		t.lost++
 		return
 	}
-	t.size += len(c.bytes)
-	c.bytes = append([]byte(nil), c.bytes...)
+	t.size += len(c.Bytes)
+	c.Bytes = append([]byte(nil), c.Bytes...)
 	t.all = append(t.all, c)
 }
 
-// mark is the place of what comes next.
-func (t *tape) mark() int {
+// Mark is the place of what comes next.
+func (t *Tape) Mark() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.all)
 }
 
-// since is what crossed since a mark.
-func (t *tape) since(mark int) []crossing {
+// Since is what crossed since a mark.
+func (t *Tape) Since(mark int) []Crossing {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.all[mark:len(t.all):len(t.all)]
 }
 
-// whole tells whether nothing is missing on the tape.
-func (t *tape) whole() bool {
+// Whole tells whether nothing is missing on the tape.
+func (t *Tape) Whole() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.lost == 0
 }
 
-// cable cuts the way to the network, or mends it: for the machines of the cast
+// Cable cuts the way to the network, or mends it: for the machines of the cast
 // the node is gone.
-func (t *tape) cable(cut bool) {
+func (t *Tape) Cable(cut bool) {
 	t.mu.Lock()
 	t.cut = cut
 	var all []*tapedSocket
@@ -106,7 +107,7 @@ func (t *tape) cable(cut bool) {
 	}
 }
 
-func (t *tape) isCut() error {
+func (t *Tape) isCut() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.cut {
@@ -116,15 +117,15 @@ func (t *tape) isCut() error {
 }
 
 // Do implements client.Transport.
-func (t *tape) Do(ctx context.Context, r client.Request) (client.Response, error) {
+func (t *Tape) Do(ctx context.Context, r client.Request) (client.Response, error) {
 	if err := t.isCut(); err != nil {
 		return client.Response{}, err
 	}
 	where := r.Method + " " + pathOf(r.URL)
-	t.keep(crossing{way: asked, where: where, header: r.Header, bytes: r.Body})
+	t.keep(Crossing{Way: Asked, Where: where, Header: r.Header, Bytes: r.Body})
 	resp, err := t.Transport.Do(ctx, r)
 	if err == nil {
-		t.keep(crossing{way: answered, where: where, status: resp.Status, header: resp.Header, bytes: resp.Body})
+		t.keep(Crossing{Way: Answered, Where: where, Status: resp.Status, Header: resp.Header, Bytes: resp.Body})
 	}
 	return resp, err
 }
@@ -143,7 +144,7 @@ func pathOf(address string) string {
 }
 
 // Open implements client.Transport.
-func (t *tape) Open(ctx context.Context, address string, subprotocols []string) (client.Socket, error) {
+func (t *Tape) Open(ctx context.Context, address string, subprotocols []string) (client.Socket, error) {
 	if err := t.isCut(); err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (t *tape) Open(ctx context.Context, address string, subprotocols []string) 
 
 type tapedSocket struct {
 	client.Socket
-	tape *tape
+	tape *Tape
 }
 
 // Close implements client.Socket.
@@ -176,7 +177,7 @@ func (s *tapedSocket) Write(ctx context.Context, binary bool, data []byte) error
 		_ = s.Close()
 		return err
 	}
-	s.tape.keep(crossing{way: sent, binary: binary, bytes: data})
+	s.tape.keep(Crossing{Way: Sent, Binary: binary, Bytes: data})
 	return s.Socket.Write(ctx, binary, data)
 }
 
@@ -189,19 +190,40 @@ func (s *tapedSocket) Read(ctx context.Context) (bool, []byte, error) {
 		_ = s.Close()
 		return false, nil, err
 	}
-	s.tape.keep(crossing{way: heard, binary: binary, bytes: data})
+	s.tape.keep(Crossing{Way: Heard, Binary: binary, Bytes: data})
 	return binary, data, nil
 }
 
-// frames are the messages of a circle that crossed, as they were.
-func frames(all []crossing, by way, c wire.CircleID) (out []wire.Frame) {
+// Frames are the messages of a circle that crossed, as they were.
+func Frames(all []Crossing, by Way, c wire.CircleID) (out []wire.Frame) {
 	for _, x := range all {
-		if x.way != by || !x.binary {
+		if x.Way != by || !x.Binary {
 			continue
 		}
-		if f, err := wire.ParseFrame(x.bytes); err == nil && f.Circle == c {
+		if f, err := wire.ParseFrame(x.Bytes); err == nil && f.Circle == c {
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// Name says where something crossed.
+func (x Crossing) Name() string {
+	if x.Where == "" {
+		return "the live socket"
+	}
+	return x.Where
+}
+
+// Said tells whether the node said it.
+func (x Crossing) Said() bool { return x.Way == Answered || x.Way == Heard }
+
+// HeaderText is a header as text, sorted.
+func HeaderText(h map[string]string) string {
+	lines := make([]string, 0, len(h))
+	for k, v := range h {
+		lines = append(lines, k+": "+v+"\n")
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "")
 }
