@@ -19,14 +19,57 @@ const checkWait = 2 * time.Minute
 
 func checkCommand(a *app) *cobra.Command {
 	var web bool
-	c := a.command("check DOMAIN", "check", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
-		if !web {
+	c := a.command("check [DOMAIN]", "check", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && !web {
+			return a.checkNoticed(cmd)
+		}
+		if !web || len(args) == 0 {
 			return a.said(exitUsage, "check.what")
 		}
 		return a.checkWeb(cmd, args[0])
 	})
 	c.Flags().BoolVar(&web, "web", false, a.words.Get("flag.web"))
 	return c
+}
+
+// checkNoticed lists what the own program noticed in passing, and what nodes
+// promised to log.
+func (a *app) checkNoticed(cmd *cobra.Command) (err error) {
+	o, err := a.synced(cmd.Context(), cmd)
+	if err != nil {
+		return err
+	}
+	defer o.close(&err)
+	noticed, proved, unproved := o.Noticed(), 0, 0
+	for _, n := range noticed {
+		if a.json {
+			a.line(n)
+			continue
+		}
+		a.say("check.noticed", "Clause", n.Clause, "When", a.when(n.Last), "Grant", n.Grant, "What", a.words.Get("noticed."+n.Reason), "Times", n.Times)
+	}
+	for _, p := range o.Pledges() {
+		switch {
+		case p.Proof != "":
+			proved++
+		case p.Finding == "":
+			continue // it is not due yet
+		default:
+			unproved++
+			a.say("check.unproved", "When", a.when(p.At), "Node", p.Node, "About", p.About, "What", a.words.Get("noticed."+p.Finding))
+		}
+		if a.json {
+			a.line(p)
+		}
+	}
+	if proved > 0 {
+		a.say("check.pledged", "N", proved)
+	}
+	if len(noticed)+unproved > 0 {
+		return a.said(exitFailed, "check.some")
+	}
+	a.say("check.none")
+	return nil
 }
 
 // checkWeb looks at a node's portal from outside, line by line.
