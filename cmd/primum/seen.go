@@ -45,6 +45,7 @@ func seenCommand(a *app) *cobra.Command {
 	c.Flags().StringVar(&f.export, "export", "", a.words.Get("flag.seen-export"))
 	c.Flags().StringVar(&f.check, "check", "", a.words.Get("flag.seen-check"))
 	c.MarkFlagsMutuallyExclusive("day", "since", "check")
+	c.ValidArgsFunction = a.completeGiven
 	return c
 }
 

@@ -32,7 +32,7 @@ func reasons() map[string]about {
 		"notices":      {"your things' public pages", "until you take them down", []string{"anybody"}},
 		"sessions":     {"your browser's pages", "12 hours", nil},
 		"pushes":       {"your browser is rung when something arrives", "until you end it", []string{"your browser's push service: that something arrived"}},
-		"seen":         {"you can see what was delivered to whom", "until you erase the account", nil},
+		"seen":         {"you can see what was delivered to whom", "400 days, or until you erase the account", nil},
 		"cases":        {"your objections and complaints", "3 years after the answer", []string{"the operator"}},
 		store.Messages: {"sealed messages that members have yet to read", "as long as the grant says", []string{"the members of the circle, who alone can open them"}},
 	}

@@ -360,6 +360,26 @@ func TestErase(t *testing.T) {
 	}
 }
 
+// TestOfNobody: what was counted and not yet written when an owner went is not
+// kept for whoever stands in the grant then.
+func TestOfNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := store.Identity{Account: owner, Version: 1, Hash: "h", IdentityKey: []byte("k"), Expires: noon().Add(time.Hour), Received: noon(), Document: "d"}
+	w.must(w.store.Accounts.Create(t.Context(), store.Account{Address: owner, Created: noon()}, first, nil))
+	w.book.Delivered(w.circle, []byte("key"), 256)
+	_, err := w.store.Accounts.Close(t.Context(), owner, noon(), nil)
+	w.must(err)
+	w.must(w.book.Flush(t.Context()))
+	w.clock.Advance(24 * time.Hour)
+	w.must(w.book.Work(t.Context()))
+	pending, err := w.store.Leaves.Pending(t.Context(), 10)
+	w.must(err)
+	if len(pending) != 0 {
+		t.Fatalf("a day of nobody was closed: %+v", pending)
+	}
+}
+
 // BenchmarkDelivered is what one delivery costs the fast path.
 func BenchmarkDelivered(b *testing.B) {
 	w := newWorld(b)

@@ -43,7 +43,8 @@ func minuteOf(t time.Time) int64 { return t.UnixMilli() / time.Minute.Millisecon
 func dayAt(n int64) time.Time    { return time.UnixMilli(n * dayLength.Milliseconds()).UTC() }
 
 // Add adds sightings to the rows of the grants that their circles belong to;
-// circles of no grant are passed over. What comes for a day that is closed is
+// circles of no grant, or of an owner who is
+// gone, are passed over. What comes for a day that is closed is
 // added to the owner's first open one. All are kept or none.
 func (s *Seen) Add(ctx context.Context, all []Sighting) error {
 	return s.f.writer.do(ctx, "keep what was seen", func(t *tx) error {
@@ -60,7 +61,7 @@ func (t *tx) sighted(s Sighting) error {
 	var owner, id string
 	var open int64
 	err := t.row(`SELECT owner, id, coalesce((SELECT max(day) + 1 FROM seen_days d WHERE d.owner = g.owner AND root IS NOT NULL), 0)
-		FROM grants g WHERE circle = ?`, s.Circle[:]).Scan(&owner, &id, &open)
+		FROM grants g WHERE circle = ? AND envelope <> ''`, s.Circle[:]).Scan(&owner, &id, &open) // without one: its owner was erased
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
