@@ -79,6 +79,15 @@ func (p *purse) begin(limit Budget) {
 	p.clause = spent{limit: limit}
 }
 
+// leave opens both accounts for leaving, which must be possible after all
+// budgets are used up.
+func (p *purse) leave(limit Budget) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clause = spent{limit: limit}
+	p.total = spent{limit: limit}
+}
+
 // used is what the clause at work has spent.
 func (p *purse) used() (bytes, requests int64) {
 	p.mu.Lock()

@@ -188,3 +188,54 @@ func TestNobodyThere(t *testing.T) {
 		t.Errorf("no name: %v", err)
 	}
 }
+
+// extra is a cast that does nothing.
+type extra struct{ closed chan struct{} }
+
+func (e extra) Close(context.Context) error { close(e.closed); return nil }
+
+// A cast is made once, is given up when it is never ready, and always leaves,
+// also after all budgets are used up.
+func TestCast(t *testing.T) {
+	t.Parallel()
+	domain := ""
+	domain = site(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		b, err := json.Marshal(wire.NodeInfo{Authority: domain, API: "http://" + domain, Keys: []wire.NodeKey{{ID: "k1", X: make([]byte, 32)}}})
+		if err == nil {
+			_, _ = w.Write(b)
+		}
+	}))
+	made := 0
+	left := make(chan struct{})
+	for name, c := range map[string]struct {
+		makes func(context.Context, *Run) (Cast, error)
+		says  string
+	}{
+		"never ready": {func(ctx context.Context, _ *Run) (Cast, error) { <-ctx.Done(); return nil, ctx.Err() }, "make the test persons"},
+		"panics":      {func(context.Context, *Run) (Cast, error) { panic("careless") }, "could not be made"},
+		"fails":       {func(context.Context, *Run) (Cast, error) { return nil, Unshown("accounts are by invitation") }, "by invitation"},
+		"plays":       {func(context.Context, *Run) (Cast, error) { made++; return extra{left}, nil }, ""},
+	} {
+		probes := map[string]Probe{"play": func(ctx context.Context, r *Run, _ Args) (Observation, error) {
+			_, err := r.Cast(ctx)
+			return Observation{Facts: map[string]Value{"done": Yes(true)}}, err
+		}}
+		play := clauseFor(t, "needs a Primum node, test persons\ndo play\nexpect done is yes, else broken: x")
+		rep := check(t, Config{
+			Domain: domain, People: true, NewCast: c.makes, Probes: probes, Clauses: []Clause{play, play}, Clause: Budget{Time: 100 * time.Millisecond},
+		})
+		for _, r := range rep.Results {
+			if c.says == "" && r.Verdict != NoBreach || c.says != "" && (r.Verdict != NotShown || !strings.Contains(r.Reason, c.says) && !strings.Contains(r.Reason, "time for this clause")) {
+				t.Errorf("%s: %s (%s)", name, r.Verdict, r.Reason)
+			}
+		}
+	}
+	select {
+	case <-left:
+	default:
+		t.Error("the cast did not leave")
+	}
+	if made != 1 {
+		t.Errorf("%d casts were made", made)
+	}
+}

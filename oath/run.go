@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"sync"
-	"time"
 
 	"primum/client"
 	"primum/identity"
@@ -69,12 +68,10 @@ type Run struct {
 	cfg   Config
 	net   *network
 	purse *purse
-	life  context.Context // ends with the check
+	stage *stage
 
-	mu      sync.Mutex
-	cast    Cast        // guarded by mu
-	castErr error       // guarded by mu
-	kept    ledger.Kept // guarded by mu
+	mu   sync.Mutex
+	kept ledger.Kept // guarded by mu
 }
 
 // Target is whom a check looks at.
@@ -129,36 +126,29 @@ func (r *Run) Keep(k ledger.Kept) {
 }
 
 // Cast returns the cast, made on the first call; a failure is remembered. Its
-// machines live as long as the check.
-func (r *Run) Cast(context.Context) (Cast, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// machines live as long as the check; ctx bounds the waiting only.
+func (r *Run) Cast(ctx context.Context) (Cast, error) {
 	switch {
 	case r.cfg.NewCast == nil || !r.cfg.People:
 		return nil, Unshown("this check has no test persons")
 	case r.Target.Node == nil:
 		return nil, Unshown("test persons need a node: " + r.Target.NoNode)
 	}
-	if r.cast == nil && r.castErr == nil {
-		r.cast, r.castErr = r.cfg.NewCast(r.life, r)
+	r.stage.begin(func() (Cast, error) { return r.cfg.NewCast(r.stage.life, r) })
+	select {
+	case <-r.stage.ready:
+		return r.stage.cast, r.stage.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("make the test persons: %w", ctx.Err())
 	}
-	return r.cast, r.castErr
 }
 
-const closeWait = 30 * time.Second
-
-// close ends the cast and all connections.
+// close ends the cast and all connections. Leaving has a budget of its own.
 func (r *Run) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer r.net.close()
-	if r.cast == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.life), closeWait)
-	defer cancel()
-	r.purse.begin(DefaultClauseBudget()) // leaving has its own
-	return r.cast.Close(ctx)
+	r.purse.leave(DefaultClauseBudget())
+	err := r.stage.close()
+	r.net.close()
+	return err
 }
 
 func newRun(ctx context.Context, cfg Config) (*Run, error) {
@@ -178,7 +168,7 @@ func newRun(ctx context.Context, cfg Config) (*Run, error) {
 	p := &purse{total: spent{limit: cfg.Total}, clause: spent{limit: cfg.Clause}}
 	return &Run{
 		Target: Target{Domain: authority, Host: u.Hostname(), Base: base, Local: isLocal(u.Hostname())},
-		Clock:  cfg.Clock, cfg: cfg, purse: p, net: newNetwork(cfg, u.Hostname(), p), life: ctx, kept: cfg.Kept,
+		Clock:  cfg.Clock, cfg: cfg, purse: p, net: newNetwork(cfg, u.Hostname(), p), stage: newStage(ctx), kept: cfg.Kept,
 	}, nil
 }
 
