@@ -34,6 +34,8 @@ func TestSeen(t *testing.T) {
 	if out := jsonLines(t, w.friend.ok("seen", "--json")); len(out) != 0 {
 		t.Errorf("the friend is told %v", out)
 	}
+	w.owner.want(exitDone, "noticed nothing", "check")
+	w.friend.want(exitDone, "noticed nothing", "check")
 	w.owner.want(exitUsage, "nothing you share is about", "seen", "nobody@x.example")
 	w.owner.want(exitUsage, "is no day like", "seen", "--day", "yesterday")
 	w.owner.want(exitUsage, "is no day like", "seen", "--since", time.Now().AddDate(0, 0, 3).Format("2006-01-02"))
