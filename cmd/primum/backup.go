@@ -88,7 +88,6 @@ func restoreCommand(a *app) *cobra.Command {
 	whichOf(a, c, &nodeDir, &edgeDir)
 	c.Flags().StringVar(&ledger, "ledger", "", a.words.Get("flag.restore-ledger"))
 	c.Flags().BoolVar(&anew, "new-ledger", false, a.words.Get("flag.new-ledger"))
-	c.MarkFlagsMutuallyExclusive("ledger", "new-ledger")
 	c.MarkFlagsMutuallyExclusive("ledger", "edge")
 	c.MarkFlagsMutuallyExclusive("new-ledger", "edge")
 	return c

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"primum/internal/durable"
+	"primum/internal/notary"
 	"primum/internal/store"
 	"primum/internal/words"
 )
@@ -42,13 +44,16 @@ func (r Report) Lines(w *words.Words) []string {
 		w.Get("restore.node", "Authority", r.Authority, "From", r.From, "At", at, "To", r.To),
 		w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at),
 	}
+	if c := r.Compared; c != nil {
+		lines = append(lines, w.Get("restore.ledger.compared", "Entries", c.Entries, "Grants", c.Grants, "Ended", c.Ended))
+	} else {
+		lines = append(lines, w.Get("restore.ledger.unknown", "At", at))
+	}
 	switch {
-	case r.Compared != nil:
-		lines = append(lines, w.Get("restore.ledger.compared", "Entries", r.Compared.Entries, "Grants", r.Compared.Grants, "Ended", r.Compared.Ended))
 	case r.NewLedger:
-		lines = append(lines, w.Get("restore.ledger.unknown", "At", at), w.Get("restore.ledger.new"))
-	default:
-		lines = append(lines, w.Get("restore.ledger.unknown", "At", at), w.Get("restore.ledger.bring", "To", filepath.Join(r.To, ledgerFolder)))
+		lines = append(lines, w.Get("restore.ledger.new"))
+	case r.Compared == nil:
+		lines = append(lines, w.Get("restore.ledger.bring", "To", filepath.Join(r.To, ledgerFolder)))
 	}
 	return append(lines, w.Get("restore.node.one"))
 }
@@ -113,6 +118,11 @@ func fillBackup(ctx context.Context, st *store.Store, me self, dataDir, dir stri
 		if err := copySmall(filepath.Join(dataDir, name), filepath.Join(dir, name)); err != nil {
 			return err
 		}
+	}
+	// Whom to ask after a restore whether a ledger is the newest.
+	err := copySmall(filepath.Join(dataDir, ledgerFolder, notary.WitnessesFile), filepath.Join(dir, notary.WitnessesFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	b, err := json.Marshal(mark{Format: markFormat, Authority: me.Authority, At: now.UTC()})
 	if err != nil {

@@ -23,7 +23,8 @@ type Restoration struct {
 	// Ledger is the newest copy of the lost node's ledger: the folder of that
 	// name in its data directory, or a mirror. Empty: there is none yet.
 	Ledger string
-	// NewLedger gives the old ledger up: an empty one begins.
+	// NewLedger gives the old ledger up: an empty one begins. With Ledger, that
+	// copy is not the newest one, and is compared with only.
 	NewLedger bool
 	Now       time.Time
 }
@@ -40,9 +41,6 @@ func Restore(ctx context.Context, o Restoration) (r Report, err error) {
 	m, err := readMark(o.Backup)
 	if err != nil {
 		return r, fmt.Errorf("restore backup: %w", err)
-	}
-	if o.Ledger != "" && o.NewLedger {
-		return r, errors.New("restore backup: either the ledger is there or it is given up")
 	}
 	if _, err := os.Lstat(o.DataDir); err == nil {
 		return r, fmt.Errorf("restore backup: %s exists already: name a new directory", o.DataDir)
@@ -77,13 +75,22 @@ func (o Restoration) fill(ctx context.Context, r *Report) error {
 	return errors.Join(o.takeLedger(ctx, st, r), st.Close())
 }
 
-// takeLedger brings the ledger, or says what is to be done without it.
+// takeLedger compares with the ledger and brings it, or says what is to be done
+// without it.
 func (o Restoration) takeLedger(ctx context.Context, st *store.Store, r *Report) error {
 	to := filepath.Join(o.DataDir, ledgerFolder)
+	if o.Ledger != "" {
+		if err := o.compare(ctx, st, r); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.NewLedger:
 		return errors.Join(st.Leaves.Requeue(ctx), notary.BeginAnew(to, o.Now))
 	case o.Ledger == "":
+		if err := errors.Join(durable.MakeDir(to), o.copyMemory(to)); err != nil {
+			return err
+		}
 		return durable.WriteFile(filepath.Join(o.DataDir, uncompared), []byte(o.Now.UTC().Format(time.RFC3339)+"\n"))
 	}
 	key, err := keptKey(o.DataDir)
@@ -93,16 +100,54 @@ func (o Restoration) takeLedger(ctx context.Context, st *store.Store, r *Report)
 	if err := notary.Adopt(ctx, o.Ledger, to, r.Authority, key); err != nil {
 		return err
 	}
-	log, err := notary.LogOf(r.Authority, notary.Commitments, key)
-	if err != nil {
-		return err
-	}
-	kept, err := notary.ReadKept(filepath.Join(to, notary.Commitments), log)
+	return o.copyMemory(to)
+}
+
+// compare compares with the copy of the ledger.
+func (o Restoration) compare(ctx context.Context, st *store.Store, r *Report) error {
+	kept, err := keptLeaves(o.DataDir, r.Authority, o.Ledger)
 	if err != nil {
 		return err
 	}
 	r.Compared, err = compare(ctx, st, kept.Entries, o.Now)
 	return err
+}
+
+// keptLeaves opens the commitments log in a ledger's folder.
+func keptLeaves(dataDir, authority, folder string) (*notary.Kept, error) {
+	key, err := keptKey(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	log, err := notary.LogOf(authority, notary.Commitments, key)
+	if err != nil {
+		return nil, err
+	}
+	return notary.ReadKept(filepath.Join(folder, notary.Commitments), log)
+}
+
+// copyMemory brings what the node remembered beside its logs: whom to ask
+// whether a log is the newest (from the backup, if the copy has none), and what
+// it cosigned for others, which a mirror has not.
+func (o Restoration) copyMemory(to string) error {
+	folders := []string{o.Ledger, o.Backup}
+	if o.Ledger == "" {
+		folders = folders[1:]
+	}
+	for _, from := range folders {
+		err := copySmall(filepath.Join(from, notary.WitnessesFile), filepath.Join(to, notary.WitnessesFile))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	witnessed := filepath.Join(o.Ledger, notary.WitnessFolder)
+	if _, err := os.Stat(witnessed); o.Ledger == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return os.CopyFS(filepath.Join(to, notary.WitnessFolder), os.DirFS(witnessed))
 }
 
 // Compared says what came of comparing a restored node with its ledger.
@@ -160,15 +205,7 @@ func (n *Node) compareLate(ctx context.Context) error {
 	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	key, err := keptKey(n.cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	log, err := notary.LogOf(n.cfg.Authority, notary.Commitments, key)
-	if err != nil {
-		return err
-	}
-	kept, err := notary.ReadKept(filepath.Join(n.cfg.DataDir, ledgerFolder, notary.Commitments), log)
+	kept, err := keptLeaves(n.cfg.DataDir, n.cfg.Authority, filepath.Join(n.cfg.DataDir, ledgerFolder))
 	if errors.Is(err, fs.ErrNotExist) {
 		n.cfg.Log.Warn("this node was restored without its ledger: it can't know which grants were ended after the backup")
 		return nil

@@ -23,7 +23,8 @@ const (
 	WantWitnesses = 2
 	moreWait      = 500 * time.Millisecond // for further signatures when there are enough
 	askTries      = 4                      // a witness that names another size each time is no use
-	knownFile     = "witnesses.json"
+	// WitnessesFile is the file of a ledger's folder that says who has cosigned.
+	WitnessesFile = "witnesses.json"
 )
 
 // asker gets cosignatures. It remembers who has cosigned, so that the next start
@@ -33,13 +34,13 @@ type asker struct {
 	counters *counters
 
 	mu    sync.Mutex
-	known []ledger.Witness  // guarded by mu; have cosigned before; also in knownFile
+	known []ledger.Witness  // guarded by mu; have cosigned before; also in WitnessesFile
 	sizes map[string]uint64 // guarded by mu; origin + witness: size it cosigned last
 }
 
 func openAsker(cfg Config, c *counters) (*asker, error) {
 	a := &asker{cfg: cfg, counters: c, sizes: map[string]uint64{}}
-	b, err := durable.ReadFile(filepath.Join(cfg.Dir, knownFile))
+	b, err := durable.ReadFile(filepath.Join(cfg.Dir, WitnessesFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, nil
 	}
@@ -47,7 +48,7 @@ func openAsker(cfg Config, c *counters) (*asker, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(b, &a.known); err != nil {
-		return nil, fmt.Errorf("%w: %s can't be read; delete it to forget the witnesses: %w", ErrDamaged, filepath.Join(cfg.Dir, knownFile), err)
+		return nil, fmt.Errorf("%w: %s can't be read; delete it to forget the witnesses: %w", ErrDamaged, filepath.Join(cfg.Dir, WitnessesFile), err)
 	}
 	return a, nil
 }
@@ -258,7 +259,7 @@ func (a *asker) remember(good []ledger.Witness) {
 	}
 	b, err := json.Marshal(a.known)
 	if err == nil {
-		err = durable.WriteFile(filepath.Join(a.cfg.Dir, knownFile), b)
+		err = durable.WriteFile(filepath.Join(a.cfg.Dir, WitnessesFile), b)
 	}
 	if err != nil {
 		a.cfg.Log.Warn("witnesses not remembered", "error", err)

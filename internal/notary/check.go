@@ -182,7 +182,8 @@ func helpOf(f *ledger.Finding, dir string) string {
 	}
 	return "This is an old copy of the ledger, or another node runs with the same key. Put the newest copy of " + dir +
 		" in its place (the old disk, or a mirror made by `primum ledger watch --mirror`), and start again. Only if there is none: " +
-		"`primum restore` with --new-ledger begins an empty log, and every reader will see that the old one was lost."
+		"`primum restore` with --new-ledger begins an empty log, and every reader will see that the old one was lost; " +
+		"with --ledger and the copy that you have it still ends what that says was withdrawn."
 }
 
 func began(dir string) bool {

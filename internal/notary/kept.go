@@ -126,6 +126,7 @@ func logKey(name string, node ed25519.PrivateKey) (ed25519.PrivateKey, error) {
 // copy: the folder of a node, or a mirror with public/ and commitments/. Every
 // entry is checked against the checkpoint that the node's key signed.
 func Adopt(ctx context.Context, from, dir, authority string, node ed25519.PrivateKey) error {
+	hush()
 	for _, name := range []string{Public, Commitments} {
 		if err := adopt(ctx, filepath.Join(from, name), filepath.Join(dir, name), authority, name, node); err != nil {
 			return fmt.Errorf("adopt ledger: %w", err)

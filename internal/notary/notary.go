@@ -125,14 +125,19 @@ func Open(ctx context.Context, cfg Config) (*Notary, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
 	}
-	// Tessera's own words go through a logger of the process; ours say the same.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	hush()
 	n := &Notary{cfg: cfg, wake: make(chan struct{}, 1), behind: true}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), n.Close())
 	}
 	return n, nil
+}
+
+// hush stops Tessera's own words, which go through a logger of the process; ours
+// say the same.
+func hush() {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 }
 
 func (n *Notary) open(ctx context.Context) (err error) {

@@ -24,7 +24,10 @@ import (
 )
 
 const (
-	witnessDir = "witness"
+	// WitnessFolder is the folder in a ledger's that says what the node cosigned for
+	// others.
+	WitnessFolder = "witness"
+
 	maxOrigins = 4096 // logs that this node is a witness of
 	maxSubmits = 120  // requests of one log in a minute
 )
@@ -81,8 +84,8 @@ func openWitness(cfg Config, c *counters) (*witness, error) {
 	}
 	public, _ := key.Public().(ed25519.PublicKey) // the public half of an Ed25519 key
 	name := ledger.WitnessName(cfg.Authority)
-	w := &witness{cfg: cfg, counters: c, dir: filepath.Join(cfg.Dir, witnessDir), open: map[string]*origin{}, asked: map[string]int{}}
-	w.self = ledger.Witness{Name: name, Key: ledger.CosignerKey(name, public), URL: cfg.Base + "/" + witnessDir}
+	w := &witness{cfg: cfg, counters: c, dir: filepath.Join(cfg.Dir, WitnessFolder), open: map[string]*origin{}, asked: map[string]int{}}
+	w.self = ledger.Witness{Name: name, Key: ledger.CosignerKey(name, public), URL: cfg.Base + "/" + WitnessFolder}
 	if w.signer, err = ledger.NewCosigner(name, key, cfg.Clock.Now); err != nil {
 		return nil, err
 	}

@@ -215,7 +215,7 @@ func TestWitnessAnswers(t *testing.T) {
 	if err != nil || status != 409 || string(body) != "9\n" {
 		t.Errorf("after a restart: %d %q %v", status, body, err)
 	}
-	kept, err := os.ReadFile(filepath.Join(b.cfg.Dir, witnessDir, hashName(first.Origin)))
+	kept, err := os.ReadFile(filepath.Join(b.cfg.Dir, WitnessFolder, hashName(first.Origin)))
 	if err != nil || !strings.Contains(string(kept), `"forks":[`) {
 		t.Errorf("proof of the fork: %s %v", kept, err)
 	}

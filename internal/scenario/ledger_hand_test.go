@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -157,12 +158,17 @@ type handWorld struct {
 	mirror       string // that a stranger made after it
 }
 
-func newHandWorld(t *testing.T) *handWorld {
+func newHandWorld(t *testing.T, witnesses ...string) *handWorld {
 	t.Helper()
-	w := &handWorld{clock: clock.NewManual(time.Date(2026, 11, 23, 8, 0, 30, 0, time.UTC))}
+	return newHandWorldAt(t, clock.NewManual(time.Date(2026, 11, 23, 8, 0, 30, 0, time.UTC)), witnesses...)
+}
+
+func newHandWorldAt(t *testing.T, c *clock.Manual, witnesses ...string) *handWorld {
+	t.Helper()
+	w := &handWorld{clock: c}
 	base := t.TempDir()
 	w.dir, w.backup, w.copyOfLedger = filepath.Join(base, "h"), filepath.Join(base, "backup"), filepath.Join(base, "copy")
-	n := handNode(t, w.dir, w.clock)
+	n := handNode(t, w.dir, w.clock, func(c *node.Config) { c.Witnesses = witnesses })
 	w.at, w.authority = n.node.Addr(), n.node.Authority()
 	w.owner = newAccount(t, w.authority, "owner", w.clock)
 	friend := newAccount(t, w.authority, "friend", w.clock)
@@ -188,20 +194,27 @@ func newHandWorld(t *testing.T) *handWorld {
 	return w
 }
 
-// watch mirrors the ledger from another machine, as "primum ledger watch".
+// watch mirrors the ledger from another machine, as "primum ledger watch", once
+// the public log has the checkpoint of the newest tick.
 func (w *handWorld) watch(t *testing.T) {
 	t.Helper()
 	m := monitor.Monitor{Calls: link.Calls{Transport: nethttp.New(nethttp.Options{}), Clock: w.clock}, Dir: t.TempDir()}
-	n, r, err := m.Verify(t.Context(), w.authority, logbook.Options{})
-	if err == nil && len(r.Findings) > 0 {
-		err = r.Findings[0]
-	}
-	if err == nil {
-		_, err = m.Mirror(t.Context(), n, r, w.mirror)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "the last tick is a public fact", func() bool {
+		n, r, err := m.Verify(t.Context(), w.authority, logbook.Options{})
+		if err == nil && len(r.Findings) > 0 {
+			err = r.Findings[0]
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, _ := r.Kept.Fact(logbook.TypeCommitments, ""); e.Ref != strconv.FormatUint(r.Commitments.Checkpoint.Size, 10) {
+			return false
+		}
+		if _, err = m.Mirror(t.Context(), n, r, w.mirror); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
 }
 
 func (w *handWorld) tick() { w.clock.Advance(time.Minute) }

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"primum/client"
 	"primum/grant"
+	"primum/internal/clock"
 	"primum/internal/node"
 	"primum/internal/store"
 	"primum/internal/wire"
@@ -166,4 +168,55 @@ func TestARestoredFenceStays(t *testing.T) {
 	if err != nil || len(events) != 2 || events[1].By != string(grant.ByNode) {
 		t.Fatalf("its history: %v, %+v", err, events)
 	}
+}
+
+// TestRestoreWithAnOldMirror: backup and mirror agree with each other, and both
+// are older than what a witness has cosigned: the node does not start.
+func TestRestoreWithAnOldMirror(t *testing.T) {
+	t.Parallel()
+	c := clock.NewManual(time.Date(2026, 11, 23, 8, 0, 30, 0, time.UTC))
+	witness := runNode(t, node.Config{Authority: "s.localhost", Listen: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "s"), Clock: c})
+	w := newHandWorldAt(t, c, witness.node.Authority())
+	for _, name := range []string{"public", "commitments"} { // as a mirror is: without a memory of witnesses
+		if err := os.Rename(filepath.Join(w.copyOfLedger, name), filepath.Join(w.oldMirror(t), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, dir, err := w.restore(t, func(o *node.Restoration) { o.Ledger = w.oldMirror(t) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.start(t, dir); !errors.Is(err, logbook.ErrRollback) {
+		t.Fatalf("started with an old mirror: %v", err)
+	}
+	_, dir, err = w.restore(t, func(o *node.Restoration) { o.Ledger = w.mirror })
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := w.start(t, dir)
+	if err != nil {
+		t.Fatalf("with the newest mirror: %v", err)
+	}
+	w.endedInLog(t)
+	n.stop(t)
+	// What is not the newest can be compared with, and given up.
+	r, dir, err := w.restore(t, func(o *node.Restoration) { o.Ledger, o.NewLedger = w.mirror, true })
+	if err != nil || r.Compared == nil || r.Compared.Ended != 1 {
+		t.Fatalf("compared and given up: %v, %+v", err, r.Compared)
+	}
+	if _, err := w.start(t, dir); err != nil {
+		t.Fatal(err)
+	}
+	if kept, ended := w.states(t); kept != string(grant.Given) || ended != string(grant.Withdrawn) {
+		t.Fatalf("after giving the ledger up: %s, %s", kept, ended)
+	}
+}
+
+func (w *handWorld) oldMirror(t *testing.T) string {
+	t.Helper()
+	dir := w.copyOfLedger + "-mirror"
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
