@@ -78,7 +78,7 @@ func codeOf(err error) int {
 func isRefusal(p *wire.Problem) bool {
 	for _, name := range []string{
 		wire.ProbGrantRequired, wire.ProbPurpose, wire.ProbPrecision, wire.ProbAskLater, wire.ProbForbidden,
-		wire.ProbFenced, wire.ProbInvite, wire.ProbExpired, wire.ProbNotYet, wire.ProbCircleFull, wire.ProbTooMany,
+		wire.ProbFenced, wire.ProbInvite, wire.ProbExpired, wire.ProbNotYet, wire.ProbCircleFull, wire.ProbTooMany, wire.ProbQuota,
 	} {
 		if p.Named(name) {
 			return true

@@ -135,6 +135,9 @@ type running struct {
 
 func (w *world) startNode(ctx context.Context, host, listen, dir string) (*running, error) {
 	cfg := node.Config{Authority: host, Listen: listen, DataDir: filepath.Join(w.dir, dir), Version: w.o.Version, LedgerEvery: node.Duration(ledgerEvery)}
+	if program, err := os.Executable(); err == nil {
+		cfg.Program = program
+	}
 	n, err := node.Open(ctx, cfg)
 	if err != nil { // the usual port is taken: any free one
 		cfg.Listen = "127.0.0.1:0"
