@@ -36,6 +36,7 @@ func serveCommand(a *app) *cobra.Command {
 	fl.StringVar(&cfg.TLSCert, "tls-cert", "", a.words.Get("flag.tls-cert"))
 	fl.StringVar(&cfg.TLSKey, "tls-key", "", a.words.Get("flag.tls-key"))
 	fl.StringVar(&cfg.Contact, "contact", "", a.words.Get("flag.contact"))
+	fl.StringSliceVar(&cfg.Witnesses, "witness", nil, a.words.Get("flag.witness"))
 	fl.BoolVar(&cfg.Proxy, "proxy", false, a.words.Get("flag.proxy"))
 	fl.BoolVar(&open, "open-accounts", false, a.words.Get("flag.open-accounts"))
 	fl.StringVar(&file, "config", "", a.words.Get("flag.config"))
@@ -81,6 +82,7 @@ func over(file, flags node.Config, cmd *cobra.Command) node.Config {
 		"tls-cert": func() { file.TLSCert = flags.TLSCert },
 		"tls-key":  func() { file.TLSKey = flags.TLSKey },
 		"contact":  func() { file.Contact = flags.Contact },
+		"witness":  func() { file.Witnesses = flags.Witnesses },
 		"proxy":    func() { file.Proxy = flags.Proxy },
 	} {
 		if cmd.Flags().Changed(name) {
