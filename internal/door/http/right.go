@@ -42,6 +42,7 @@ const (
 type first struct {
 	pool   chan struct{} // one place for each request for a right that works
 	others chan struct{} // one place for each other that works while rights are asked for
+	hold   time.Duration // rightHold, but in tests
 	until  atomic.Int64  // Unix nanoseconds until which the others are few
 
 	mu   sync.Mutex
@@ -50,7 +51,7 @@ type first struct {
 }
 
 func newFirst() *first {
-	return &first{pool: make(chan struct{}, rightSlots), others: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	return &first{pool: make(chan struct{}, rightSlots), others: make(chan struct{}, runtime.GOMAXPROCS(0)), hold: rightHold}
 }
 
 // come announces a right.
@@ -80,7 +81,7 @@ func (f *first) giveWay(ctx context.Context) (leave func()) {
 	if time.Now().UnixNano() >= f.until.Load() {
 		return func() {}
 	}
-	t := time.NewTimer(rightHold)
+	t := time.NewTimer(f.hold)
 	defer t.Stop()
 	leave = func() {}
 	select {
