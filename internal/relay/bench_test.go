@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"primum/internal/relay"
+	"primum/internal/seen"
 	"primum/internal/store"
 	"primum/internal/wire"
 )
@@ -32,7 +33,23 @@ func (c *counter) End(wire.CircleID, string, time.Time)     {}
 // after fsync, delivered live. Its peer is BenchmarkMosquitto; neither has
 // clients that seal.
 func BenchmarkRelay(b *testing.B) {
-	w := newWorld(b, relay.Limits{PerSecond: -1, CircleBytes: -1})
+	benchmarkRelay(b, newWorld(b, relay.Limits{PerSecond: -1, CircleBytes: -1}))
+}
+
+// BenchmarkRelayCounted is BenchmarkRelay where it is counted who got what.
+func BenchmarkRelayCounted(b *testing.B) {
+	w := newWorld(b, relay.Limits{})
+	book := seen.New(seen.Options{Store: w.store.Seen, Clock: w.clock})
+	w.relay = relay.New(relay.Options{
+		Store: w.store.Circles, Clock: w.clock, Limits: relay.Limits{PerSecond: -1, CircleBytes: -1},
+		Delivered: func(p relay.Passed) { book.Delivered(p.Circle, p.Caller.Key, p.Bytes) },
+		Accepted:  func(p relay.Passed) { book.Acted(p.Circle, p.Caller.Key) },
+	})
+	benchmarkRelay(b, w)
+}
+
+func benchmarkRelay(b *testing.B, w *world) {
+	b.Helper()
 	var labs []*lab
 	var messages [][]byte
 	delivered := &counter{}
