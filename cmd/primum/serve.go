@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"primum/internal/node"
+	"primum/internal/notary"
+	"primum/ledger"
 )
 
 // inviteLasts is how long an invitation of `serve --new-invite` is good for.
@@ -95,7 +97,7 @@ func over(file, flags node.Config, cmd *cobra.Command) node.Config {
 func (a *app) serve(cmd *cobra.Command, cfg node.Config) error {
 	n, err := node.Open(cmd.Context(), cfg)
 	if err != nil {
-		return err
+		return a.notStarted(cfg, err)
 	}
 	defer func() { _ = n.Close() }()
 	if a.json {
@@ -140,4 +142,23 @@ func fileName(s string) string {
 		}
 	}
 	return string(out)
+}
+
+// notStarted says what to do where the ledger keeps a node from starting.
+func (a *app) notStarted(cfg node.Config, err error) error {
+	dir := filepath.Join(cfg.DataDir, "ledger")
+	var f *ledger.Finding
+	what := err.Error()
+	if errors.As(err, &f) {
+		what = f.Error()
+	}
+	switch {
+	case errors.Is(err, ledger.ErrRollback):
+		return a.said(exitFailed, "serve.ledger.rollback", "Dir", dir, "What", what)
+	case errors.Is(err, ledger.ErrFork):
+		return a.said(exitFailed, "serve.ledger.fork", "Dir", dir, "What", what)
+	case errors.Is(err, notary.ErrDamaged):
+		return a.said(exitFailed, "serve.ledger.damaged", "Dir", dir, "What", what)
+	}
+	return err
 }
