@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -254,3 +255,5 @@ func (n *testNet) snapshot() map[string][]byte { return maps.Clone(n.files) }
 func b64std(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+func sha(b []byte) [32]byte { return sha256.Sum256(b) }
