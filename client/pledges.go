@@ -318,19 +318,20 @@ func (p *pledges) proved(g *Pledge, n known, text []byte) string {
 	if err == nil {
 		c, err = receipt.Verify(g.Leaf, n.Log)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		g.Finding = FindingProof
 		return fmt.Sprintf("%s proves nothing: %v", g.Node, err)
-	case c.Size < n.Size, c.Size == n.Size && string(c.Root[:]) != string(n.Root):
-		g.Finding = FindingForked
-		return fmt.Sprintf("the log of %s had %d entries and now is another, of %d", g.Node, n.Size, c.Size)
 	}
-	g.Proof = string(text)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n.Size, n.Root = c.Size, c.Root[:]; p.state.Nodes[g.Node].Size < c.Size {
-		p.state.Nodes[g.Node] = n // check saves
+	before := n.Size
+	another := c.Size < before || c.Size == before && string(c.Root[:]) != string(n.Root)
+	n.Size, n.Root = c.Size, c.Root[:]
+	p.state.Nodes[g.Node] = n // check saves
+	if another {
+		g.Finding = FindingForked // said once: what follows is compared with the tree of now
+		return fmt.Sprintf("the log of %s had %d entries and now is another, of %d", g.Node, before, c.Size)
 	}
+	g.Proof = string(text)
 	return ""
 }

@@ -206,6 +206,21 @@ func TestBrokenPromisesAreFound(t *testing.T) {
 	}
 }
 
+func TestAnotherLogIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	l := newLogging(t)
+	for i, entries := range [][][32]byte{{{1}, {9}}, {{2}}, {{2}, {3}}} {
+		l.entries = entries
+		leaf := entries[len(entries)-1]
+		l.leaf = func() [32]byte { return leaf }
+		l.promise(leaf, time.Hour)
+		l.work(3 * time.Hour)
+		if want := min(i, 1); len(l.checked.Findings) != want {
+			t.Fatalf("after log %d: %q", i, l.checked.Findings)
+		}
+	}
+}
+
 func TestASilentNodeIsNoLiar(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)
