@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,8 +51,8 @@ type Answer struct {
 	Took   time.Duration
 	TLS    *tls.ConnectionState
 
-	asked string
-	at    time.Time
+	asked, replay string
+	at            time.Time
 }
 
 // Errors of questions.
@@ -73,7 +74,7 @@ func (r *Run) Fetch(ctx context.Context, q Ask) (Answer, error) {
 		q.Max = maxAnswer
 	}
 	began := time.Now()
-	a := Answer{URL: q.URL, at: r.Clock.Now(), asked: q.text()}
+	a := Answer{URL: q.URL, at: r.Clock.Now(), asked: q.text(), replay: q.replay()}
 	for {
 		next, err := r.net.once(ctx, q, &a)
 		if err != nil {
@@ -211,15 +212,25 @@ func depth(b []byte) (deepest int) {
 	return deepest
 }
 
+// replay is a command that asks the same.
+func (q Ask) replay() string {
+	b := "curl -si"
+	if q.Method != http.MethodGet {
+		b += " -X " + Quote(q.Method)
+	}
+	for _, k := range slices.Sorted(maps.Keys(q.Header)) {
+		b += " -H " + Quote(k+": "+q.Header[k])
+	}
+	if len(q.Body) > 0 {
+		b += " --data-binary " + Quote(string(q.Body))
+	}
+	return b + " " + Quote(q.URL)
+}
+
 func (q Ask) text() string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%s %s\n", q.Method, q.URL) // a Builder never fails
-	names := make([]string, 0, len(q.Header))
-	for k := range q.Header {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	for _, k := range names {
+	for _, k := range slices.Sorted(maps.Keys(q.Header)) {
 		_, _ = fmt.Fprintf(&b, "%s: %s\n", k, q.Header[k])
 	}
 	if len(q.Body) > 0 {
@@ -233,9 +244,10 @@ func (a Answer) Evidence(what string) Evidence {
 	sum := sha256.Sum256(a.Body)
 	e := Evidence{
 		What: what, At: a.at, Asked: a.asked, SHA256: hex.EncodeToString(sum[:]), Answer: a.text(),
-		Replay: "curl -si " + Quote(a.URL),
+		Replay: a.replay,
 	}
 	if len(a.Hops) > 0 {
+		e.Replay = strings.Replace(e.Replay, "curl -si", "curl -siL", 1)
 		e.Asked += "redirected to " + strings.Join(a.Hops, ", ") + "\n"
 	}
 	return e
@@ -244,12 +256,7 @@ func (a Answer) Evidence(what string) Evidence {
 func (a Answer) text() string {
 	var b strings.Builder
 	_, _ = fmt.Fprintf(&b, "%d\n", a.Status)
-	names := make([]string, 0, len(a.Header))
-	for k := range a.Header {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	for _, k := range names {
+	for _, k := range slices.Sorted(maps.Keys(a.Header)) {
 		_, _ = fmt.Fprintf(&b, "%s: %s\n", k, Plain(strings.Join(a.Header[k], ", "), maxFact))
 	}
 	_, _ = fmt.Fprintf(&b, "\n%s", strings.ToValidUTF8(string(a.Body[:min(len(a.Body), MaxEvidence)]), "�"))
