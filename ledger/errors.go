@@ -64,8 +64,14 @@ func KindName(err error) string {
 		kind error
 		name string
 	}{
-		{ErrRollback, "rollback"}, {ErrFork, "fork"}, {ErrTampered, "tampered"}, {ErrOmitted, "omitted"},
-		{ErrWitness, "witness"}, {ErrKey, "key"}, {ErrSignature, "signature"}, {ErrProof, "proof"},
+		{ErrRollback, "rollback"},
+		{ErrFork, "fork"},
+		{ErrTampered, "tampered"},
+		{ErrOmitted, "omitted"},
+		{ErrWitness, "witness"},
+		{ErrKey, "key"},
+		{ErrSignature, "signature"},
+		{ErrProof, "proof"},
 	} {
 		if errors.Is(err, k.kind) {
 			return k.name
