@@ -21,6 +21,8 @@ const (
 	Every = 30 * time.Second
 	// fresh is how old the last write may be when an owner reads.
 	fresh = time.Second
+	// atOnce bounds what is written in one transaction: others wait behind it.
+	atOnce = 512
 	// grace is how long after midnight a day is closed.
 	grace = time.Minute
 	// Kept is how long days are kept, 400 of them.
@@ -67,9 +69,10 @@ type Book struct {
 	mu      sync.Mutex
 	pending map[place]*store.Sighting // guarded by mu
 
-	writing sync.Mutex // held while pending is written
-	written time.Time  // guarded by writing: what came before is on the disk
-	pruned  time.Time  // guarded by writing: the last day on which it was done
+	writing sync.Mutex    // held while pending is written
+	written time.Time     // guarded by writing: what came before is on the disk
+	took    time.Duration // guarded by writing: how long that took
+	pruned  time.Time     // guarded by writing: the last day on which it was done
 }
 
 // place is what is counted together until the next write.
@@ -137,24 +140,30 @@ func (b *Book) Flush(ctx context.Context) error {
 
 // flush is Flush; the caller holds writing.
 func (b *Book) flush(ctx context.Context) error {
-	now := b.o.Clock.Now()
+	began, now := time.Now(), b.o.Clock.Now()
 	b.mu.Lock()
 	taken := b.pending
 	b.pending = make(map[place]*store.Sighting, len(taken))
 	b.mu.Unlock()
-	all := make([]store.Sighting, 0, len(taken))
-	for _, s := range taken {
-		all = append(all, *s)
-	}
-	if len(all) > 0 {
+	batch := make([]store.Sighting, 0, min(len(taken), atOnce))
+	places := make([]place, 0, cap(batch))
+	for at, s := range taken {
+		batch, places = append(batch, *s), append(places, at)
+		if len(batch) < min(len(taken), atOnce) { // what is written leaves taken
+			continue
+		}
 		// A write whose caller went away may still be done: counting it again
 		// would count twice, so this one does not end with ctx.
-		if err := b.o.Store.Add(context.WithoutCancel(ctx), all); err != nil {
+		if err := b.o.Store.Add(context.WithoutCancel(ctx), batch); err != nil {
 			b.putBack(taken)
 			return fmt.Errorf("write what was seen: %w", err)
 		}
+		for _, done := range places {
+			delete(taken, done)
+		}
+		batch, places = batch[:0], places[:0]
 	}
-	b.written = now
+	b.written, b.took = now, time.Since(began)
 	return nil
 }
 
@@ -171,11 +180,13 @@ func (b *Book) putBack(taken map[place]*store.Sighting) {
 }
 
 // recent writes what was counted, unless that was just done; it tells what time
-// the disk is of.
+// the disk is of. Whoever asks often costs no more than a twentieth of the
+// disk's time.
 func (b *Book) recent(ctx context.Context) (time.Time, error) {
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	if age := b.o.Clock.Now().Sub(b.written); age >= 0 && age < fresh {
+	old := max(fresh, min(20*b.took, Every))
+	if age := b.o.Clock.Now().Sub(b.written); age >= 0 && age < old {
 		return b.written, nil
 	}
 	err := b.flush(ctx)

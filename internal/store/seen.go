@@ -69,9 +69,10 @@ func (t *tx) sighted(s Sighting) error {
 		return err
 	}
 	day := max(dayOf(s.First), open)
-	n, err := t.addToRow(owner, day, id, s.Client, s)
-	if err != nil || n > 0 {
-		return err
+	for _, row := range [][2]string{{id, s.Client}, {SeenRest, SeenRest}} { // the second is there in a full day only
+		if n, err := t.addToRow(owner, day, row[0], row[1], s); err != nil || n > 0 {
+			return err
+		}
 	}
 	rows, err := t.number(`SELECT count(*) FROM seen WHERE owner = ? AND day = ?`, owner, day)
 	if err != nil {
@@ -79,9 +80,6 @@ func (t *tx) sighted(s Sighting) error {
 	}
 	if rows >= wire.MaxSeenRows-1 {
 		id, s.Client = SeenRest, SeenRest
-		if n, err := t.addToRow(owner, day, id, s.Client, s); err != nil || n > 0 {
-			return err
-		}
 	}
 	if _, err := t.exec(`INSERT OR IGNORE INTO seen_days (owner, day) VALUES (?, ?)`, owner, day); err != nil {
 		return err
