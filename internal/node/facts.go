@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -78,6 +80,42 @@ func (f *facts) run(ctx context.Context) {
 func (f *facts) complain(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		f.cfg.Log.Error("public facts wait", "error", err)
+	}
+}
+
+// check compares the public log with what the store knows to stand in it. A log
+// that has been begun anew gets everything again; one that lacks an entry is an
+// older copy, and may not be written on.
+func (f *facts) check(ctx context.Context) error {
+	last, err := f.store.Last(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	there, err := f.log.Entries(ctx, notary.Public, last.Index, 1)
+	if err != nil {
+		return err
+	}
+	if len(there) == 1 {
+		if e, err := ledger.ParseEntry(there[0]); err == nil && e.SHA256 == last.SHA256 {
+			return nil
+		}
+	}
+	first, err := f.log.Entries(ctx, notary.Public, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(first) == 0 {
+		f.cfg.Log.Warn("the public log begins anew: all public documents get new entries")
+		return f.store.Again(ctx, f.cfg.Clock.Now())
+	}
+	return &ledger.Finding{
+		Kind: ledger.ErrRollback, Log: ledger.PublicOrigin(f.cfg.Authority),
+		Detail: fmt.Sprintf("the database says that entry %d holds the %s of %s, which does not stand there. "+
+			"Stop everything that writes here, put the newest copy of the folder %s back in place, and start again",
+			last.Index, last.Type, last.At.Format(time.RFC3339), filepath.Join(f.cfg.DataDir, ledgerFolder)),
 	}
 }
 

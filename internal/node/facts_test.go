@@ -8,6 +8,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +189,64 @@ func TestACrashBetweenLogAndStoreLeavesOneEntry(t *testing.T) {
 	}
 	if more, err := n.notary.Entries(t.Context(), notary.Public, at+1, 10); err != nil || len(more) > 0 {
 		t.Errorf("%d entries behind it: %v", len(more), err)
+	}
+}
+
+// TestALostLogGetsEverythingAgain: the folder of the logs is gone; every document
+// gets a new entry, and is served only with it.
+func TestALostLogGetsEverythingAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := factsNode(t, dir)
+	before, err := n.store.Facts.List(t.Context(), "", 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := n.Authority()
+	_ = n.Close()
+	if err := os.RemoveAll(filepath.Join(dir, ledgerFolder)); err != nil {
+		t.Fatal(err)
+	}
+	again := func(c *Config) { c.Authority = authority }
+	n = factsNode(t, dir, again)
+	after, err := n.store.Facts.List(t.Context(), "", 0, 100)
+	if err != nil || len(after) != len(before) {
+		t.Fatalf("%d documents of %d, %v", len(after), len(before), err)
+	}
+	for i, f := range after {
+		if e := logged(t, n, f.Index); e.SHA256 != f.SHA256 || f.SHA256 != before[i].SHA256 || f.N <= before[0].N || !f.Newest {
+			t.Errorf("%s: entry %+v, fact %+v", f.Type, e, f)
+		}
+	}
+	_ = n.Close()
+	n = factsNode(t, dir, again)
+	if last, err := n.store.Facts.Last(t.Context()); err != nil || last.N != after[0].N {
+		t.Errorf("the next start adds again: %+v, %v", last, err)
+	}
+}
+
+// TestAnOlderCopyOfTheLogIsRefused: writing on would make a second history.
+func TestAnOlderCopyOfTheLogIsRefused(t *testing.T) {
+	t.Parallel()
+	dir, copied := t.TempDir(), t.TempDir()
+	n := factsNode(t, dir)
+	authority := n.Authority()
+	_ = n.Close()
+	if err := os.CopyFS(filepath.Join(copied, ledgerFolder), os.DirFS(filepath.Join(dir, ledgerFolder))); err != nil {
+		t.Fatal(err)
+	}
+	n = factsNode(t, dir, func(c *Config) { c.Authority, c.Version = authority, "1.1" })
+	_ = n.Close()
+	if err := os.RemoveAll(filepath.Join(dir, ledgerFolder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, ledgerFolder), os.DirFS(filepath.Join(copied, ledgerFolder))); err != nil {
+		t.Fatal(err)
+	}
+	cfg := n.cfg
+	_, err := Open(t.Context(), cfg)
+	if !errors.Is(err, ledger.ErrRollback) || !strings.Contains(err.Error(), "newest copy") {
+		t.Errorf("an older log: %v", err)
 	}
 }
 

@@ -114,7 +114,10 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := n.openLedger(ctx, key); err != nil {
 		return err
 	}
-	return n.assemble(key)
+	if err := n.assemble(key); err != nil {
+		return err
+	}
+	return n.facts.check(ctx)
 }
 
 // settle decides the authority and listens. A .localhost authority without a

@@ -69,6 +69,9 @@ func (s *Facts) Placed(ctx context.Context, n int64, index uint64) error {
 	})
 }
 
+// lostTo is the last document whose entry was in a log that is lost.
+const lostTo = `(SELECT coalesce(max(n), 0) FROM facts_lost)`
+
 const factColumns = `n, type, name, kind, sha256, counts, about, at, coalesce(place, -1), place IS NOT NULL AND NOT EXISTS (
 	SELECT 1 FROM facts later WHERE later.type = f.type AND later.name = f.name AND later.n > f.n AND later.place IS NOT NULL)`
 
@@ -93,25 +96,48 @@ func scanFactBody(r row) (f Fact, err error) { return f, scanFactInto(r, &f, &f.
 // Pending lists documents without an entry, in the order of their arrival,
 // without bodies.
 func (s *Facts) Pending(ctx context.Context, limit int) ([]Fact, error) {
-	return many(ctx, s.f, "waiting facts", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NULL ORDER BY n LIMIT ?`, limit)
+	return many(ctx, s.f, "waiting facts", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NULL AND n > `+lostTo+` ORDER BY n LIMIT ?`, limit)
 }
 
 // List lists documents in the log, newest first, without bodies: of a type or
 // (empty) all, before a number (0: from the newest).
 func (s *Facts) List(ctx context.Context, kind string, before int64, limit int) ([]Fact, error) {
 	return many(ctx, s.f, "facts", scanFact, `SELECT `+factColumns+` FROM facts f
-		WHERE place IS NOT NULL AND (?1 = '' OR type = ?1) AND (?2 = 0 OR n < ?2) ORDER BY n DESC LIMIT ?3`, kind, before, limit)
+		WHERE place IS NOT NULL AND n > `+lostTo+` AND (?1 = '' OR type = ?1) AND (?2 = 0 OR n < ?2) ORDER BY n DESC LIMIT ?3`, kind, before, limit)
 }
 
 // Newest is the newest document of a type and name in the log, with its body;
 // ErrNotFound.
 func (s *Facts) Newest(ctx context.Context, kind, name string) (Fact, error) {
 	return one(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
-		WHERE place IS NOT NULL AND type = ? AND name = ? ORDER BY n DESC LIMIT 1`, kind, name)
+		WHERE place IS NOT NULL AND n > `+lostTo+` AND type = ? AND name = ? ORDER BY n DESC LIMIT 1`, kind, name)
 }
 
 // Get is a document in the log by its hash, with its body; ErrNotFound.
 func (s *Facts) Get(ctx context.Context, sha256 string) (Fact, error) {
 	return one(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
-		WHERE place IS NOT NULL AND sha256 = ? ORDER BY n DESC LIMIT 1`, sha256)
+		WHERE place IS NOT NULL AND n > `+lostTo+` AND sha256 = ? ORDER BY n DESC LIMIT 1`, sha256)
+}
+
+// Last is the document that got its entry last, without body; ErrNotFound.
+func (s *Facts) Last(ctx context.Context) (Fact, error) {
+	return one(ctx, s.f, "fact", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NOT NULL AND n > `+lostTo+` ORDER BY n DESC LIMIT 1`)
+}
+
+// Again has every document get an entry anew, in the order in which they came,
+// because the log in which they stood is lost.
+func (s *Facts) Again(ctx context.Context, now time.Time) error {
+	return s.f.writer.do(ctx, "add facts again", func(t *tx) error {
+		var from, to int64
+		if err := t.row(`SELECT `+lostTo+`, (SELECT coalesce(max(n), 0) FROM facts)`).Scan(&from, &to); err != nil {
+			return err
+		}
+		_, err := t.exec(`INSERT INTO facts (type, name, kind, sha256, body, counts, about, at)
+			SELECT type, name, kind, sha256, body, counts, about, ? FROM facts WHERE n > ? AND n <= ? ORDER BY n`, ms(now), from, to)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO facts_lost (n) VALUES (?)`, to)
+		return err
+	})
 }

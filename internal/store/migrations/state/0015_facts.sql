@@ -14,6 +14,10 @@ CREATE TABLE facts (
     at     INTEGER NOT NULL,
     place  INTEGER           -- index in the public log; NULL while it waits
 );
+-- Those up to the newest n here stand in a log that is lost.
+CREATE TABLE facts_lost (
+    n INTEGER PRIMARY KEY
+);
 CREATE INDEX facts_waiting ON facts (n) WHERE place IS NULL;
 CREATE INDEX facts_type ON facts (type, name, n);
 CREATE INDEX facts_sha256 ON facts (sha256);
