@@ -3,8 +3,8 @@
 // were handed over, how many came back, and from when to when.
 //
 // The relay tells it of every delivery, on its fast path: that only counts in
-// memory. What was counted is written every half minute, before an owner reads,
-// and at Close. After a crash (kill -9, loss of power) what came since the last
+// memory. What was counted is written every half minute, when an owner asks, and
+// at the end of Run. After a crash (kill -9, loss of power) what came since the last
 // write is missing, half a minute at most while the disk takes writes, and
 // nothing tells that it is.
 //
