@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"primum/circle"
 	"primum/client"
 	"primum/grant"
 	"primum/ledger"
@@ -22,7 +23,7 @@ func ledgerPromisesCommand(a *app) *cobra.Command {
 		broken := 0
 		all := o.Pledges()
 		for _, p := range all {
-			a.showPledge(p)
+			a.showPledge(p, aboutOf(o.Owner.Given(), p.About))
 			if p.Finding != "" {
 				broken++
 			}
@@ -37,7 +38,17 @@ func ledgerPromisesCommand(a *app) *cobra.Command {
 	})
 }
 
-func (a *app) showPledge(p client.Pledge) {
+// aboutOf names a grant as people know it; anything else by its id.
+func aboutOf(grants []circle.GrantInfo, id string) string {
+	for _, g := range grants {
+		if g.ID == id {
+			return sharedText(g) + "  " + g.Grantee
+		}
+	}
+	return id
+}
+
+func (a *app) showPledge(p client.Pledge, about string) {
 	if a.json {
 		a.line(p)
 		return
@@ -48,13 +59,13 @@ func (a *app) showPledge(p client.Pledge) {
 	}
 	switch {
 	case p.Finding != "":
-		a.say("promises.broken", "Event", event, "About", p.About, "Node", p.Node, "Why", a.words.Get("promises."+p.Finding))
+		a.say("promises.broken", "Event", event, "About", about, "Node", p.Node, "Why", a.words.Get("promises."+p.Finding))
 	case p.Proof != "":
 		r, _ := ledger.ParseReceipt([]byte(p.Proof)) // verified when it came
-		a.say("promises.proved", "Event", event, "About", p.About, "Node", p.Node, "Index", r.Index)
+		a.say("promises.proved", "Event", event, "About", about, "Node", p.Node, "Index", r.Index)
 	case p.By.IsZero():
-		a.say("promises.unheard", "Event", event, "About", p.About, "Node", p.Node)
+		a.say("promises.unheard", "Event", event, "About", about, "Node", p.Node)
 	default:
-		a.say("promises.waits", "Event", event, "About", p.About, "Node", p.Node, "By", a.when(p.By))
+		a.say("promises.waits", "Event", event, "About", about, "Node", p.Node, "By", a.when(p.By))
 	}
 }
