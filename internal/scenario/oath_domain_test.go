@@ -181,6 +181,7 @@ func TestRulesThatChangeSilently(t *testing.T) {
 	}{
 		"a rule":            {wire.NamingPolicyPath, "naming-policy is shown otherwise", func(s string) string { return s + " " }},
 		"the prices":        {wire.MeterCataloguePath, "meter-catalogue is shown otherwise", func(s string) string { return strings.Replace(s, `"hour"`, `"day"`, 1) }},
+		"a policy":          {"policy", "policies node is shown otherwise", func(s string) string { return strings.Replace(s, `"v"`, ` "v"`, 1) }},
 		"the oath's letter": {wire.OathPath, "not signed by the key", func(s string) string { return strings.Replace(s, `"payload":"ey`, `"payload":"eW`, 1) }},
 	} {
 		cfg := cfg
@@ -213,7 +214,7 @@ func between(t *testing.T, n *node.Node, cfg oath.Config, path string, change fu
 		}
 		defer func() { _ = resp.Body.Close() }()
 		b, _ := io.ReadAll(resp.Body)
-		if r.URL.Path == path && resp.StatusCode == http.StatusOK {
+		if (r.URL.Path == path || path == "policy" && strings.HasPrefix(r.URL.Path, wire.FactsPath+"/")) && resp.StatusCode == http.StatusOK {
 			b = []byte(change(string(b)))
 		}
 		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))

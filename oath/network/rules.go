@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,17 +39,23 @@ func fetcher(r *oath.Run) ledger.Fetcher {
 // ledgerReport verifies the target's logs from what is kept, and keeps what was
 // good.
 func ledgerReport(ctx context.Context, r *oath.Run) (ledger.Report, error) {
+	rep, err := readLedger(ctx, r, r.Kept(), 0)
+	if len(rep.Findings) == 0 && err == nil {
+		r.Keep(rep.Kept)
+	}
+	return rep, err
+}
+
+// readLedger verifies the logs against what is kept and reads at most so many
+// entries of the public one.
+func readLedger(ctx context.Context, r *oath.Run, kept ledger.Kept, most int) (ledger.Report, error) {
 	if r.Target.Node == nil || r.Target.Node.Ledger == nil {
 		return ledger.Report{}, oath.Unshown("the node names no public ledger")
 	}
 	if err := ownLogs(r, *r.Target.Node.Ledger); err != nil {
 		return ledger.Report{}, err
 	}
-	rep, err := ledger.Verify(ctx, fetcher(r), *r.Target.Node.Ledger, r.Kept(), ledger.Options{Now: r.Clock.Now(), Base: identity.BaseURL})
-	if len(rep.Findings) == 0 && err == nil {
-		r.Keep(rep.Kept)
-	}
-	return rep, err
+	return ledger.Verify(ctx, fetcher(r), *r.Target.Node.Ledger, kept, ledger.Options{Now: r.Clock.Now(), Base: identity.BaseURL, MaxEntries: most})
 }
 
 // ownLogs refuses logs that are another domain's.
@@ -101,6 +109,11 @@ func checkpointEvidence(r *oath.Run, rep ledger.Report) []oath.Evidence {
 	}}
 }
 
+const (
+	maxPolicies = 8
+	maxEntries  = 16 << 10 // of the public log that are read for the comparison
+)
+
 // shownOnce are documents of which there is one; each must be the newest of its
 // type in the public log.
 func shownOnce() map[string]ledger.Type {
@@ -111,16 +124,17 @@ func shownOnce() map[string]ledger.Type {
 }
 
 // compareDocuments: served, different, first-different, unlogged,
-// first-unlogged. What differs is asked for twice, because a document may have
-// changed in between.
+// first-unlogged, unread (older than what was read of the log). What differs is
+// asked for twice, because a document may have changed in between. The log is
+// read anew, so that it does not matter what this checker has seen before.
 func compareDocuments(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Observation, error) {
 	var c documents
 	for range 2 {
-		rep, err := ledgerReport(ctx, r)
+		rep, err := readLedger(ctx, r, ledger.Kept{}, maxEntries)
 		if err != nil {
 			return oath.Observation{}, oath.Unshown("the ledger could not be read: " + oath.Plain(err.Error(), maxSaid))
 		}
-		c = documents{}
+		c = documents{whole: rep.Public.Read >= rep.Public.Checkpoint.Size}
 		if err := compare(ctx, r, rep.Kept, &c); err != nil {
 			return oath.Observation{}, err
 		}
@@ -131,39 +145,87 @@ func compareDocuments(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Obser
 	return oath.Observation{
 		Facts: map[string]oath.Value{
 			"served": oath.Number(c.served), "different": oath.Number(c.different), "first-different": oath.Text(c.firstDifferent),
-			"unlogged": oath.Number(c.unlogged), "first-unlogged": oath.Text(c.firstUnlogged),
+			"unlogged": oath.Number(c.unlogged), "first-unlogged": oath.Text(c.firstUnlogged), "unread": oath.Number(c.unread),
 		},
 		Evidence: c.evidence,
 	}, nil
 }
 
 type documents struct {
+	whole bool // all of the log was read
+
 	served, different, unlogged   int
+	unread                        int
 	firstDifferent, firstUnlogged string
 	evidence                      []oath.Evidence
 }
 
 func compare(ctx context.Context, r *oath.Run, kept ledger.Kept, c *documents) error {
-	for path, of := range shownOnce() {
-		a, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + path, Stay: true, Header: map[string]string{"Accept": "application/json, */*;q=0.5"}})
-		if stopped := stop(ctx, err); stopped != nil {
-			return stopped
+	for _, path := range slices.Sorted(maps.Keys(shownOnce())) {
+		of := shownOnce()[path]
+		a, err := document(ctx, r, path)
+		if err != nil {
+			return err
 		}
-		if err != nil || a.Status != http.StatusOK || a.Cut {
+		if a.Status != http.StatusOK {
 			continue
 		}
-		c.served++
-		c.evidence = append(c.evidence, a.Evidence("the document at "+path))
-		switch logged, ok := newestOf(kept, of); {
-		case !ok:
-			c.unlogged++
-			c.firstUnlogged = cmp.Or(c.firstUnlogged, path)
-		case logged.SHA256 != oath.SHA256(a.Body):
-			c.different++
-			c.firstDifferent = cmp.Or(c.firstDifferent, path)
+		logged, ok := newestOf(kept, of)
+		c.note(path, a, ok, logged.SHA256 == oath.SHA256(a.Body))
+	}
+	return comparePolicies(ctx, r, kept, c)
+}
+
+// comparePolicies looks at each rule of the operator that counts now.
+func comparePolicies(ctx context.Context, r *oath.Run, kept ledger.Kept, c *documents) error {
+	a, err := document(ctx, r, wire.PoliciesPath)
+	var list wire.FactList
+	if err != nil || a.Status != http.StatusOK || a.JSON(&list) != nil {
+		return err
+	}
+	for _, f := range list.Facts[:min(len(list.Facts), maxPolicies)] {
+		if !f.Now || f.Ref != wire.FactPath(f.SHA256) {
+			continue
 		}
+		a, err := document(ctx, r, f.Ref)
+		if err != nil {
+			return err
+		}
+		if a.Status != http.StatusOK {
+			continue
+		}
+		logged, ok := kept.Fact(ledger.TypePolicy, f.Ref)
+		c.note(wire.PoliciesPath+" "+f.Name, a, ok, logged.SHA256 == oath.SHA256(a.Body))
 	}
 	return nil
+}
+
+// document reads one; what can't be read has the status 0.
+func document(ctx context.Context, r *oath.Run, path string) (oath.Answer, error) {
+	a, err := r.Fetch(ctx, oath.Ask{URL: r.Target.Base + path, Stay: true, Header: map[string]string{"Accept": "application/json, */*;q=0.5"}})
+	if stopped := stop(ctx, err); stopped != nil {
+		return a, stopped
+	}
+	if err != nil || a.Cut {
+		return oath.Answer{}, nil
+	}
+	return a, nil
+}
+
+// note counts one document that is served.
+func (c *documents) note(name string, a oath.Answer, logged, same bool) {
+	c.served++
+	c.evidence = append(c.evidence, a.Evidence("the document at "+name))
+	switch {
+	case !logged && !c.whole:
+		c.unread++
+	case !logged:
+		c.unlogged++
+		c.firstUnlogged = cmp.Or(c.firstUnlogged, name)
+	case !same:
+		c.different++
+		c.firstDifferent = cmp.Or(c.firstDifferent, name)
+	}
 }
 
 // newestOf is the newest entry of a type, whatever document it is about.
