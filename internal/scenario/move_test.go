@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"primum/client"
+	"primum/client/monitor"
+	"primum/client/nethttp"
 	"primum/client/portable"
 	"primum/client/vault"
 	"primum/grant"
@@ -22,6 +25,7 @@ import (
 	"primum/internal/edge/mqtt"
 	"primum/internal/node"
 	"primum/internal/wire"
+	logbook "primum/ledger"
 )
 
 // canaryName is a name that stands nowhere else on the disk of a node.
@@ -34,7 +38,7 @@ const canaryName = "canary7q2xk9"
 func TestMoveAndErase(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "h")
-	h := runNode(t, node.Config{Authority: "h.localhost", Listen: "127.0.0.1:0", DataDir: dir, Clock: w.clock})
+	h := runNode(t, node.Config{Authority: "h.localhost", Listen: "127.0.0.1:0", DataDir: dir, Clock: w.clock, LedgerEvery: node.Duration(time.Minute)})
 	home := startBroker(t)
 	announceOwn(t, home)
 	owner := w.person(t, h.node, canaryName, identity.Person, "")
@@ -75,6 +79,11 @@ func TestMoveAndErase(t *testing.T) {
 			}
 		}
 	}
+	stranger := &monitor.Monitor{Calls: client.Calls{Transport: nethttp.New(nethttp.Options{LAN: true}), Clock: w.clock}, Dir: t.TempDir()}
+	_, before, err := stranger.Verify(t.Context(), h.node.Authority(), logbook.Options{Patience: -1})
+	if err != nil {
+		t.Fatalf("verify H before: %v", err)
+	}
 	out := erase(t, w.clock, w.vaults[owner.Address()], owner)
 	if out.Receipt == nil || out.Gone["account"] != 1 || out.Gone["notices"] != 1 || len(out.Remains) == 0 {
 		t.Errorf("erasure says %+v", out)
@@ -85,8 +94,40 @@ func TestMoveAndErase(t *testing.T) {
 	if onDisk(t, dir, canaryName) {
 		t.Error("after the erasure the canary is still on the disk of H")
 	}
-	// The friend's values still go on, at S.
+	// The friend's values still go on, at S, and H's log goes on from where the
+	// stranger knew it, with the erasure in it.
 	w.minute(t, home, e, seen, 200)
+	provenErasure(t, w, h.node, out.Receipt)
+	_, after, err := stranger.Verify(t.Context(), h.node.Authority(), logbook.Options{Patience: -1})
+	if err != nil || after.Commitments.Checkpoint.Size <= before.Commitments.Checkpoint.Size {
+		t.Errorf("verify H after: %v, %d entries, before %d", err, after.Commitments.Checkpoint.Size, before.Commitments.Checkpoint.Size)
+	}
+}
+
+// provenErasure waits for the tick after the erasure, and checks the proof of
+// its leaf as anybody who has the receipt can.
+func provenErasure(t *testing.T, w *world, n *node.Node, r *wire.RightReceipt) {
+	t.Helper()
+	leaf := logbook.RightLeaf(r.Key, wire.RightErasure, sha256.Sum256([]byte(r.Receipt)))
+	at := client.Node{Calls: client.Calls{Transport: nethttp.New(nethttp.Options{LAN: true}), Clock: w.clock}, Authority: n.Authority()}
+	info, err := at.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle(t, "the erasure is in the log", func() bool {
+		text, err := at.LedgerProof(t.Context(), leaf)
+		if err != nil {
+			return false
+		}
+		receipt, err := logbook.ParseReceipt(text)
+		if err == nil {
+			_, err = receipt.Verify(leaf[:], info.Ledger.Commitments)
+		}
+		if err != nil {
+			t.Fatalf("proof of the erasure: %v", err)
+		}
+		return true
+	})
 }
 
 func publishNotice(t *testing.T, owner *client.Client) {
