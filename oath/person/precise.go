@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -48,11 +49,12 @@ func (c *Cast) measureWhatArrives(ctx context.Context, args oath.Args) (oath.Obs
 	mark := c.a.tape.Mark()
 	values, stop := c.values(ctx, c.a, g.ID)
 	defer stop()
-	samples, err := c.measure(ctx, windows)
+	samples, unsure, err := c.measure(ctx, windows)
 	if err != nil {
 		return o, err
 	}
 	want := reduce(chosen, samples)
+	maps.DeleteFunc(want, func(end time.Time, _ float64) bool { return unsure[end] })
 	c.until(ctx, patience, func() bool { return len(measured(values())) >= len(want) })
 	c.compareTerms(&o, g.ID, chosen)
 	c.compareValues(&o, values(), want, chosen)
@@ -74,29 +76,34 @@ type sample struct {
 }
 
 // measure lets the thing measure numbers that nobody guesses, over whole windows.
-func (c *Cast) measure(ctx context.Context, windows int) (all []sample, err error) {
+// A window that was over before the thing had taken all of it is unsure: this
+// machine was busy. It is named by its end.
+func (c *Cast) measure(ctx context.Context, windows int) (all []sample, unsure map[time.Time]bool, err error) {
+	unsure = map[time.Time]bool{}
 	start := c.clock.Now().Truncate(chosenEvery).Add(chosenEvery)
 	c.pause(ctx, start.Sub(c.clock.Now()))
 	end := start.Add(time.Duration(windows) * chosenEvery)
 	for ctx.Err() == nil {
 		at := c.clock.Now()
 		if !at.Before(end) {
-			return all, nil
+			return all, unsure, nil
 		}
 		v, err := number()
 		if err != nil {
-			return all, err
+			return nil, nil, err
 		}
 		if at.Before(start) {
 			continue
 		}
 		all = append(all, sample{at, v})
 		if err := c.thing.tell(countName, v, at); err != nil {
-			return all, err
+			return nil, nil, err
 		}
+		over := at.Truncate(chosenEvery).Add(chosenEvery)
+		unsure[over.UTC()] = unsure[over.UTC()] || !c.clock.Now().Before(over)
 		c.pause(ctx, fine)
 	}
-	return all, ctx.Err()
+	return nil, nil, ctx.Err()
 }
 
 // number is a measurement with many digits, from 0 to 1000.

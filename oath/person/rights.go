@@ -35,29 +35,45 @@ type use struct {
 func (c *Cast) useRights(ctx context.Context, args oath.Args) (oath.Observation, error) {
 	times, floor := int(args.Number("times", 20)), args.Duration("floor", 250*time.Millisecond)
 	o := oath.Observation{Facts: facts{}}
-	var rights, reads []time.Duration
 	var all []use
-	for i := range times {
-		u, err := c.useOne(ctx, i)
-		if err != nil {
+	var right, read time.Duration
+	slow := true
+	for try := 0; slow && try < attempts; try++ { // a line may be bad for a moment
+		var more []use
+		var err error
+		if more, right, read, err = c.useMany(ctx, len(all), times); err != nil {
 			return o, err
 		}
-		if i == 0 && u.status == http.StatusNotFound {
-			return o, oath.Unshown("the node has no such operation: " + u.path)
-		}
-		start := c.clock.Now()
-		if _, err := c.ask(ctx, c.owner, c.owner.node(phone).By, http.MethodGet, "/v1/grants", nil, ""); err != nil {
-			return o, err
-		}
-		all, rights, reads = append(all, u), append(rights, u.took), append(reads, c.clock.Now().Sub(start))
+		all, slow = append(all, more...), right > 2*read && right > floor
+	}
+	if all[0].status == http.StatusNotFound {
+		return o, oath.Unshown("the node has no such operation: " + all[0].path)
 	}
 	c.noteUses(&o, all)
-	right, read := p95(rights), p95(reads)
-	o.Facts["p95-right"], o.Facts["p95-read"] = oath.Duration(shortOf(right)), oath.Duration(shortOf(read))
-	o.Facts["slow"] = oath.Yes(right > 2*read && right > floor)
+	o.Facts["p95-right"], o.Facts["p95-read"], o.Facts["slow"] = oath.Duration(shortOf(right)), oath.Duration(shortOf(read)), oath.Yes(slow)
 	o.Evidence = append(o.Evidence, c.note(fmt.Sprintf("%d rights were used: of 100, 95 took at most %v; of ordinary reads, %v.", len(all), shortOf(right), shortOf(read)), c.again("O10")))
 	c.noteMeters(ctx, &o)
 	return o, nil
+}
+
+// attempts bounds how often times are measured before rights count as slow.
+const attempts = 3
+
+// useMany uses rights, from the n-th use on, with an ordinary read after each.
+func (c *Cast) useMany(ctx context.Context, n, times int) (all []use, right, read time.Duration, err error) {
+	var rights, reads []time.Duration
+	for i := range times {
+		u, err := c.useOne(ctx, n+i)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		start := c.clock.Now()
+		if _, err := c.ask(ctx, c.owner, c.owner.node(phone).By, http.MethodGet, "/v1/grants", nil, ""); err != nil {
+			return nil, 0, 0, err
+		}
+		all, rights, reads = append(all, u), append(rights, u.took), append(reads, c.clock.Now().Sub(start))
+	}
+	return all, p95(rights), p95(reads), nil
 }
 
 // useOne uses the next right in turn. Objections and complaints are few: people

@@ -121,6 +121,8 @@ func formOf(f wire.Frame) form {
 		return form{number: f.Number, epoch: h.Epoch, sealed: true, known: true, what: "PrivateMessage", message: f.Message}
 	case h.WireFormat == mls.WirePublicMessage && h.ContentType != mls.Application:
 		return form{number: f.Number, epoch: h.Epoch, known: true, what: "handshake", message: f.Message}
+	case h.WireFormat == mls.WireKeyPackage: // of a client that lost its state and asks to be let in again
+		return form{number: f.Number, known: true, what: "KeyPackage", message: f.Message}
 	case h.WireFormat == mls.WireWelcome:
 		return form{number: f.Number, epoch: h.Epoch, known: true, what: "Welcome", message: f.Message}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"primum/client"
@@ -39,15 +40,29 @@ func (c *Cast) goOnWithoutTheYes(ctx context.Context, args oath.Args) (oath.Obse
 		n++
 	}
 	o.Facts["withdrawn"] = oath.Number(n)
-	if err := c.restart(ctx, c.owner); err != nil {
+	err := c.restart(ctx, c.owner)
+	if err != nil {
+		c.pause(ctx, again)
+		err = c.restart(ctx, c.owner)
+	}
+	if err != nil {
 		o.Facts["first-broken"] = oath.Text("the person's program does not get in any more: " + err.Error())
 		o.Facts["tried"], o.Facts["working"] = oath.Number(1), oath.Number(0)
 		o.Evidence = append(o.Evidence, c.note("After everything was withdrawn, the person's program does not get in any more: "+err.Error(), c.again("O15")))
 		return o, nil
 	}
-	c.noteCore(&o, c.core(ctx, c.owner))
+	after := c.core(ctx, c.owner)
+	if slices.ContainsFunc(after, func(f function) bool { return f.err != nil }) {
+		c.pause(ctx, again)
+		after = c.core(ctx, c.owner)
+	}
+	c.noteCore(&o, after)
 	return o, nil
 }
+
+// again is the pause before something that failed is tried once more: a line may
+// be bad for a moment.
+const again = 2 * time.Second
 
 // function is something that works without anybody's yes.
 type function struct {
@@ -115,10 +130,12 @@ func (c *Cast) noteCore(o *oath.Observation, all []function) {
 
 // restart closes a human's program and opens it anew, as people do.
 func (c *Cast) restart(ctx context.Context, h *human) error {
-	if err := h.open.Close(); err != nil {
-		return fmt.Errorf("close a test person's client: %w", err)
+	if h.open != nil {
+		if err := h.open.Close(); err != nil {
+			return fmt.Errorf("close a test person's client: %w", err)
+		}
+		h.open = nil
 	}
-	h.open = nil
 	ctx, cancel := context.WithTimeout(ctx, patience/2)
 	defer cancel()
 	return h.start(ctx)
