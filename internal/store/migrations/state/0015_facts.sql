@@ -8,11 +8,11 @@ CREATE TABLE facts (
     name   TEXT NOT NULL,    -- which of several of the type
     kind   TEXT NOT NULL,    -- media type
     sha256 TEXT NOT NULL,    -- of body, hexadecimal
-    body   BLOB NOT NULL,
     counts TEXT NOT NULL,    -- JSON of a legal-demand's counts, or empty
     about  TEXT NOT NULL,    -- domain that a check is about, or empty
     at     INTEGER NOT NULL,
-    place  INTEGER           -- index in the public log; NULL while it waits
+    place  INTEGER,          -- index in the public log; NULL while it waits
+    body   BLOB NOT NULL     -- the last one: lists don't read over it
 );
 -- Those up to the newest n here stand in a log that is lost.
 CREATE TABLE facts_lost (
