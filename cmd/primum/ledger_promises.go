@@ -59,7 +59,7 @@ func (a *app) showPledge(p client.Pledge, about string) {
 	}
 	switch {
 	case p.Finding != "":
-		a.say("promises.broken", "Event", event, "About", about, "Node", p.Node, "Why", a.words.Get("promises."+p.Finding))
+		a.say("promises.broken", "Event", event, "About", about, "Node", p.Node, "Why", a.words.Get("noticed."+p.Finding))
 	case p.Proof != "":
 		r, _ := ledger.ParseReceipt([]byte(p.Proof)) // verified when it came
 		a.say("promises.proved", "Event", event, "About", about, "Node", p.Node, "Index", r.Index)
