@@ -226,9 +226,13 @@ func (a *app) proveDay(ctx context.Context, node string, d client.SeenDay) {
 	for _, w := range p.Checkpoint.Cosigned {
 		names = append(names, w.Name)
 	}
+	id := "saw.proof"
+	if len(names) == 0 {
+		id = "saw.proof-alone"
+	}
 	a.seenLine(map[string]any{
 		"day": d.Day, "root": root, "log": p.Log.Origin, "index": p.Receipt.Index, "size": p.Checkpoint.Size, "witnesses": names,
-	}, "saw.proof", "Root", root, "Node", node, "Index", p.Receipt.Index, "Size", p.Checkpoint.Size, "Names", strings.Join(names, ", "), "N", len(names))
+	}, id, "Root", root, "Node", node, "Index", p.Receipt.Index+1, "Size", p.Checkpoint.Size, "Names", strings.Join(names, ", "), "N", len(names))
 }
 
 func (a *app) seenLine(v map[string]any, id string, pairs ...any) {
