@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"primum/internal/store"
 	"primum/internal/wire"
 	"primum/ledger"
+	"primum/oath"
 )
 
 func factsNode(t *testing.T, dir string, change ...func(*Config)) *Node {
@@ -250,6 +252,51 @@ func TestAnOlderCopyOfTheLogIsRefused(t *testing.T) {
 	}
 }
 
+// TestPublishedResultsAreShown: a signed result of a check stands on the page and
+// in the list of measurements with its number, its evidence, and what it can't
+// show; one about another domain does not.
+func TestPublishedResultsAreShown(t *testing.T) {
+	t.Parallel()
+	n := factsNode(t, t.TempDir())
+	bound, at := 1000.0, n.cfg.Clock.Now()
+	publish := func(domain string, at time.Time, v oath.Verdict) string {
+		t.Helper()
+		report := oath.Report{Domain: domain, At: at, From: "a stranger", Version: "1.0", Results: []oath.Result{{
+			Clause: "O04", Title: "No", Check: strings.Repeat("c", 64), Sworn: "yes", Verdict: v, Reason: "it took long", At: at,
+			Shown: &oath.Shown{Fact: "stopped", Value: 180, Unit: "ms", Bound: &bound}, Unshown: []string{"what others keep"},
+		}}}
+		signed, err := report.Sign(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sha, _, err := AddFact(t.Context(), n.cfg.DataDir, store.Fact{Type: "check", Kind: oath.MediaType, Body: signed}, at)
+		if err = errors.Join(err, n.facts.place(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		return sha
+	}
+	publish(n.Authority(), at.Add(-time.Hour), oath.Broken)
+	newest := publish(n.Authority(), at, oath.NoBreach)
+	publish("other.example", at, oath.Broken)
+	var m wire.Measurements
+	if err := json.Unmarshal(n.ask(wire.MeasurementsPath, "").Body.Bytes(), &m); err != nil || len(m.Clauses) != 1 || len(m.Clauses[0].Measurements) != 2 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	last, earlier := m.Clauses[0].Measurements[0], m.Clauses[0].Measurements[1]
+	if last.SHA256 != newest || last.Verdict != wire.VerdictNoBreach || *last.Value != 180 || last.Ref != wire.FactPath(newest) || earlier.Verdict != wire.VerdictBroken {
+		t.Errorf("%+v, before that %+v", last, earlier)
+	}
+	if e := logged(t, n, last.Index); e.SHA256 != newest || e.T != ledger.TypeCheck || len(e.Domains) != 1 || e.Domains[0] != n.Authority() {
+		t.Errorf("entry %+v", e)
+	}
+	page := n.ask(wire.NodePath, "text/html").Body.String()
+	for _, want := range []string{"180 ms ≤ 1000 ms", "Broken in one of these measurements", "it took long", "what others keep", wire.FactPath(newest), "a stranger"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
+
 func TestWhatIsPublishedIsChecked(t *testing.T) {
 	t.Parallel()
 	n := factsNode(t, t.TempDir())
@@ -262,6 +309,7 @@ func TestWhatIsPublishedIsChecked(t *testing.T) {
 		"no text":   func(f *store.Fact) { f.Body = []byte{0xff} },
 		"no type":   func(f *store.Fact) { f.Type = "gossip" },
 		"no check":  func(f *store.Fact) { f.Type = "check" },
+		"no oath":   func(f *store.Fact) { f.Type = "oath" },
 		"no counts": func(f *store.Fact) { f.Type = "legal-demand" },
 	} {
 		f := good

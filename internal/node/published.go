@@ -54,6 +54,11 @@ func checkFact(f *store.Fact) error {
 		}
 		f.About, probe.Domains = domain, []string{domain}
 	}
+	if f.Type == string(ledger.TypeOath) {
+		if _, err := oath.ReadDocument(f.Body); err != nil {
+			return fmt.Errorf("%w: %w", ErrFact, err)
+		}
+	}
 	if _, err := probe.Marshal(); err != nil {
 		return fmt.Errorf("%w: %w", ErrFact, err)
 	}
