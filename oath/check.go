@@ -160,6 +160,9 @@ func (r *Run) step(ctx context.Context, s Step, with Args, facts map[string]Valu
 	if seen.Verdict == Broken && !replayable(seen.Evidence) {
 		seen.Verdict, seen.Reason = NotShown, "there is no evidence that others could judge: "+seen.Reason
 	}
+	if seen.Verdict == NoBreach && ctx.Err() != nil { // it may have looked for half of what it should
+		seen.Verdict, seen.Reason = NotShown, because(ctx, ctx.Err())
+	}
 	return seen
 }
 

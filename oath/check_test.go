@@ -81,9 +81,13 @@ func TestProbesThatFail(t *testing.T) {
 		"panics": func(context.Context, *Run, Args) (Observation, error) {
 			panic("a careless probe")
 		},
+		"cut-short": func(ctx context.Context, _ *Run, _ Args) (Observation, error) {
+			<-ctx.Done()
+			return Observation{Facts: map[string]Value{"a": Number(1)}}, nil
+		},
 		"tells": func(context.Context, *Run, Args) (Observation, error) { return Observation{}, Unshown("the sun shone") },
 	}
-	for name, want := range map[string]string{"deaf": "time for this clause", "panics": "failed", "tells": "the sun shone", "nobody": "no probe named nobody"} {
+	for name, want := range map[string]string{"deaf": "time for this clause", "cut-short": "time for this clause", "panics": "failed", "tells": "the sun shone", "nobody": "no probe named nobody"} {
 		c := clauseFor(t, "do "+name+"\nexpect a is 1, else broken: x")
 		r := check(t, Config{Domain: domain, Clauses: []Clause{c}, Probes: probes, Clause: Budget{Time: 50 * time.Millisecond}}).Results[0]
 		if r.Verdict != NotShown || !strings.Contains(r.Reason, want) {
