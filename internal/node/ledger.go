@@ -182,6 +182,7 @@ func (n *Node) countLedger(reg prometheus.Registerer) error {
 		{"primum_ledger_commitments_entries", "Entries of the commitments log that its checkpoint covers.", func(c notary.Counts) int64 { return c.Commitments }},
 		{"primum_ledger_cosignatures", "Witnesses' signatures on the newest checkpoint.", func(c notary.Counts) int64 { return c.Cosignatures }},
 		{"primum_ledger_halted", "1 if the ledger signs no more, because a witness holds another history.", func(c notary.Counts) int64 { return c.Halted }},
+		{"primum_ledger_damaged", "1 if the last daily reading of the whole ledger found damaged files.", func(c notary.Counts) int64 { return c.Damaged }},
 		{"primum_ledger_ticks_total", "Ticks of the commitments log since the start.", func(c notary.Counts) int64 { return c.Ticks }},
 		{"primum_ledger_failures_total", "Appends, signatures and ticks of the ledger that failed, since the start.", func(c notary.Counts) int64 { return c.Failed }},
 		{"primum_ledger_unwitnessed_total", "Times that a witness gave no good signature, since the start.", func(c notary.Counts) int64 { return c.Unwitnessed }},

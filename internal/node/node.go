@@ -242,6 +242,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.peer.Run(ctx) }) // the outbox to other domains
 	jobs.Go(func() { n.peer.RunRings(ctx) })
 	jobs.Go(func() { n.notary.Run(ctx) }) // ticks, checkpoints and their witnesses
+	jobs.Go(func() { n.notary.RunScrub(ctx) })
 	jobs.Go(func() { n.facts.run(ctx) })  // public documents into the public log
 	jobs.Go(func() { n.meter.Run(ctx) })  // what organisations used
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals

@@ -94,6 +94,29 @@ func TestDamageUnderWay(t *testing.T) {
 	}
 }
 
+// The daily reading finds what no proof has touched.
+func TestScrub(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(dir string) error{
+		"an old entry":     func(d string) error { return flip(filepath.Join(d, "public/tile/entries/000")) },
+		"an old tile":      func(d string) error { return flip(filepath.Join(d, "public/tile/0/001")) },
+		"a missing bundle": func(d string) error { return os.Remove(filepath.Join(d, "public/tile/entries/001")) },
+		"a short tile":     func(d string) error { return os.Truncate(filepath.Join(d, "public/tile/0/000"), 64) },
+	} {
+		h := newTown(t).home("a").mustOpen()
+		h.grown(600)
+		if err := h.Scrub(t.Context()); err != nil || h.Counts().Damaged != 0 {
+			t.Fatalf("a whole log: %v", err)
+		}
+		if err := damage(h.cfg.Dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Scrub(t.Context()); !errors.Is(err, ErrDamaged) || h.Counts().Damaged != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // An old copy of the folder: the witness remembers, and so does the database.
 func TestOldCopyIsRefused(t *testing.T) {
 	t.Parallel()

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // counters are the notary's numbers.
 type counters struct {
-	ticks, failed, unwitnessed, liars, cosigned, halted, witnessed, refused, forks atomic.Int64
+	ticks, failed, unwitnessed, liars, cosigned, halted, witnessed, refused, forks, damaged atomic.Int64
 }
 
 // Counts are numbers for the operator, since the start where not said otherwise.
@@ -16,6 +16,7 @@ type Counts struct {
 	Unwitnessed         int64 // times that a witness gave no good answer
 	Liars               int64 // times that a witness showed what this node never signed
 	Halted              int64 // 1: signs no more
+	Damaged             int64 // 1: the last reading of the whole ledger found damage
 	Witnessed           int64 // checkpoints of others that were cosigned
 	Refused             int64 // checkpoints of others that were refused
 	Forks               int64 // others' logs seen with two histories
@@ -27,6 +28,6 @@ func (n *Notary) Counts() Counts {
 	return Counts{
 		Public: int64(n.public.shown().Size), Commitments: int64(n.commitments.shown().Size),
 		Ticks: c.ticks.Load(), Failed: c.failed.Load(), Cosignatures: c.cosigned.Load(), Unwitnessed: c.unwitnessed.Load(),
-		Liars: c.liars.Load(), Halted: c.halted.Load(), Witnessed: c.witnessed.Load(), Refused: c.refused.Load(), Forks: c.forks.Load(),
+		Liars: c.liars.Load(), Halted: c.halted.Load(), Damaged: c.damaged.Load(), Witnessed: c.witnessed.Load(), Refused: c.refused.Load(), Forks: c.forks.Load(),
 	}
 }
