@@ -63,7 +63,7 @@ func (r *Run) clause(ctx context.Context, c Clause) Result {
 	ctx, cancel := context.WithTimeout(ctx, limit.Time)
 	defer cancel()
 	began := time.Now()
-	res := Result{Clause: c.ID, Title: c.Title, Check: c.SHA256, At: r.Clock.Now(), Sworn: r.Target.sworn(c)}
+	res := Result{Clause: c.ID, Title: c.Title, Check: c.SHA256, At: r.Clock.Now(), Sworn: r.Target.sworn(c), Steps: []Seen{}}
 	if why := r.lacks(c); why != "" {
 		res.Verdict, res.Reason = NotShown, why
 	} else {
