@@ -149,7 +149,11 @@ func (a *app) showLedger(authority string, r ledger.Report, short bool) {
 	a.showLog("ledger.public", r.Public)
 	a.showLog("ledger.commitments", r.Commitments)
 	a.showFacts(r.Kept)
-	a.say("ledger.trust", "Domain", authority)
+	if r.Public.Known && r.Commitments.Known {
+		a.say("ledger.trust", "Domain", authority)
+	} else {
+		a.say("ledger.trust.first", "Domain", authority)
+	}
 	a.say("ledger.green", "Domain", authority)
 }
 
@@ -160,7 +164,9 @@ func (a *app) showLog(id string, l ledger.LogReport) {
 	} else {
 		a.say("ledger.first")
 	}
-	a.say("ledger.read", "N", l.Read)
+	if l.Read > 0 {
+		a.say("ledger.read", "N", l.Read)
+	}
 	for _, w := range l.Witnesses {
 		if w.Good {
 			a.say("ledger.witness", "Name", ledger.Authority(w.Name), "At", a.when(w.At))

@@ -39,6 +39,7 @@ type Engine struct {
 	work   crew
 	links  links
 	book   accountBook
+	ledger sync.Mutex // held while a ledger is verified
 
 	mu      sync.Mutex
 	session *session // nil: no account here

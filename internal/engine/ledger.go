@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"primum/circle"
 	"primum/client/monitor"
 	"primum/identity"
 	"primum/ledger"
@@ -25,6 +26,8 @@ func (e *Engine) verifyLedger(ctx context.Context, p LedgerParams) (LedgerReport
 	if err != nil {
 		return LedgerReport{}, &Error{Code: "params", Detail: "authority"}
 	}
+	e.ledger.Lock() // one look at a time: it writes what is kept
+	defer e.ledger.Unlock()
 	m := monitor.Monitor{Calls: e.calls(), Dir: filepath.Join(e.o.Dir, "ledgers")}
 	if s, err := e.current(); err == nil {
 		m.Calls.Transport = s.client.Home.Transport // it may be carried by the page's own node
@@ -58,4 +61,41 @@ func logOf(l ledger.LogReport) LedgerLog {
 		out.Witnesses = append(out.Witnesses, LedgerWitness{Authority: clean(ledger.Authority(w.Name), maxText), At: w.At})
 	}
 	return out
+}
+
+const (
+	ledgerFirst = time.Minute   // after a page was opened: it has better things to do before
+	ledgerAgain = 6 * time.Hour // between two looks
+)
+
+// watchLedger looks after the own node's ledger while the page is open, and
+// tells the person of each kind of finding once.
+func (s *session) watchLedger() {
+	told := map[string]bool{}
+	for pause := ledgerFirst; ; pause = ledgerAgain {
+		t := s.e.o.Pace.NewTimer(pause)
+		select {
+		case <-t.C():
+		case <-s.ctx.Done():
+			t.Stop()
+			return
+		}
+		s.lookAtLedger(told)
+	}
+}
+
+func (s *session) lookAtLedger(told map[string]bool) {
+	r, err := s.e.verifyLedger(s.ctx, LedgerParams{Authority: s.client.Home.Authority})
+	if err != nil {
+		s.e.o.Log.Info("ledger not verified", "why", err)
+	}
+	for _, f := range r.Found {
+		if told[f.Kind+f.Log] {
+			continue
+		}
+		told[f.Kind+f.Log] = true
+		if err := s.client.Owner.Finding(circle.ID{}, "", "ledger-"+f.Kind, f.Log+": "+f.Detail); err != nil {
+			s.e.o.Log.Error("finding not told", "finding", f.Kind, "why", err)
+		}
+	}
 }

@@ -83,6 +83,9 @@ func (s *session) follow() {
 	s.work.start(s.keepRecent)
 	s.work.start(s.tellNews)
 	s.work.start(s.fillPasts)
+	if !s.guest {
+		s.work.start(s.watchLedger)
+	}
 	s.work.start(func() { s.e.linkWork(s) })
 	s.work.start(func() { s.e.accountWork(s.ctx, s.e.book.wake) })
 	mark(s.news)
