@@ -30,6 +30,7 @@ const (
 
 	maxOrigins = 4096 // logs that this node is a witness of
 	maxSubmits = 120  // requests of one log in a minute
+	maxMeets   = 120  // requests of logs never seen before, together, in a minute
 )
 
 // witness cosigns the logs of other nodes (C2SP tlog-witness): it signs nothing
@@ -42,18 +43,32 @@ type witness struct {
 	dir      string
 	counters *counters
 
-	mu     sync.Mutex
-	open   map[string]*origin // guarded by mu; by name
-	known  int                // guarded by mu; files in dir
-	minute time.Time          // guarded by mu
-	asked  map[string]int     // guarded by mu; requests by origin in this minute
+	mu    sync.Mutex
+	open  map[string]*origin // guarded by mu; by name
+	known int                // guarded by mu; files in dir
+	meets perMinute          // guarded by mu
+}
+
+// perMinute counts within a minute.
+type perMinute struct {
+	minute time.Time
+	n      int
+}
+
+func (p *perMinute) take(now time.Time, limit int) bool {
+	if now = now.Truncate(time.Minute); !now.Equal(p.minute) {
+		*p = perMinute{minute: now}
+	}
+	p.n++
+	return p.n <= limit
 }
 
 // origin is one log that is witnessed. Its lock is held while a checkpoint of it
 // is handled.
 type origin struct {
-	mu   sync.Mutex
-	seen seen // guarded by mu
+	mu      sync.Mutex
+	seen    seen      // guarded by mu
+	submits perMinute // guarded by mu
 }
 
 // seen is what a witness remembers of a log, as its file.
@@ -84,7 +99,7 @@ func openWitness(cfg Config, c *counters) (*witness, error) {
 	}
 	public, _ := key.Public().(ed25519.PublicKey) // the public half of an Ed25519 key
 	name := ledger.WitnessName(cfg.Authority)
-	w := &witness{cfg: cfg, counters: c, dir: filepath.Join(cfg.Dir, WitnessFolder), open: map[string]*origin{}, asked: map[string]int{}}
+	w := &witness{cfg: cfg, counters: c, dir: filepath.Join(cfg.Dir, WitnessFolder), open: map[string]*origin{}}
 	w.self = ledger.Witness{Name: name, Key: ledger.CosignerKey(name, public), URL: cfg.Base + "/" + WitnessFolder}
 	if w.signer, err = ledger.NewCosigner(name, key, cfg.Clock.Now); err != nil {
 		return nil, err
@@ -108,15 +123,15 @@ func (w *witness) add(ctx context.Context, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "the checkpoint is malformed")
 	}
-	if !w.admit(name) {
-		return nil, refuse(http.StatusTooManyRequests, "too many checkpoints of this log in a minute")
-	}
 	o, err := w.origin(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !o.submits.take(w.cfg.Clock.Now(), maxSubmits) {
+		return nil, refuse(http.StatusTooManyRequests, "too many checkpoints of this log in a minute")
+	}
 	return w.cosign(o, s)
 }
 
@@ -223,21 +238,6 @@ func (w *witness) latest(hash string) (string, error) {
 	return s.Checkpoint, err
 }
 
-// admit counts a request of a log.
-func (w *witness) admit(name string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if now := w.cfg.Clock.Now().Truncate(time.Minute); !now.Equal(w.minute) {
-		w.minute = now
-		clear(w.asked)
-	}
-	if len(w.asked) > maxOrigins {
-		return false
-	}
-	w.asked[name]++
-	return w.asked[name] <= maxSubmits
-}
-
 // origin finds a log that is witnessed, or asks its node for its key: the first
 // key seen is kept for good.
 func (w *witness) origin(ctx context.Context, name string) (*origin, error) {
@@ -268,7 +268,11 @@ func (w *witness) origin(ctx context.Context, name string) (*origin, error) {
 func (w *witness) meet(ctx context.Context, name string) (ledger.Log, error) {
 	w.mu.Lock()
 	full := w.known >= maxOrigins || len(w.open) >= 2*maxOrigins
+	calm := w.meets.take(w.cfg.Clock.Now(), maxMeets)
 	w.mu.Unlock()
+	if !calm {
+		return ledger.Log{}, refuse(http.StatusTooManyRequests, "too many logs that this witness does not know yet in a minute")
+	}
 	authority := ledger.Authority(name)
 	if full || w.cfg.Logs == nil || authority == w.cfg.Authority {
 		return ledger.Log{}, refuse(http.StatusNotFound, "this witness does not take the log")

@@ -314,20 +314,43 @@ func mustKey(t *testing.T, name string) []byte {
 	return k
 }
 
-func TestWitnessLimitsALog(t *testing.T) {
+// Neither one log nor many unknown ones keep a witness from the others.
+func TestWitnessLimits(t *testing.T) {
 	t.Parallel()
-	b := newTown(t).home("b").mustOpen()
-	for range maxSubmits {
-		if !b.witness.admit("x") {
-			t.Fatal("refused too early")
+	w := newTown(t)
+	a, b := w.home("a").mustOpen(), w.home("b").mustOpen()
+	status := func(s ledger.Submission) int {
+		_, err := b.witness.add(t.Context(), s.Text())
+		var no *refusal
+		if errors.As(err, &no) {
+			return no.status
+		}
+		return http.StatusOK
+	}
+	known := a.grown(3)
+	if got := status(ledger.Submission{Checkpoint: known.Text}); got != http.StatusOK {
+		t.Fatalf("status %d", got)
+	}
+	junk := func(i int) ledger.Submission {
+		return ledger.Submission{Checkpoint: fmt.Sprintf("x%d.example/ledger/public\n1\nAAAA\n\n— x y\n", i)}
+	}
+	for i := range maxMeets {
+		_ = status(junk(i))
+	}
+	if got := status(junk(maxMeets)); got != http.StatusTooManyRequests {
+		t.Errorf("unknown logs: status %d", got)
+	}
+	for range maxSubmits - 1 {
+		if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusOK {
+			t.Fatalf("a known log meanwhile: status %d", got)
 		}
 	}
-	if b.witness.admit("x") || !b.witness.admit("y") {
-		t.Error("the limit is not one of each log")
+	if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusTooManyRequests {
+		t.Errorf("one log too often: status %d", got)
 	}
-	b.town.clock.Advance(60e9)
-	if !b.witness.admit("x") {
-		t.Error("the limit does not end")
+	w.clock.Advance(time.Minute)
+	if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusOK {
+		t.Errorf("a minute later: status %d", got)
 	}
 }
 
