@@ -146,9 +146,9 @@ func TestRestoreWithAnOldLedger(t *testing.T) {
 	}
 }
 
-// TestARestoredFenceStays: the store that a restore made has the circle of a
-// grant that the log ended fenced for good, so that no active set lifts it.
-func TestARestoredFenceStays(t *testing.T) {
+// TestARestoredGrantIsOverOnDisk: the store that a restore made has the grant
+// that the log ended as ended by the node, before any node opens it.
+func TestARestoredGrantIsOverOnDisk(t *testing.T) {
 	t.Parallel()
 	w := newHandWorld(t)
 	_, dir, err := w.restore(t, func(o *node.Restoration) { o.Ledger = filepath.Join(w.dir, "ledger") })
