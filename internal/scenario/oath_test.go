@@ -88,6 +88,11 @@ func TestOathOfAnHonestNode(t *testing.T) {
 		if r.Verdict != oath.NoBreach {
 			t.Errorf("%s: %s: %s", id, r.Verdict, r.Reason)
 		}
+		for _, s := range r.Steps {
+			if s.Verdict == oath.NoBreach && len(s.Evidence) == 0 && s.Probe != "verify-ledger" {
+				t.Errorf("%s: %s shows no evidence", id, s.Probe)
+			}
+		}
 	}
 }
 

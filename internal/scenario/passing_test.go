@@ -41,7 +41,8 @@ func TestRealClientsNoticeInPassing(t *testing.T) {
 			}
 			minute := later.Format(wire.SeenMinuteForm)
 			row := wire.SeenRow{Grant: id, Client: wire.SeenClient([]byte("nobody's key")), Deliveries: 1, Bytes: 256, First: minute, Last: minute}
-			s.Days = append(s.Days, wire.SeenDay{Day: later.Format(wire.SeenDayForm), Rows: []wire.SeenRow{row}})
+			s.Days = slices.DeleteFunc(s.Days, func(d wire.SeenDay) bool { return d.Day == later.Format(wire.SeenDayForm) })
+			s.Days = append([]wire.SeenDay{{Day: later.Format(wire.SeenDayForm), Rows: []wire.SeenRow{row}}}, s.Days...)
 			return mustJSON(s)
 		}
 	})

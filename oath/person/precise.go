@@ -233,6 +233,7 @@ func (c *Cast) askForMore(ctx context.Context, _ oath.Args) (oath.Observation, e
 		}
 		refusals += q.what + ": " + problem + "; "
 	}
+	o.Evidence = append(o.Evidence, c.note("The grantee asked for more than its yes covers, and was told: "+refusals, c.again("O05")))
 	o.Facts["asked"], o.Facts["answered"], o.Facts["refusals"] = oath.Number(len(questions)), oath.Number(answered), oath.Text(refusals)
 	return o, nil
 }

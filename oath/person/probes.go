@@ -107,6 +107,21 @@ func (c *Cast) evidence(what string, x trace.Crossing, replay string) oath.Evide
 	return e
 }
 
+// looked is evidence of what was looked through and held nothing: how much it was,
+// and the hash of it all, in the order in which it crossed.
+func (c *Cast) looked(what, clause string, tapes ...[]trace.Crossing) oath.Evidence {
+	sum, n, size := sha256.New(), 0, 0
+	for _, t := range tapes {
+		for _, x := range t {
+			_, _ = sum.Write(x.Bytes) // a hash never fails
+			n, size = n+1, size+len(x.Bytes)
+		}
+	}
+	e := c.note(fmt.Sprintf("%s: %d requests, answers and frames, %d bytes.", what, n, size), c.again(clause))
+	e.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	return e
+}
+
 // note is evidence that is a sentence and tells how to see the same again.
 func (c *Cast) note(what, replay string) oath.Evidence {
 	return oath.Evidence{What: what, At: c.clock.Now(), Replay: replay}

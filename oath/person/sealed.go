@@ -57,6 +57,10 @@ func (c *Cast) lookAtTheRoster(ctx context.Context, _ oath.Args) (oath.Observati
 
 // noteRoster compares the members with those that there should be.
 func (c *Cast) noteRoster(o *oath.Observation, s *seat) {
+	o.Evidence = append(o.Evidence, oath.Evidence{
+		What: "The ratchet tree of the circle, as its keys prove it.", At: c.clock.Now(), Bytes: cut(s.group.Tree()),
+		Replay: "Read the tree (RFC 9420 §7.8): each leaf has a signature key.",
+	})
 	expected := map[string]string{}
 	if signer := c.thing.Signer([16]byte(s.circle)); signer != nil {
 		if key, ok := signer.Public().(ed25519.PublicKey); ok {
@@ -150,8 +154,9 @@ func (c *Cast) searchTapes(o *oath.Observation, more *trace.Tape) {
 	tapes := c.tapes()
 	tapes["a stranger"] = more
 	size, found, whole := 0, 0, true
+	var searched [][]trace.Crossing
 	for who, t := range tapes {
-		whole = whole && t.Whole()
+		whole, searched = whole && t.Whole(), append(searched, t.Since(0))
 		for _, x := range t.Since(0) {
 			if !x.Said() {
 				continue
@@ -168,6 +173,7 @@ func (c *Cast) searchTapes(o *oath.Observation, more *trace.Tape) {
 			}
 		}
 	}
+	o.Evidence = append(o.Evidence, c.looked("What the secret words were looked for in", "O06", searched...))
 	o.Facts["canaries"], o.Facts["searched-bytes"] = oath.Number(len(all)), oath.Number(size)
 	o.Facts["found"], o.Facts["whole"] = oath.Number(found), oath.Yes(whole)
 }

@@ -76,6 +76,8 @@ func (c *Cast) knockWithoutAYes(ctx context.Context, args oath.Args) (oath.Obser
 	f.number("control", len(values()))
 	o := oath.Observation{Facts: f}
 	c.judgeKnocks(&o, knocks)
+	o.Evidence = append(o.Evidence, c.looked("What somebody without a yes and a stranger asked for and got while the thing spoke",
+		"O03", c.b.tape.Since(marks[c.b.tape]), stranger.tape.Since(0)))
 	told := trace.Frames(c.thing.tape.Since(thingMark), trace.Sent, wire.CircleID(g.Circle))
 	c.payload(&o, marks, told, canaries)
 	return o, nil

@@ -41,6 +41,7 @@ func (c *Cast) compareGrantees(ctx context.Context, _ oath.Args) (oath.Observati
 		c.readView(&views[i])
 	}
 	heardBy := map[*human]map[string]string{}
+	o.Evidence = append(o.Evidence, c.looked("What two grantees got, and was compared", "O08", c.a.tape.Since(marks[c.a]), c.b.tape.Since(marks[c.b])))
 	for h, mark := range marks {
 		heardBy[h] = trace.TokensSaid(h.tape.Since(mark))
 	}

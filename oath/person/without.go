@@ -126,6 +126,7 @@ func (c *Cast) noteCore(o *oath.Observation, all []function) {
 		}
 	}
 	o.Facts["tried"], o.Facts["working"] = oath.Number(len(all)), oath.Number(working)
+	o.Evidence = append(o.Evidence, c.note(fmt.Sprintf("Without any yes, %d of %d core functions work.", working, len(all)), c.again("O15")))
 }
 
 // restart closes a human's program and opens it anew, as people do.
