@@ -48,8 +48,9 @@ func dayAt(n int64) time.Time    { return time.UnixMilli(n * dayLength.Milliseco
 // added to the owner's first open one. All are kept or none.
 func (s *Seen) Add(ctx context.Context, all []Sighting) error {
 	return s.f.writer.do(ctx, "keep what was seen", func(t *tx) error {
+		rows := map[seenPlace]int64{}
 		for _, one := range all {
-			if err := t.sighted(one); err != nil {
+			if err := t.sighted(one, rows); err != nil {
 				return err
 			}
 		}
@@ -57,7 +58,15 @@ func (s *Seen) Add(ctx context.Context, all []Sighting) error {
 	})
 }
 
-func (t *tx) sighted(s Sighting) error {
+// seenPlace is an owner's day.
+type seenPlace struct {
+	owner string
+	day   int64
+}
+
+// sighted adds one sighting. rows is how many rows days have, as far as this
+// transaction has counted.
+func (t *tx) sighted(s Sighting, rows map[seenPlace]int64) error {
 	var owner, id string
 	var open int64
 	err := t.row(`SELECT owner, id, coalesce((SELECT max(day) + 1 FROM seen_days d WHERE d.owner = g.owner AND root IS NOT NULL), 0)
@@ -74,11 +83,13 @@ func (t *tx) sighted(s Sighting) error {
 			return err
 		}
 	}
-	rows, err := t.number(`SELECT count(*) FROM seen WHERE owner = ? AND day = ?`, owner, day)
-	if err != nil {
-		return err
+	at := seenPlace{owner, day}
+	if _, counted := rows[at]; !counted {
+		if rows[at], err = t.number(`SELECT count(*) FROM seen WHERE owner = ? AND day = ?`, owner, day); err != nil {
+			return err
+		}
 	}
-	if rows >= wire.MaxSeenRows-1 {
+	if rows[at]++; rows[at] >= wire.MaxSeenRows {
 		id, s.Client = SeenRest, SeenRest
 	}
 	if _, err := t.exec(`INSERT OR IGNORE INTO seen_days (owner, day) VALUES (?, ?)`, owner, day); err != nil {
