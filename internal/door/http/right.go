@@ -51,7 +51,7 @@ type first struct {
 }
 
 func newFirst() *first {
-	return &first{pool: make(chan struct{}, rightSlots), others: make(chan struct{}, runtime.GOMAXPROCS(0)), hold: rightHold}
+	return &first{pool: make(chan struct{}, rightSlots), others: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), hold: rightHold}
 }
 
 // come announces a right.
