@@ -119,7 +119,7 @@ func (t target) forNode() (target, error) {
 	case t.path == "/v1/session":
 		return t, errNoSession
 	case strings.HasPrefix(t.path, "/v1/"), t.path == wire.WebFingerPath, t.path == wire.NodePath:
-	case strings.HasPrefix(t.path, "/ledger/"), strings.HasPrefix(t.path, "/witness/"):
+	case strings.HasPrefix(t.path, "/ledger/"), strings.HasPrefix(t.path, "/witness/checkpoint/"):
 	default:
 		return t, errors.New("only a node's interface is asked")
 	}

@@ -142,6 +142,8 @@ func TestViaRefusals(t *testing.T) {
 		"metrics":              {"GET", via + "/metrics", page(), 400, wire.ProbMalformed},
 		"beside the interface": {"GET", via + "/v1/../metrics", page(), 400, wire.ProbMalformed},
 		"hidden dots":          {"GET", via + "/v1/%2e%2e/metrics", page(), 400, wire.ProbMalformed},
+		"to a witness":         {"POST", via + "/witness/add-checkpoint", page(), 400, wire.ProbMalformed},
+		"beside the logs":      {"GET", via + "/ledgers/public/checkpoint", page(), 400, wire.ProbMalformed},
 		"double slash":         {"GET", via + "//v1/x", page(), 400, wire.ProbMalformed},
 		"a session elsewhere":  {"POST", via + "/v1/session", page(), 404, wire.ProbNotFound},
 		"no authority":         {"GET", "/via//v1/x", page(), 400, wire.ProbMalformed},
@@ -161,6 +163,22 @@ func TestViaRefusals(t *testing.T) {
 	}
 	if len(a.asked) != 0 {
 		t.Errorf("%d refused requests went out", len(a.asked))
+	}
+}
+
+// A page reads other nodes' ledgers, and what their witnesses saw.
+func TestViaReadsLedgers(t *testing.T) {
+	t.Parallel()
+	a := newAway(t, nil)
+	p := carrying(t)
+	for _, path := range []string{"/ledger/public/checkpoint", "/ledger/commitments/tile/0/x001/234.p/7", "/witness/checkpoint/00ff"} {
+		w := ask(p, "GET", "/via/"+a.authority+path, page()...)
+		if w.Code != 200 || len(a.asked) != 1 {
+			t.Fatalf("%s: status %d: %s", path, w.Code, w.Body)
+		}
+		if got := <-a.asked; got.RequestURI != path {
+			t.Errorf("%s became %s", path, got.RequestURI)
+		}
 	}
 }
 
