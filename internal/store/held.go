@@ -29,44 +29,74 @@ func isoTime(column string) string {
 
 func kinds() []kind {
 	return []kind{
-		{"account", `accounts WHERE address = ?1 AND closed = 0`, `created`, `length(address)`,
-			`json_object('address', address, 'created', ` + isoTime("created") + `)`},
-		{"identities", `identities WHERE account = ?1`, `received`, `length(document)`,
-			`json_object('version', version, 'received', ` + isoTime("received") + `, 'document', document)`},
-		{"suspension", `suspensions WHERE account = ?1`, `at`, `length(document)`,
-			`json_object('client', client, 'at', ` + isoTime("at") + `, 'document', document)`},
-		{"key-packages", `key_packages WHERE account = ?1`, `0`, `coalesce(length(bytes), 0)`,
+		{
+			"account", `accounts WHERE address = ?1 AND closed = 0`, `created`, `length(address)`,
+			`json_object('address', address, 'created', ` + isoTime("created") + `)`,
+		},
+		{
+			"identities", `identities WHERE account = ?1`, `received`, `length(document)`,
+			`json_object('version', version, 'received', ` + isoTime("received") + `, 'document', document)`,
+		},
+		{
+			"suspension", `suspensions WHERE account = ?1`, `at`, `length(document)`,
+			`json_object('client', client, 'at', ` + isoTime("at") + `, 'document', document)`,
+		},
+		{
+			"key-packages", `key_packages WHERE account = ?1`, `0`, `coalesce(length(bytes), 0)`,
 			`json_object('ref', lower(hex(ref)), 'client', client, 'suite', suite, 'lastResort', json(iif(last_resort, 'true', 'false')),
-				'notAfter', ` + isoTime("not_after") + `, 'claimed', ` + isoTime("claimed") + `)`},
-		{"keep", `keeps WHERE account = ?1`, `changed`, `length(document)`,
-			`json_object('serial', serial, 'changed', ` + isoTime("changed") + `, 'document', json(CAST(document AS TEXT)))`},
-		{"inbox", `inbox WHERE account = ?1`, `received`, `length(sealed)`,
+				'notAfter', ` + isoTime("not_after") + `, 'claimed', ` + isoTime("claimed") + `)`,
+		},
+		{
+			"keep", `keeps WHERE account = ?1`, `changed`, `length(document)`,
+			`json_object('serial', serial, 'changed', ` + isoTime("changed") + `, 'document', json(CAST(document AS TEXT)))`,
+		},
+		{
+			"inbox", `inbox WHERE account = ?1`, `received`, `length(sealed)`,
 			`json_object('seq', seq, 'id', id, 'kind', kind, 'from', sender, 'received', ` + isoTime("received") + `,
-				'expires', ` + isoTime("expires") + `, 'sealed', json(CAST(sealed AS TEXT)))`},
-		{"outbox", `outbox WHERE sender = ?1`, `created`, `length(body)`,
-			`json_object('id', id, 'to', recipient, 'created', ` + isoTime("created") + `, 'attempts', attempts, 'problem', problem)`},
-		{"homes", `homes WHERE owner = ?1`, `opened`, `length(claim) + length(countersignature)`,
+				'expires', ` + isoTime("expires") + `, 'sealed', json(CAST(sealed AS TEXT)))`,
+		},
+		{
+			"outbox", `outbox WHERE sender = ?1`, `created`, `length(body)`,
+			`json_object('id', id, 'to', recipient, 'created', ` + isoTime("created") + `, 'attempts', attempts, 'problem', problem)`,
+		},
+		{
+			"homes", `homes WHERE owner = ?1`, `opened`, `length(claim) + length(countersignature)`,
 			`json_object('circle', lower(hex(circle)), 'number', number, 'claim', claim, 'countersignature', countersignature,
-				'opened', ` + isoTime("opened") + `, 'ended', ` + isoTime("ended") + `)`},
+				'opened', ` + isoTime("opened") + `, 'ended', ` + isoTime("ended") + `)`,
+		},
 		{"given", `grants WHERE owner = ?1`, `valid_from`, `length(envelope)`, grantRow("'envelope', envelope,")},
 		{"received", `grants WHERE grantee = ?1`, `valid_from`, `length(id) + length(owner)`, grantRow("")},
-		{"refusals", `refusals WHERE owner = ?1`, `0`, `length(sender)`,
-			`json_object('from', sender, 'until', ` + isoTime("until") + `)`},
-		{"links", `links WHERE owner = ?1`, `0`, `length(guest)`,
-			`json_object('guest', guest, 'step', step, 'expires', ` + isoTime("expires") + `, 'grant', grant_id)`},
-		{"notices", `notices WHERE account = ?1`, `changed`, `length(document)`,
-			`json_object('id', id, 'changed', ` + isoTime("changed") + `, 'document', json(CAST(document AS TEXT)))`},
-		{"sessions", `page_sessions WHERE account = ?1`, `opened`, `length(client)`,
-			`json_object('client', client, 'opened', ` + isoTime("opened") + `, 'until', ` + isoTime("until") + `)`},
-		{"pushes", `pushes WHERE account = ?1`, `0`, `length(endpoint)`,
-			`json_object('client', client, 'endpoint', endpoint)`},
-		{"seen", `seen WHERE owner = ?1`, `day * 86400000`, `32`,
+		{
+			"refusals", `refusals WHERE owner = ?1`, `0`, `length(sender)`,
+			`json_object('from', sender, 'until', ` + isoTime("until") + `)`,
+		},
+		{
+			"links", `links WHERE owner = ?1`, `0`, `length(guest)`,
+			`json_object('guest', guest, 'step', step, 'expires', ` + isoTime("expires") + `, 'grant', grant_id)`,
+		},
+		{
+			"notices", `notices WHERE account = ?1`, `changed`, `length(document)`,
+			`json_object('id', id, 'changed', ` + isoTime("changed") + `, 'document', json(CAST(document AS TEXT)))`,
+		},
+		{
+			"sessions", `page_sessions WHERE account = ?1`, `opened`, `length(client)`,
+			`json_object('client', client, 'opened', ` + isoTime("opened") + `, 'until', ` + isoTime("until") + `)`,
+		},
+		{
+			"pushes", `pushes WHERE account = ?1`, `0`, `length(endpoint)`,
+			`json_object('client', client, 'endpoint', endpoint)`,
+		},
+		{
+			"seen", `seen WHERE owner = ?1`, `day * 86400000`, `32`,
 			`json_object('day', date(day * 86400, 'unixepoch'), 'grant', grant_id, 'client', client, 'deliveries', deliveries,
-				'bytes', bytes, 'actions', actions, 'firstMinute', first, 'lastMinute', last)`},
-		{"cases", `cases WHERE account = ?1`, `opened`, `length(about) + length(receipt)`,
+				'bytes', bytes, 'actions', actions, 'firstMinute', first, 'lastMinute', last)`,
+		},
+		{
+			"cases", `cases WHERE account = ?1`, `opened`, `length(about) + length(receipt)`,
 			`json_object('id', id, 'kind', kind, 'state', state, 'about', about, 'reply', reply, 'opened', ` + isoTime("opened") + `,
 				'due', ` + isoTime("due") + `, 'steps', (SELECT json_group_array(json_object('at', ` + isoTime("at") + `, 'by', by, 'what', what,
-				'text', text)) FROM case_steps WHERE case_id = cases.id))`},
+				'text', text)) FROM case_steps WHERE case_id = cases.id))`,
+		},
 	}
 }
 
