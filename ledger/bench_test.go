@@ -46,3 +46,38 @@ func BenchmarkProofMillion(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkVerify is what a page does at a first visit and at a next one, but
+// for the network: a year of public facts, 64,000 commitments.
+func BenchmarkVerify(b *testing.B) {
+	n := newTestNet()
+	a := n.node(b, "a.example", 1)
+	for range 1000 {
+		for i := range 64 {
+			leaf := Leaf([]byte("dummy"), strconv.Itoa(i))
+			a.commitments.add(leaf[:])
+		}
+		c := Checkpoint{Origin: a.commitments.Origin, Size: a.commitments.size(), Root: a.commitments.root()}
+		a.public.add(fact(b, Entry{T: TypeCommitments, Ref: strconv.FormatUint(c.Size, 10), SHA256: c.BodyHash()}))
+	}
+	n.publish(b, a.public)
+	n.publish(b, a.commitments)
+	o := Options{Now: testNow(), MaxEntries: 64}
+	var kept Kept
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			r, err := Verify(context.Background(), n, a.ledger(), Kept{}, o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			kept = r.Kept
+		}
+	})
+	b.Run("next", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Verify(context.Background(), n, a.ledger(), kept, o); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
