@@ -109,7 +109,11 @@ func (f *first) giveWay(ctx context.Context) (leave func()) {
 // turn marks a request for a right and gives it its place; anything else makes
 // way. leave ends the turn.
 func (d *Door) turn(ctx context.Context, rt route) (marked context.Context, leave func(), err error) {
-	if !rt.right {
+	switch {
+	case rt.stays:
+		d.first.giveWay(ctx)()
+		return ctx, func() {}, nil
+	case !rt.right:
 		return ctx, d.first.giveWay(ctx), nil
 	}
 	ctx = wire.Right(ctx)

@@ -31,6 +31,7 @@ type route struct {
 	signers      signers
 	stops        bool // ends something: it outranks the usual limits
 	right        bool // a person's right: never metered, with a pool and limits of its own; see right()
+	stays        bool // waits, or goes on as a socket: it takes no place from others
 	guests       bool // a link's guest of this node may do it
 	unmetered    bool // not counted of organisations
 	query        []string

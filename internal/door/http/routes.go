@@ -40,7 +40,7 @@ func (d *Door) routes() []route {
 		{method: get, path: "/v1/grants", id: "list-grants", summary: "Grants given or received", signers: byClient, guests: true, query: []string{"after"}, out: []wire.GrantStatus{}, handle: d.getGrants},
 
 		{method: put, path: "/v1/links/{id}", id: "make-link", summary: "Make a link to share by", signers: byOwn, in: wire.NewLink{}, max: smallMax, handle: d.putLink},
-		{method: get, path: "/v1/links/{id}", id: "get-link", summary: "How far a link is; waits for its next step", query: []string{"after", "wait"}, out: wire.LinkStatus{}, handle: d.getLink},
+		{method: get, path: "/v1/links/{id}", id: "get-link", summary: "How far a link is; waits for its next step", stays: true, query: []string{"after", "wait"}, out: wire.LinkStatus{}, handle: d.getLink},
 		{method: post, path: "/v1/links/{id}/answer", id: "answer-link", summary: "Open the guest's account; the first answer wins", in: wire.LinkAnswer{}, max: 2 * wire.MaxDocument, handle: d.postLinkAnswer},
 		{method: post, path: "/v1/links/{id}/reveal", id: "reveal-link", summary: "Show the guest what was committed to", signers: byOwn, in: wire.LinkReveal{}, max: smallMax, handle: d.postLinkReveal},
 		{method: http.MethodDelete, path: "/v1/links/{id}", id: "cancel-link", summary: "End a link and its guest", signers: byOwn, stops: true, handle: d.deleteLink},
@@ -58,7 +58,7 @@ func (d *Door) routes() []route {
 		{method: post, path: "/v1/circles/{circle}/key-packages", id: "claim-for-circle", summary: "Claim key packages of the circle's other party", signers: byAnchor, in: wire.ClaimKeyPackages{}, max: smallMax, out: wire.ClaimedPackages{}, handle: d.postCirclePackages},
 
 		{method: post, path: "/v1/live", id: "get-ticket", summary: "A one-use ticket for the live socket", signers: byClient | byAnchor, guests: true, max: smallMax, out: wire.Ticket{}, handle: d.postLive},
-		{method: get, path: "/v1/live", id: "live", summary: "The live socket (WebSocket; subprotocols " + wire.Subprotocol + " and " + wire.TicketPrefix + "TICKET)", status: http.StatusSwitchingProtocols, handle: d.getLive},
+		{method: get, path: "/v1/live", id: "live", summary: "The live socket (WebSocket; subprotocols " + wire.Subprotocol + " and " + wire.TicketPrefix + "TICKET)", stays: true, status: http.StatusSwitchingProtocols, handle: d.getLive},
 
 		{method: post, path: "/v1/session", id: "open-session", summary: "A cookie with which a page's requests to other nodes are carried", signers: byOwn, max: smallMax, handle: d.forPersons(d.postSession)},
 		{method: del, path: "/v1/session", id: "end-session", summary: "End the calling client's sessions", signers: byOwn, max: smallMax, handle: d.deleteSession},
