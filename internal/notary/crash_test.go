@@ -76,6 +76,20 @@ func (q *diskQueue) save() error {
 	return durable.WriteFile(q.file, b)
 }
 
+// first is the number of the first leaf that was never queued.
+func (q *diskQueue) first() int {
+	for i := 0; ; i++ {
+		if _, _, err := q.IndexOf(context.Background(), leafOf(i)); err != nil {
+			return i
+		}
+	}
+}
+
+func (q *diskQueue) Fill(_ context.Context, dummies [][32]byte) error {
+	q.add(dummies...)
+	return q.save()
+}
+
 func (q *diskQueue) Placed(ctx context.Context, places map[int64]uint64) error {
 	if err := q.queue.Placed(ctx, places); err != nil {
 		return err
@@ -101,7 +115,7 @@ func writeForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	for i := len(q.leaves); ; i++ {
+	for i := q.first(); ; i++ {
 		q.add(leafOf(i))
 		if err := q.save(); err != nil {
 			return err

@@ -57,6 +57,8 @@ type Leaf struct {
 type LeafSource interface {
 	// Pending lists leaves that are not placed, the oldest first.
 	Pending(ctx context.Context, limit int) ([]Leaf, error)
+	// Fill queues dummies, which are placed and proved like leaves.
+	Fill(ctx context.Context, dummies [][32]byte) error
 	// Placed notes the index of leaves, by Seq; the same again changes nothing.
 	Placed(ctx context.Context, places map[int64]uint64) error
 	// IndexOf is where a leaf stands; not placed while it waits, ErrUnknown if it

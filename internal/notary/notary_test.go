@@ -88,6 +88,20 @@ func TestTickFillsUp(t *testing.T) {
 	}
 }
 
+// Whoever reads the log and asks for every entry's proof learns nothing about
+// which of them are leaves.
+func TestDummiesAreProvedLikeLeaves(t *testing.T) {
+	t.Parallel()
+	h := newTown(t).home("a").mustOpen()
+	h.leaves.add(leafOf(1))
+	h.mustTick()
+	for i, e := range h.entries(Commitments) {
+		if _, err := h.ProofOf(t.Context(), [32]byte(e)); err != nil {
+			t.Fatalf("entry %d: %v", i, err)
+		}
+	}
+}
+
 // The place of a leaf among the dummies says nothing about its arrival.
 func TestTickShuffles(t *testing.T) {
 	t.Parallel()

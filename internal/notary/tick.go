@@ -126,7 +126,7 @@ func (n *Notary) tick(ctx context.Context) error {
 	if err := n.catchUp(ctx); err != nil {
 		return err
 	}
-	leaves, err := n.cfg.Leaves.Pending(ctx, maxTick)
+	leaves, err := n.fill(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,11 +139,42 @@ func (n *Notary) tick(ctx context.Context) error {
 	return n.logTick(ctx)
 }
 
-// write appends leaves among dummies and notes their places.
-func (n *Notary) write(ctx context.Context, leaves []Leaf) error {
-	entries, owner, err := n.mix(leaves)
+// fill queues dummies until there are MinTick leaves or another power of two,
+// and lists them all. Dummies are queued like leaves: a dummy that the source
+// did not know could be told from a leaf by asking for its proof.
+func (n *Notary) fill(ctx context.Context) ([]Leaf, error) {
+	leaves, err := n.cfg.Leaves.Pending(ctx, maxTick)
 	if err != nil {
+		return nil, err
+	}
+	size := MinTick
+	for size < len(leaves) {
+		size *= 2
+	}
+	if len(leaves) == size {
+		return leaves, nil
+	}
+	dummies := make([][32]byte, size-len(leaves))
+	for i := range dummies {
+		if _, err := io.ReadFull(n.cfg.Rand, dummies[i][:]); err != nil {
+			return nil, fmt.Errorf("make dummy: %w", err)
+		}
+	}
+	if err := n.cfg.Leaves.Fill(ctx, dummies); err != nil {
+		return nil, err
+	}
+	// More may have come meanwhile: what is beyond the size waits, like a dummy.
+	return n.cfg.Leaves.Pending(ctx, size)
+}
+
+// write appends leaves, shuffled, and notes their places.
+func (n *Notary) write(ctx context.Context, leaves []Leaf) error {
+	if err := n.shuffle(leaves); err != nil {
 		return err
+	}
+	entries := make([][]byte, len(leaves))
+	for i := range leaves {
+		entries[i] = leaves[i].Hash[:]
 	}
 	n.behind = true
 	at, err := n.commitments.append(ctx, entries)
@@ -151,10 +182,8 @@ func (n *Notary) write(ctx context.Context, leaves []Leaf) error {
 		return err
 	}
 	places := make(map[int64]uint64, len(leaves))
-	for i, o := range owner {
-		if o >= 0 {
-			places[leaves[o].Seq] = at[i]
-		}
+	for i, l := range leaves {
+		places[l.Seq] = at[i]
 	}
 	if err := n.place(ctx, places); err != nil {
 		return err
@@ -170,34 +199,16 @@ func (n *Notary) place(ctx context.Context, places map[int64]uint64) error {
 	return n.cfg.Leaves.Placed(ctx, places)
 }
 
-// mix puts leaves among dummies at random places. owner says which leaf each
-// entry is, -1 for a dummy.
-func (n *Notary) mix(leaves []Leaf) (entries [][]byte, owner []int, err error) {
-	size := MinTick
-	for size < len(leaves) {
-		size *= 2
-	}
-	entries, owner = make([][]byte, size), make([]int, size)
-	for i := range entries {
-		owner[i] = -1
-		if i < len(leaves) {
-			entries[i], owner[i] = leaves[i].Hash[:], i
-			continue
-		}
-		entries[i] = make([]byte, ledger.LeafSize)
-		if _, err := io.ReadFull(n.cfg.Rand, entries[i]); err != nil {
-			return nil, nil, fmt.Errorf("make dummy: %w", err)
-		}
-	}
-	for i := size - 1; i > 0; i-- { // Fisher and Yates
+// shuffle puts leaves into a random order (Fisher and Yates).
+func (n *Notary) shuffle(leaves []Leaf) error {
+	for i := len(leaves) - 1; i > 0; i-- {
 		j, err := n.below(i + 1)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		entries[i], entries[j] = entries[j], entries[i]
-		owner[i], owner[j] = owner[j], owner[i]
+		leaves[i], leaves[j] = leaves[j], leaves[i]
 	}
-	return entries, owner, nil
+	return nil
 }
 
 // below is a random number from 0 to limit-1; of 64 bits, so that the bias of

@@ -130,7 +130,7 @@ func (w *twoOperators) another(t *testing.T, dir string) *notary.Notary {
 	t.Helper()
 	n, err := notary.Open(t.Context(), notary.Config{
 		Dir: dir, Authority: w.h.node.Authority(), Base: w.h.node.BaseURL(), Key: nodeKey(t, w.dir), Clock: w.clock,
-		Log: slog.New(slog.DiscardHandler), Every: time.Minute, Leaves: noLeaves{},
+		Log: slog.New(slog.DiscardHandler), Every: time.Minute, Leaves: &noLeaves{},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,15 +139,29 @@ func (w *twoOperators) another(t *testing.T, dir string) *notary.Notary {
 	return n
 }
 
-// noLeaves is the queue of a liar: what people were promised is not in it.
-type noLeaves struct{}
+// noLeaves is the queue of a liar: there are dummies in it, and nothing that
+// people were promised.
+type noLeaves struct{ dummies []notary.Leaf }
 
-func (noLeaves) Pending(context.Context, int) ([]notary.Leaf, error) { return nil, nil }
-func (noLeaves) Placed(context.Context, map[int64]uint64) error      { return nil }
-func (noLeaves) IndexOf(context.Context, [32]byte) (uint64, bool, error) {
+func (q *noLeaves) Pending(context.Context, int) ([]notary.Leaf, error) { return q.dummies, nil }
+
+func (q *noLeaves) Fill(_ context.Context, dummies [][32]byte) error {
+	for i, d := range dummies {
+		q.dummies = append(q.dummies, notary.Leaf{Seq: int64(i), Hash: d})
+	}
+	return nil
+}
+
+func (q *noLeaves) Placed(context.Context, map[int64]uint64) error {
+	q.dummies = nil
+	return nil
+}
+
+func (q *noLeaves) IndexOf(context.Context, [32]byte) (uint64, bool, error) {
 	return 0, false, notary.ErrUnknown
 }
-func (noLeaves) Last(context.Context) (h [32]byte, i uint64, ok bool, err error) { return }
+
+func (q *noLeaves) Last(context.Context) (h [32]byte, i uint64, ok bool, err error) { return }
 
 // Two operators witness each other. A stranger's machine verifies both, and
 // catches a fork, a rollback and an edited tile: at the second visit by what it
