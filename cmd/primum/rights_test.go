@@ -76,7 +76,6 @@ func TestMoveByCommands(t *testing.T) {
 	mover.want(exitDone, "it is given again already", "rights", "import", file, "--yes")
 
 	given, _ := jsonLines(t, mover.ok("grants", "--json"))[0]["grant"].(string)
-	w.friend.want(exitDone, "from "+moverName, "things")
 	watch := w.friend.start("watch", given, "--json")
 	watch.out.find(t, `"value":([0-9.]+)`)
 

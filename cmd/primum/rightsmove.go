@@ -238,6 +238,14 @@ func (a *app) giveAgain(ctx context.Context, o *opened, plan portable.Plan) (ids
 			return ids, err
 		}
 		ids = append(ids, id)
+		// The command stays until the thing's end has opened it: what is said to
+		// it waits here otherwise.
+		wait, cancel := context.WithTimeout(ctx, openPatience)
+		err = a.progress(wait, "progress.open", func(ctx context.Context) error { return o.Opened(ctx, id) })
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return ids, err
+		}
 		if !a.json {
 			a.say("rights.import.given", "Grant", id, "Grantee", g.Grant.Grantee)
 		}
