@@ -1,6 +1,7 @@
 package notary
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -17,7 +18,7 @@ import (
 
 const (
 	forEver  = "public, max-age=31536000, immutable"
-	maxServe = 64 // requests at a time; the next ones are told to come back
+	maxServe = 64 // readers at a time, and as many logs; the next ones are told to come back
 )
 
 // Handler serves the logs below /ledger/ and the witness below /witness/, with
@@ -30,19 +31,42 @@ func (n *Notary) Handler() http.Handler {
 		mux.HandleFunc("GET /ledger/"+name+"/checkpoint", func(w http.ResponseWriter, _ *http.Request) { l.serveCheckpoint(w) })
 		mux.HandleFunc("GET /ledger/"+name+"/tile/{rest...}", func(w http.ResponseWriter, r *http.Request) { l.serveTile(w, r.PathValue("rest")) })
 	}
-	mux.HandleFunc("POST /witness"+ledger.AddCheckpoint, n.serveAdd)
 	mux.HandleFunc("GET /witness/checkpoint/{origin}", n.serveWitnessed)
-	slots := make(chan struct{}, maxServe)
+	all := http.NewServeMux()
+	all.Handle("/", few(mux))
+	all.Handle("POST /witness"+ledger.AddCheckpoint, whole(few(http.HandlerFunc(n.serveAdd))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		open(w.Header())
+		all.ServeHTTP(w, r)
+	})
+}
+
+// few serves maxServe requests at a time.
+func few(h http.Handler) http.Handler {
+	slots := make(chan struct{}, maxServe)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
-			mux.ServeHTTP(w, r)
+			h.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "too many readers of the ledger", http.StatusServiceUnavailable)
 		}
+	})
+}
+
+// whole reads a submission before it takes anybody's place: nobody holds the
+// ledger up by sending slowly.
+func whole(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ledger.MaxSubmission))
+		if err != nil {
+			http.Error(w, "the request is too long, or ended early", http.StatusRequestEntityTooLarge)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -113,9 +137,9 @@ func (l *treeLog) covers(level, path string) bool {
 
 // serveAdd is add-checkpoint of C2SP tlog-witness.
 func (n *Notary) serveAdd(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ledger.MaxSubmission))
+	body, err := io.ReadAll(r.Body) // see whole
 	if err != nil {
-		http.Error(w, "the request is too long", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the request ended early", http.StatusBadRequest)
 		return
 	}
 	line, err := n.witness.add(r.Context(), body)

@@ -29,8 +29,9 @@ const (
 	WitnessFolder = "witness"
 
 	maxOrigins = 4096 // logs that this node is a witness of
-	maxSubmits = 120  // requests of one log in a minute
+	maxSubmits = 120  // checkpoints of one log in a minute that are signed
 	maxMeets   = 120  // requests of logs never seen before, together, in a minute
+	maxAsking  = 8    // nodes of such logs that are asked at a time: they may be slow
 )
 
 // witness cosigns the logs of other nodes (C2SP tlog-witness): it signs nothing
@@ -47,6 +48,7 @@ type witness struct {
 	open  map[string]*origin // guarded by mu; by name
 	known int                // guarded by mu; files in dir
 	meets perMinute          // guarded by mu
+	asks  int                // guarded by mu; nodes that are asked now
 }
 
 // perMinute counts within a minute.
@@ -68,7 +70,8 @@ func (p *perMinute) take(now time.Time, limit int) bool {
 type origin struct {
 	mu      sync.Mutex
 	seen    seen      // guarded by mu
-	submits perMinute // guarded by mu
+	submits perMinute // guarded by mu; of larger trees
+	repeats perMinute // guarded by mu; of the same tree, which anybody can send
 }
 
 // seen is what a witness remembers of a log, as its file.
@@ -129,9 +132,6 @@ func (w *witness) add(ctx context.Context, body []byte) ([]byte, error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.submits.take(w.cfg.Clock.Now(), maxSubmits) {
-		return nil, refuse(http.StatusTooManyRequests, "too many checkpoints of this log in a minute")
-	}
 	return w.cosign(o, s)
 }
 
@@ -158,6 +158,15 @@ func (w *witness) cosign(o *origin, s ledger.Submission) ([]byte, error) {
 		if err := ledger.Consistency(s.Old, c.Size, s.Hashes, last.Root, c.Root); err != nil {
 			return nil, refuse(http.StatusUnprocessableEntity, "the consistency proof does not lead to the checkpoint")
 		}
+	}
+	// Only what the log itself has signed counts, and the same again apart: nobody
+	// else uses up what a log may send.
+	count := &o.submits
+	if last.Text != "" && c.Size == last.Size {
+		count = &o.repeats
+	}
+	if !count.take(w.cfg.Clock.Now(), maxSubmits) {
+		return nil, refuse(http.StatusTooManyRequests, "too many checkpoints of this log in a minute")
 	}
 	return w.sign(o, c)
 }
@@ -268,7 +277,11 @@ func (w *witness) origin(ctx context.Context, name string) (*origin, error) {
 func (w *witness) meet(ctx context.Context, name string) (ledger.Log, error) {
 	w.mu.Lock()
 	full := w.known >= maxOrigins || len(w.open) >= 2*maxOrigins
-	calm := w.meets.take(w.cfg.Clock.Now(), maxMeets)
+	calm := w.meets.take(w.cfg.Clock.Now(), maxMeets) && w.asks < maxAsking
+	if calm {
+		w.asks++
+		defer w.asked()
+	}
 	w.mu.Unlock()
 	if !calm {
 		return ledger.Log{}, refuse(http.StatusTooManyRequests, "too many logs that this witness does not know yet in a minute")
@@ -287,6 +300,12 @@ func (w *witness) meet(ctx context.Context, name string) (ledger.Log, error) {
 		}
 	}
 	return ledger.Log{}, refuse(http.StatusNotFound, "the node of this authority names no such log")
+}
+
+func (w *witness) asked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asks--
 }
 
 func hashName(name string) string {

@@ -340,7 +340,13 @@ func TestWitnessLimits(t *testing.T) {
 	if got := status(junk(maxMeets)); got != http.StatusTooManyRequests {
 		t.Errorf("unknown logs: status %d", got)
 	}
-	for range maxSubmits - 1 {
+	forged := known.Body() + "\n— " + known.Origin + known.Text[strings.LastIndex(strings.TrimSuffix(known.Text, "=\n"), " "):len(known.Text)-8] + "AAAAAA=\n"
+	for range 2 * maxSubmits { // what strangers send in the log's name does not count
+		if got := status(ledger.Submission{Old: 3, Checkpoint: forged}); got != http.StatusForbidden {
+			t.Fatalf("forged: status %d", got)
+		}
+	}
+	for range maxSubmits {
 		if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusOK {
 			t.Fatalf("a known log meanwhile: status %d", got)
 		}
@@ -348,8 +354,12 @@ func TestWitnessLimits(t *testing.T) {
 	if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusTooManyRequests {
 		t.Errorf("one log too often: status %d", got)
 	}
+	grown := a.grown(5)
+	if got := status(ledger.Submission{Old: 3, Hashes: a.proof(3, 5), Checkpoint: grown.Text}); got != http.StatusOK {
+		t.Errorf("a log that grew, after others had sent its last checkpoint often: status %d", got)
+	}
 	w.clock.Advance(time.Minute)
-	if got := status(ledger.Submission{Old: 3, Checkpoint: known.Text}); got != http.StatusOK {
+	if got := status(ledger.Submission{Old: 5, Checkpoint: grown.Text}); got != http.StatusOK {
 		t.Errorf("a minute later: status %d", got)
 	}
 }
