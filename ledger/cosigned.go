@@ -43,6 +43,11 @@ func (n NodeLedger) check(authority, base string) error {
 		n.Witness.Name != "" && n.Witness.Name != WitnessName(authority) {
 		return fmt.Errorf("%w: the ledger that %s names is another's", ErrMalformed, authority)
 	}
+	if n.Witness.Name != "" {
+		if v, err := verifier(n.Witness.Key, algCosignature); err != nil || v.Name() != n.Witness.Name {
+			return fmt.Errorf("%w: the witness key that %s names", ErrMalformed, authority)
+		}
+	}
 	for _, u := range []string{n.Public.URL, n.Commitments.URL, n.Witness.URL} {
 		if u != "" && !strings.HasPrefix(u, base+"/") {
 			return fmt.Errorf("%w: the ledger of %s is at %s, not below %s", ErrMalformed, authority, u, base)

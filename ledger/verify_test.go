@@ -319,3 +319,21 @@ func TestDiscoverRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A witness that cosigned and then states nonsense for its key accuses nobody.
+func TestWitnessWithoutAKey(t *testing.T) {
+	t.Parallel()
+	n := newTestNet()
+	a, w := n.node(t, "a.example", 1), n.node(t, "w.example", 2)
+	n.tick(t, a, w)
+	broken := w.ledger()
+	broken.Witness.Key = "w.example/witness+00000000+AAAA"
+	n.files["https://w.example"+NodePath] = must(json.Marshal(map[string]any{"authority": "w.example", "ledger": broken}))(t)
+	r, err := Verify(t.Context(), n, a.ledger(), Kept{}, Options{Now: testNow(), Patience: -1})
+	if err != nil || len(r.Findings) > 0 {
+		t.Errorf("the log was accused: %v", err)
+	}
+	if words := r.Public.Witnesses; len(words) != 1 || words[0].Good || words[0].Err == "" {
+		t.Errorf("the witness: %+v", words)
+	}
+}
