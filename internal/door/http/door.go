@@ -80,7 +80,7 @@ type Door struct {
 	live    *live
 	polls   *polls
 
-	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes, rights *limiter
+	perAddress, perAccount, perDomain, signUps, claims, links, keeps, stops, pushes, rights, pleas *limiter
 
 	first *first // requests for rights go before all others
 }
@@ -96,6 +96,7 @@ func New(cfg Config) (*Door, error) {
 		claims: newLimiter(cfg.Limits.Claims, cfg.Clock), links: newLimiter(cfg.Limits.Links, cfg.Clock),
 		keeps: newLimiter(cfg.Limits.Keeps, cfg.Clock), stops: newLimiter(cfg.Limits.Stop, cfg.Clock),
 		pushes: newLimiter(cfg.Limits.Pushes, cfg.Clock), rights: newLimiter(cfg.Limits.Rights, cfg.Clock),
+		pleas: newLimiter(cfg.Limits.Pleas, cfg.Clock),
 		first: newFirst(),
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -155,7 +156,7 @@ func (d *Door) Run(ctx context.Context) {
 		d.sweepSockets()
 		d.endUsedUp()
 		d.tickets.sweep(d.cfg.Clock.Now())
-		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops, d.pushes, d.rights} {
+		for _, l := range []*limiter{d.perAddress, d.perAccount, d.perDomain, d.signUps, d.claims, d.links, d.keeps, d.stops, d.pushes, d.rights, d.pleas} {
 			l.sweep()
 		}
 	}

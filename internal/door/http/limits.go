@@ -18,6 +18,7 @@ type Limits struct {
 	Address    Rate // requests of one client address (IPv6: its /64)
 	Stop       Rate // withdrawals and suspensions of one client address: apart, so that nothing else uses them up
 	Rights     Rate // requests for rights of one client address, and signed ones of one account: apart, too
+	Pleas      Rate // objections and complaints that nobody signed, from one address: a case waits for the operator
 	Account    Rate // signed requests of one account or anchor
 	Domain     Rate // signed requests of one other node
 	Sign       Rate // new accounts, from one address
@@ -36,6 +37,7 @@ func DefaultLimits(loopback bool) Limits {
 		Address:    Rate{PerSecond: 50, Burst: 400},
 		Stop:       Rate{PerSecond: 50, Burst: 2000},
 		Rights:     Rate{PerSecond: 10, Burst: 200},
+		Pleas:      Rate{PerSecond: 1.0 / 300, Burst: 20},
 		Account:    Rate{PerSecond: 50, Burst: 400},
 		Domain:     Rate{PerSecond: 20, Burst: 200},
 		Sign:       Rate{PerSecond: 1.0 / 60, Burst: 10},
@@ -47,7 +49,7 @@ func DefaultLimits(loopback bool) Limits {
 		PerAddress: 256,
 	}
 	if loopback {
-		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.Keeps, l.Pushes, l.Rights, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
+		l.Address, l.Stop, l.Sign, l.Account, l.Domain, l.Claims, l.Links, l.Keeps, l.Pushes, l.Rights, l.Pleas, l.PerAddress = Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, Rate{}, 0
 	}
 	return l
 }

@@ -209,6 +209,8 @@ func (d *Door) postPlea(kind string) func(context.Context, *call) (any, error) {
 				return nil, err
 			}
 			c.who = who
+		} else if err := d.admitAddress(c.r, d.pleas); err != nil {
+			return nil, err // one address must not fill the room that all strangers share
 		}
 		account := ""
 		if c.who.account.User != "" {

@@ -251,3 +251,20 @@ func TestRightsHaveTheirOwnLimits(t *testing.T) {
 	w.want(200, w.own(a, "GET", "/v1/seen", nil))
 	w.want(201, w.do(request{method: "POST", path: "/v1/rights/complaint", json: wire.Plea{Text: "slow"}}))
 }
+
+// TestOneAddressDoesNotFillTheCases: strangers share the room for cases that
+// nobody signed; who signs is not held up by them.
+func TestOneAddressDoesNotFillTheCases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost", func(c *node.Config) {
+		l := httpdoor.DefaultLimits(true)
+		l.Pleas = httpdoor.Rate{PerSecond: 0.001, Burst: 2}
+		c.Limits = &l
+	})
+	a := w.join("owner")
+	plea := request{method: "POST", path: "/v1/rights/objection", json: wire.Plea{Text: "x"}}
+	w.want(201, w.do(plea))
+	w.want(201, w.do(plea))
+	w.refused(wire.ProbTooMany, w.do(plea))
+	w.want(201, w.own(a, "POST", "/v1/rights/objection", wire.Plea{Text: "x"}))
+}
