@@ -102,6 +102,20 @@ func TestDummiesAreProvedLikeLeaves(t *testing.T) {
 	}
 }
 
+// However many leaves somebody has made, all that wait get into the tick that was
+// promised.
+func TestTickLeavesNobodyBehind(t *testing.T) {
+	t.Parallel()
+	h := newTown(t).home("a").mustOpen()
+	for i := range maxTick + 1 {
+		h.leaves.add(leafOf(i))
+	}
+	h.mustTick()
+	if left, err := h.leaves.Pending(t.Context(), 1); err != nil || len(left) > 0 || h.Size(Commitments) != maxTick+MinTick {
+		t.Errorf("%d leaves wait, %d entries, %v", len(left), h.Size(Commitments), err)
+	}
+}
+
 // The place of a leaf among the dummies says nothing about its arrival.
 func TestTickShuffles(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ import (
 const (
 	// MinTick is how many leaves leave at least at a tick; dummies fill it up.
 	MinTick = 64
-	// maxTick bounds one tick; what is more waits for the next one.
+	// maxTick bounds what is written at once; a tick writes as often as it must.
 	maxTick   = 1 << 16
 	maxMargin = 30 * time.Second // before a tick: for changes under way
 	retryWait = time.Minute      // after a failed tick
@@ -126,17 +126,32 @@ func (n *Notary) tick(ctx context.Context) error {
 	if err := n.catchUp(ctx); err != nil {
 		return err
 	}
-	leaves, err := n.fill(ctx)
-	if err != nil {
-		return err
-	}
-	if err := n.write(ctx, leaves); err != nil {
-		return err
+	for more := true; more; {
+		leaves, err := n.fill(ctx)
+		if err != nil {
+			return err
+		}
+		if err := n.write(ctx, leaves); err != nil {
+			return err
+		}
+		if more, err = n.more(ctx, len(leaves)); err != nil {
+			return err
+		}
 	}
 	if err := n.show(ctx, n.commitments); err != nil {
 		return err
 	}
 	return n.logTick(ctx)
+}
+
+// more tells whether leaves wait behind a full batch: all were promised for this
+// tick, however many somebody had made.
+func (n *Notary) more(ctx context.Context, wrote int) (bool, error) {
+	if wrote < maxTick {
+		return false, nil
+	}
+	next, err := n.cfg.Leaves.Pending(ctx, 1)
+	return len(next) > 0, err
 }
 
 // fill queues dummies until there are MinTick leaves or another power of two,
