@@ -80,7 +80,7 @@ func prepare(ctx context.Context, c *client.Client, g Grant, homes map[string]ci
 		return r, WhyThing
 	}
 	t, err := client.Terms(g.Terms)
-	if err != nil || t.ID != g.ID {
+	if err != nil || !matches(g, t) {
 		return r, WhyTerms
 	}
 	p := params(t, home)
@@ -99,6 +99,23 @@ func prepare(ctx context.Context, c *client.Client, g Grant, homes map[string]ci
 	}
 	p.Grantee = grantee.Compact()
 	return Regive{Grant: g, Terms: t, Params: p}, ""
+}
+
+// matches tells whether what a file says of a grant, which a person is shown
+// before the yes, is what its terms say, which are given.
+func matches(g Grant, t grant.Terms) bool {
+	if t.ID != g.ID || !t.Valid.Until.Equal(g.Until) || t.Grantee.Account.String() != g.Grantee {
+		return false
+	}
+	for _, s := range g.Share {
+		known := slices.ContainsFunc(t.Details, func(d grant.Detail) bool {
+			return d.Precision == s.Precision && !slices.ContainsFunc(s.Ops, func(op string) bool { return !slices.Contains(d.Actions, op) })
+		})
+		if !known {
+			return false
+		}
+	}
+	return true
 }
 
 // params are those of a yes with the same terms.

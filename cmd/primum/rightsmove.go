@@ -215,7 +215,7 @@ func (a *app) showPlan(plan portable.Plan, file string) {
 	}
 	for _, g := range plan.Give {
 		for _, s := range g.Grant.Share {
-			a.say("rights.import.give", "Thing", s.Thing+"/"+s.Name, "Grantee", g.Grant.Grantee, "Fine", a.fine(s.Precision), "Until", a.when(g.Grant.Until))
+			a.say("rights.import.give", "Thing", s.Thing+"/"+s.Name+" ("+a.may(s.Ops)+")", "Grantee", g.Grant.Grantee, "Fine", a.fine(s.Precision), "Until", a.when(g.Grant.Until))
 		}
 	}
 }
