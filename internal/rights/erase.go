@@ -3,6 +3,7 @@ package rights
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"primum/grant"
@@ -24,17 +25,22 @@ const ReasonErased = "revoked"
 func (d *Desk) Erase(ctx context.Context, account string) (wire.Erased, error) {
 	out := wire.Erased{}
 	living := []string{string(grant.Given), string(grant.Paused)}
-	e, err := d.o.Store.Accounts.Close(ctx, account, d.o.Clock.Now(), living)
-	if errors.Is(err, store.ErrConflict) {
-		return out, refuse(wire.ProbConflict, "", "a grant that the account gave still runs; withdraw it first")
-	}
+	homes, grants, err := d.o.Store.Accounts.Leaving(ctx, account, living)
 	if err != nil {
-		return out, err
+		return out, runs(err)
 	}
 	// From here on it is carried through, whoever asked may be gone.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if err := d.eraseCircles(ctx, e); err != nil {
+	// The account last: if the node stops in between, it is there to ask again.
+	if err := d.eraseCircles(ctx, homes, grants); err != nil {
+		return out, err
+	}
+	e, err := d.o.Store.Accounts.Close(ctx, account, d.o.Clock.Now(), living)
+	if err != nil {
+		return out, runs(err)
+	}
+	if err := d.eraseCircles(ctx, e.Homes, e.Grants); err != nil { // what came meanwhile
 		return out, err
 	}
 	out.Gone, out.Remains, out.By = e.Gone, remains(e), d.now()
@@ -46,15 +52,23 @@ func (d *Desk) Erase(ctx context.Context, account string) (wire.Erased, error) {
 	return out, err
 }
 
+// runs says why an account can't be closed yet.
+func runs(err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return refuse(wire.ProbConflict, "", "a grant that the account gave still runs; withdraw it first")
+	}
+	return err
+}
+
 // eraseCircles ends the circles and erases what was sealed in them.
-func (d *Desk) eraseCircles(ctx context.Context, e store.Erasure) error {
-	for _, c := range append(e.Homes, e.Grants...) {
+func (d *Desk) eraseCircles(ctx context.Context, homes, grants []wire.CircleID) error {
+	for _, c := range slices.Concat(homes, grants) {
 		var gone *wire.Refusal
 		if err := d.o.Fence(ctx, c, ReasonErased); err != nil && !errors.As(err, &gone) {
 			return err
 		}
 	}
-	return d.o.Store.Circles.Erase(ctx, e.Homes, e.Grants)
+	return d.o.Store.Circles.Erase(ctx, homes, grants)
 }
 
 // remains says what an erasure leaves, and why.

@@ -27,27 +27,56 @@ type Erasure struct {
 // for it is gone, and its name is never given again, of which only a keyed hash
 // stays. A grant that it gave stays for its grantee, over, without the name and
 // without documents. ErrConflict while such a grant is in one of the living
-// states; ErrNotFound. Circles.Erase and Store.Scrub go on from here.
+// states; ErrNotFound. Leaving comes before, Circles.Erase and Store.Scrub after it.
 func (a *Accounts) Close(ctx context.Context, address string, now time.Time, living []string) (Erasure, error) {
 	return result(ctx, a.f.writer, "close account", func(t *tx) (e Erasure, err error) {
-		n, err := t.number(`SELECT count(*) FROM accounts WHERE address = ? AND closed = 0`, address)
-		if err != nil {
+		if err := t.mayClose(address, living); err != nil {
 			return e, err
-		}
-		if n == 0 {
-			return e, ErrNotFound
-		}
-		for _, state := range living {
-			n, err := t.number(`SELECT count(*) FROM grants WHERE owner = ? AND state = ?`, address, state)
-			if err != nil {
-				return e, err
-			}
-			if n > 0 {
-				return e, ErrConflict
-			}
 		}
 		return t.erase(address, now)
 	})
+}
+
+// Leaving are the circles that Close would name: what is sealed in them is erased
+// before the account, which can be asked for again as long as it is there. The
+// errors are those of Close.
+func (a *Accounts) Leaving(ctx context.Context, address string, living []string) (homes, grants []wire.CircleID, err error) {
+	_, err = result(ctx, a.f.writer, "circles of an account", func(t *tx) (_ struct{}, err error) {
+		if err = t.mayClose(address, living); err == nil {
+			homes, grants, err = t.owned(address)
+		}
+		return struct{}{}, err
+	})
+	return homes, grants, err
+}
+
+func (t *tx) mayClose(address string, living []string) error {
+	n, err := t.number(`SELECT count(*) FROM accounts WHERE address = ? AND closed = 0`, address)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	for _, state := range living {
+		n, err := t.number(`SELECT count(*) FROM grants WHERE owner = ? AND state = ?`, address, state)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return ErrConflict
+		}
+	}
+	return nil
+}
+
+// owned are the circles of an account's homes and of the grants that it gave.
+func (t *tx) owned(address string) (homes, grants []wire.CircleID, err error) {
+	if homes, err = t.circlesOf(`SELECT lower(hex(circle)) FROM homes WHERE owner = ?`, address); err != nil {
+		return nil, nil, err
+	}
+	grants, err = t.circlesOf(`SELECT lower(hex(circle)) FROM grants WHERE owner = ?`, address)
+	return homes, grants, err
 }
 
 func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
@@ -61,10 +90,7 @@ func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
 			e.Gone[k.name] = int(n)
 		}
 	}
-	if e.Homes, err = t.circlesOf(`SELECT lower(hex(circle)) FROM homes WHERE owner = ?`, address); err != nil {
-		return e, err
-	}
-	if e.Grants, err = t.circlesOf(`SELECT lower(hex(circle)) FROM grants WHERE owner = ?`, address); err != nil {
+	if e.Homes, e.Grants, err = t.owned(address); err != nil {
 		return e, err
 	}
 	had, err := t.number(`SELECT count(*) FROM grants WHERE grantee = ?`, address)
