@@ -86,7 +86,7 @@ func (f *first) giveWay(ctx context.Context) (leave func()) {
 	leave = func() {}
 	select {
 	case f.others <- struct{}{}:
-		leave = func() { <-f.others }
+		leave = f.place()
 	case <-t.C: // some may work for long: who waits is not stopped for ever
 		return leave
 	case <-ctx.Done():
@@ -104,6 +104,18 @@ func (f *first) giveWay(ctx context.Context) (leave func()) {
 	case <-ctx.Done():
 	}
 	return leave
+}
+
+// place gives back a place among the others: when it is left, or soon by itself,
+// so that who works for long or waits for another domain keeps nobody out.
+func (f *first) place() (leave func()) {
+	var once sync.Once
+	free := func() { once.Do(func() { <-f.others }) }
+	t := time.AfterFunc(f.hold, free)
+	return func() {
+		t.Stop()
+		free()
+	}
 }
 
 // turn marks a request for a right and gives it its place; anything else makes

@@ -94,3 +94,33 @@ func TestRightsWaitForRightsOnly(t *testing.T) {
 		t.Errorf("%d rights are left", d.first.n)
 	}
 }
+
+// TestSlowOnesKeepNobodyOut: who has a place and does not leave it, because
+// another domain is slow to answer, loses it.
+func TestSlowOnesKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	f := newFirst()
+	f.hold = time.Millisecond
+	f.come()
+	f.gone()
+	var leave []func()
+	for range 4 * cap(f.others) {
+		leave = append(leave, f.giveWay(t.Context()))
+	}
+	for range cap(f.others) {
+		select {
+		case f.others <- struct{}{}:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the places stay taken")
+		}
+	}
+	for range cap(f.others) {
+		<-f.others
+	}
+	for _, end := range leave {
+		end() // a second time gives nothing back
+	}
+	if len(f.others) != 0 {
+		t.Errorf("%d places are taken", len(f.others))
+	}
+}
