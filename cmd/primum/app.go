@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,13 +110,24 @@ func (a *app) serverLog() *slog.Logger {
 // say prints a sentence for a person; programs (--json) don't get it.
 func (a *app) say(id string, pairs ...any) {
 	if !a.json {
-		_, _ = fmt.Fprintln(a.out, a.words.Get(id, pairs...))
+		_, _ = fmt.Fprintln(a.out, calm(a.words.Get(id, pairs...)))
 	}
+}
+
+// calm takes from a sentence what a terminal would obey: others wrote parts of
+// it (names, purposes, what a node answered).
+func calm(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // hint prints a sentence to standard error, beside a program's output.
 func (a *app) hint(id string, pairs ...any) {
-	_, _ = fmt.Fprintln(a.errOut, a.words.Get(id, pairs...))
+	_, _ = fmt.Fprintln(a.errOut, calm(a.words.Get(id, pairs...)))
 }
 
 // line prints one JSON line for programs.

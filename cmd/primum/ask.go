@@ -35,7 +35,7 @@ func (a *app) confirm(yes bool, id string, pairs ...any) error {
 
 // ask reads one line after a question.
 func (a *app) ask(question string) (string, error) {
-	_, _ = fmt.Fprint(a.errOut, question+" ")
+	_, _ = fmt.Fprint(a.errOut, calm(question)+" ")
 	return a.readLine()
 }
 

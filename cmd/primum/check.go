@@ -113,7 +113,7 @@ func (a *app) finding(f portal.Finding) {
 	if a.outTTY && a.env("NO_COLOR") == "" {
 		mark = colour + mark + "\x1b[0m"
 	}
-	_, _ = fmt.Fprintln(a.out, mark, text)
+	_, _ = fmt.Fprintln(a.out, mark, calm(text))
 }
 
 // stranger is a client that knows nobody, keeps nothing and goes nowhere else.

@@ -53,7 +53,7 @@ func (a *app) fail(cmd *cobra.Command, err error) int {
 	if a.json {
 		a.line(map[string]any{"error": a.explain(err), "exit": code, "problem": problemName(err)})
 	}
-	_, _ = fmt.Fprintln(a.errOut, a.words.Get("error", "What", a.explain(err)))
+	_, _ = fmt.Fprintln(a.errOut, calm(a.words.Get("error", "What", a.explain(err))))
 	if code == exitUsage {
 		_, _ = fmt.Fprintln(a.errOut, a.words.Get("error.usage", "Command", cmd.CommandPath()))
 	}
