@@ -154,7 +154,7 @@ func (c *child) ask(ctx context.Context, hc *http.Client, g guest, method, path,
 	_, err = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
 	if err == nil && resp.StatusCode >= 300 {
-		err = &http.ProtocolError{ErrorString: resp.Status}
+		err = fmt.Errorf("%s answers %s", path, resp.Status)
 	}
 	return err
 }

@@ -22,11 +22,15 @@ const held: RightsHeld = {
 	],
 };
 
-const cases: RightsCase[] = [
-	{ id: "a1", kind: "objection", state: "answered", about: "https://h.example/thing/front-door", at: at(-3), answerBy: at(0), steps: [
+const answered: RightsCase = {
+	id: "a1", kind: "objection", state: "answered", about: "https://h.example/thing/front-door", at: at(-3), answerBy: at(0), steps: [
 		{ at: at(-3), by: "person", text: "The camera at the front door sees the street." },
 		{ at: at(-2), by: "operator", text: "It was turned away today. Its page says so, too." },
-	] },
+	],
+};
+
+const cases: RightsCase[] = [
+	answered,
 	{ id: "a2", kind: "complaint", state: "received", at: at(-0.5), answerBy: at(2.5), steps: [{ at: at(-0.5), by: "person", text: "My objection was answered, but nothing happened." }] },
 ];
 
@@ -36,7 +40,7 @@ function scene(more: Scene["answers"] = {}): Scene {
 	return { at: "rights", answers: {
 		status: () => open, requests: () => [], "rights.access": () => held, "rights.cases": () => cases,
 		"rights.plead": () => ({ id: "a3", kind: "objection", state: "received", at: at(0), answerBy: at(3), steps: [] }),
-		"rights.appeal": () => cases[0], "account.export": () => ({ name: "primum-ada.h.example.json", content: "{}\n" }), ...more,
+		"rights.appeal": () => answered, "account.export": () => ({ name: "primum-ada.h.example.json", content: "{}\n" }), ...more,
 	} };
 }
 
