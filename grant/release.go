@@ -75,10 +75,3 @@ func VerifyRelease(compact string, thingKey ed25519.PublicKey, number uint64, ow
 	}
 	return nil
 }
-
-// UnverifiedRelease tells which thing a release is of and for whom, without any
-// check of who signed it.
-func UnverifiedRelease(compact string) (Release, error) {
-	_, r, err := read[Release](TypeRelease, compact)
-	return r, err
-}

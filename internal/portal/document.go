@@ -21,16 +21,7 @@ type documentPage struct {
 	URL                string
 }
 
-// getDocument answers a browser with a page about a document, and hands programs
-// on to the door, which gives its bytes.
-func (p *Portal) getDocument(w http.ResponseWriter, r *http.Request) {
-	if p.cfg.Facts == nil || !wantsPage(r) {
-		p.cfg.Next.ServeHTTP(w, r)
-		return
-	}
-	p.page(p.showDocument)(w, r)
-}
-
+// showDocument is a page about a document.
 func (p *Portal) showDocument(w http.ResponseWriter, r *http.Request) {
 	f, err := p.cfg.Facts.Get(r.Context(), r.PathValue("sha256"))
 	switch {

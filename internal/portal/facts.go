@@ -99,15 +99,20 @@ func wantsPage(r *http.Request) bool {
 	return false
 }
 
-// getFacts answers a browser with page E, and hands programs on to the door.
-func (p *Portal) getFacts(w http.ResponseWriter, r *http.Request) {
-	if p.cfg.Facts == nil || !wantsPage(r) {
-		p.cfg.Next.ServeHTTP(w, r)
-		return
+// forBrowsers answers a browser with a page about facts, and hands programs on to
+// the door, which gives the bytes.
+func (p *Portal) forBrowsers(show http.HandlerFunc) http.HandlerFunc {
+	page := p.page(show)
+	return func(w http.ResponseWriter, r *http.Request) {
+		if p.cfg.Facts == nil || !wantsPage(r) {
+			p.cfg.Next.ServeHTTP(w, r)
+			return
+		}
+		page(w, r)
 	}
-	p.page(p.showFacts)(w, r)
 }
 
+// showFacts is page E.
 func (p *Portal) showFacts(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", scriptless())
 	w.Header().Add("Vary", "Accept")

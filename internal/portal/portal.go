@@ -147,8 +147,8 @@ func (p *Portal) mount() {
 	} {
 		p.mux.HandleFunc(pattern, p.page(h))
 	}
-	p.mux.HandleFunc("GET "+wire.NodePath, p.getFacts)
-	p.mux.HandleFunc("GET "+wire.FactPath("{sha256}"), p.getDocument)
+	p.mux.HandleFunc("GET "+wire.NodePath, p.forBrowsers(p.showFacts))
+	p.mux.HandleFunc("GET "+wire.FactPath("{sha256}"), p.forBrowsers(p.showDocument))
 	p.mux.Handle("/", p.cfg.Next)
 }
 
