@@ -42,7 +42,7 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 }
 
 // copyTo runs on a connection of the readers: it holds up no writer.
-func (f *file) copyTo(ctx context.Context, path string) error {
+func (f *File) copyTo(ctx context.Context, path string) error {
 	conn, err := f.reading.Conn(ctx)
 	if err != nil {
 		return f.failed("copy "+filepath.Base(f.path), err)
@@ -84,12 +84,12 @@ func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting in
 	if err != nil {
 		return 0, fmt.Errorf("restore backup: %w", err)
 	}
-	waiting, err = result(ctx, s.log.writer, "fence restored circles", func(t *tx) (int, error) {
-		n, err := t.exec(`UPDATE circles SET fence = ?, fenced = ? WHERE fence = ''`, FenceRestored, ms(now))
+	waiting, err = result(ctx, s.log.writer, "fence restored circles", func(t *Tx) (int, error) {
+		n, err := t.Exec(`UPDATE circles SET fence = ?, fenced = ? WHERE fence = ''`, FenceRestored, ms(now))
 		if err != nil {
 			return 0, err
 		}
-		_, err = t.exec(`UPDATE circles SET head = ((head >> ?1) + 1) << ?1`, restoreShift)
+		_, err = t.Exec(`UPDATE circles SET head = ((head >> ?1) + 1) << ?1`, restoreShift)
 		return int(n), err
 	})
 	return waiting, errors.Join(err, s.Close())

@@ -58,7 +58,7 @@ func (c Circle) EndedAt(t time.Time) *Fenced {
 const FenceExpired = "expired"
 
 // Circles is the log of sealed messages (log.db): circles and their frames.
-type Circles struct{ f *file }
+type Circles struct{ f *File }
 
 // circleRow is a circle inside a transaction, written back once at its end.
 type circleRow struct {
@@ -71,10 +71,10 @@ const circleColumns = `id, circle, home, anchor_key, account, epoch, head, oldes
 
 const qualified = `c.` + circleColumns // trackers share no other name with circles
 
-func scanCircleRow(r row) (c circleRow, err error) { return scanCircleAnd(r) }
+func scanCircleRow(r Row) (c circleRow, err error) { return scanCircleAnd(r) }
 
 // scanCircleAnd scans a circle's columns and what follows them.
-func scanCircleAnd(r row, more ...any) (c circleRow, err error) {
+func scanCircleAnd(r Row, more ...any) (c circleRow, err error) {
 	var id []byte
 	var opened, from, until, retention, fenced int64
 	err = r.Scan(append([]any{
@@ -91,7 +91,7 @@ func scanCircleAnd(r row, more ...any) (c circleRow, err error) {
 // The same circle again, with the same anchor, is no error and changes nothing;
 // otherwise ErrExists.
 func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte, leaves []uint32) error {
-	return c.f.writer.do(ctx, "open circle", func(t *tx) error {
+	return c.f.writer.do(ctx, "open circle", func(t *Tx) error {
 		old, err := t.circle(circle.ID)
 		if err == nil {
 			if string(old.AnchorKey) == string(circle.AnchorKey) && old.Home == circle.Home && old.Account == circle.Account {
@@ -106,28 +106,28 @@ func (c *Circles) Open(ctx context.Context, circle Circle, tracker []byte, leave
 	})
 }
 
-func (t *tx) newCircle(c Circle, tracker []byte, leaves []uint32) error {
+func (t *Tx) newCircle(c Circle, tracker []byte, leaves []uint32) error {
 	var id int64
-	err := t.row(`INSERT INTO circles (circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, retention, fence, fenced, closed)
+	err := t.Row(`INSERT INTO circles (circle, home, anchor_key, account, epoch, head, oldest, welcome, bytes, opened, valid_from, valid_till, retention, fence, fenced, closed)
 		VALUES (?, ?, ?, ?, ?, 0, 1, 0, 0, ?, ?, ?, ?, '', 0, 0) RETURNING id`,
 		c.ID[:], c.Home, c.AnchorKey, c.Account, c.Epoch, ms(c.Opened), ms(c.From), ms(c.Until), c.Retention.Milliseconds()).Scan(&id)
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT INTO trackers (id, view) VALUES (?, ?)`, id, tracker); err != nil {
+	if _, err := t.Exec(`INSERT INTO trackers (id, view) VALUES (?, ?)`, id, tracker); err != nil {
 		return err
 	}
 	if err := t.seat(id, leaves, 1); err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, 1)`, id, c.Epoch)
+	_, err = t.Exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, 1)`, id, c.Epoch)
 	return err
 }
 
 // seat notes since when leaves are occupied by who occupies them.
-func (t *tx) seat(id int64, leaves []uint32, since uint64) error {
+func (t *Tx) seat(id int64, leaves []uint32, since uint64) error {
 	for _, leaf := range leaves {
-		if _, err := t.exec(`INSERT OR REPLACE INTO leaves (circle, leaf, since, updated) VALUES (?, ?, ?, 0)`, id, leaf, since); err != nil {
+		if _, err := t.Exec(`INSERT OR REPLACE INTO leaves (circle, leaf, since, updated) VALUES (?, ?, ?, 0)`, id, leaf, since); err != nil {
 			return err
 		}
 	}
@@ -136,7 +136,7 @@ func (t *tx) seat(id int64, leaves []uint32, since uint64) error {
 
 // Get reads a circle; ErrNotFound.
 func (c *Circles) Get(ctx context.Context, id wire.CircleID) (Circle, error) {
-	r, err := one(ctx, c.f, "circle", scanCircleRow, `SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:])
+	r, err := One(ctx, c.f, "circle", scanCircleRow, `SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:])
 	return r.Circle, err
 }
 
@@ -151,7 +151,7 @@ type Tracked struct {
 func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (Tracked, error) {
 	var tracker []byte
 	var seats []byte
-	r, err := one(ctx, c.f, "tracker", func(r row) (circleRow, error) { return scanCircleAnd(r, &tracker, &seats) },
+	r, err := One(ctx, c.f, "tracker", func(r Row) (circleRow, error) { return scanCircleAnd(r, &tracker, &seats) },
 		`SELECT `+qualified+`, t.view, (SELECT json_group_array(json_array(leaf, since)) FROM leaves l WHERE l.circle = c.id)
 		FROM circles c JOIN trackers t ON t.id = c.id WHERE c.circle = ?`, id[:])
 	if err != nil {
@@ -172,7 +172,7 @@ func (c *Circles) Tracker(ctx context.Context, id wire.CircleID) (Tracked, error
 // idempotent: the first reason stays, except that any reason replaces
 // FenceRestored. It returns the circle as fenced.
 func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, when time.Time) (Circle, error) {
-	return result(ctx, c.f.writer, "fence circle", func(t *tx) (Circle, error) {
+	return result(ctx, c.f.writer, "fence circle", func(t *Tx) (Circle, error) {
 		r, err := t.circle(id)
 		if err != nil {
 			return Circle{}, err
@@ -187,7 +187,7 @@ func (c *Circles) Fence(ctx context.Context, id wire.CircleID, reason string, wh
 // Lift opens a circle that is fenced as restored. A circle under another fence
 // gets *Fenced; an open one stays as it is.
 func (c *Circles) Lift(ctx context.Context, id wire.CircleID) error {
-	return c.f.writer.do(ctx, "lift fence", func(t *tx) error {
+	return c.f.writer.do(ctx, "lift fence", func(t *Tx) error {
 		r, err := t.circle(id)
 		if err != nil || r.Fence == "" {
 			return err
@@ -204,12 +204,12 @@ func (c *Circles) Lift(ctx context.Context, id wire.CircleID) error {
 // later epoch than the backup knew. It does nothing to a circle that is no
 // epoch behind, and nothing where the store was never restored.
 func (c *Circles) Follow(ctx context.Context, id wire.CircleID, epoch uint64, tracker []byte, leaves []uint32, now time.Time) error {
-	return c.f.writer.do(ctx, "follow anchor", func(t *tx) error {
+	return c.f.writer.do(ctx, "follow anchor", func(t *Tx) error {
 		r, err := t.circle(id)
 		if err != nil || r.Fence != "" || epoch <= r.Epoch || r.Head>>restoreShift == 0 {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM leaves WHERE circle = ?`, r.id); err != nil {
+		if _, err := t.Exec(`DELETE FROM leaves WHERE circle = ?`, r.id); err != nil {
 			return err
 		}
 		if err := t.seat(r.id, leaves, r.Head+1); err != nil {
@@ -221,18 +221,18 @@ func (c *Circles) Follow(ctx context.Context, id wire.CircleID, epoch uint64, tr
 
 // Expired lists circles that no fence stops yet though their validity is over.
 func (c *Circles) Expired(ctx context.Context, now time.Time, limit int) ([]wire.CircleID, error) {
-	return many(ctx, c.f, "expired circles", scanCircleID,
+	return Many(ctx, c.f, "expired circles", scanCircleID,
 		`SELECT circle FROM circles WHERE fence = '' AND valid_till > 0 AND valid_till <= ? ORDER BY valid_till LIMIT ?`, ms(now), limit)
 }
 
 // NextExpiry is when the next circle's validity ends; the zero time if none.
 func (c *Circles) NextExpiry(ctx context.Context) (time.Time, error) {
-	n, err := one(ctx, c.f, "next expiry", scanInt,
+	n, err := One(ctx, c.f, "next expiry", scanInt,
 		`SELECT coalesce(min(valid_till), 0) FROM circles WHERE fence = '' AND valid_till > 0`)
 	return at(n), err
 }
 
-func scanCircleID(r row) (id wire.CircleID, err error) {
+func scanCircleID(r Row) (id wire.CircleID, err error) {
 	var b []byte
 	err = r.Scan(&b)
 	copy(id[:], b)
@@ -240,11 +240,11 @@ func scanCircleID(r row) (id wire.CircleID, err error) {
 }
 
 // circle reads a circle once per transaction. Whoever changes it sets dirty.
-func (t *tx) circle(id wire.CircleID) (*circleRow, error) {
+func (t *Tx) circle(id wire.CircleID) (*circleRow, error) {
 	if r := t.rows[id]; r != nil {
 		return r, nil
 	}
-	r, err := scanCircleRow(t.row(`SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:]))
+	r, err := scanCircleRow(t.Row(`SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:]))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, fmt.Errorf("circle %s: %w", id, ErrNotFound)
 	}
@@ -259,13 +259,13 @@ func (t *tx) circle(id wire.CircleID) (*circleRow, error) {
 }
 
 // flush writes back the circles that were changed.
-func (t *tx) flush() error {
+func (t *Tx) flush() error {
 	for _, r := range t.rows {
 		if !r.dirty {
 			continue
 		}
 		r.dirty = false
-		if _, err := t.exec(`UPDATE circles SET epoch = ?, head = ?, oldest = ?, welcome = ?, bytes = ?, fence = ?, fenced = ?, closed = ? WHERE id = ?`,
+		if _, err := t.Exec(`UPDATE circles SET epoch = ?, head = ?, oldest = ?, welcome = ?, bytes = ?, fence = ?, fenced = ?, closed = ? WHERE id = ?`,
 			r.Epoch, r.Head, r.Oldest, r.Welcome, r.Bytes, r.Fence, ms(r.Fenced), r.Closed, r.id); err != nil {
 			return err
 		}
@@ -274,19 +274,19 @@ func (t *tx) flush() error {
 }
 
 // turn gives the circle another epoch and tracker.
-func (t *tx) turn(r *circleRow, epoch uint64, tracker []byte, now time.Time) error {
-	if _, err := t.exec(`UPDATE trackers SET view = ? WHERE id = ?`, tracker, r.id); err != nil {
+func (t *Tx) turn(r *circleRow, epoch uint64, tracker []byte, now time.Time) error {
+	if _, err := t.Exec(`UPDATE trackers SET view = ? WHERE id = ?`, tracker, r.id); err != nil {
 		return err
 	}
 	if epoch == r.Epoch {
 		return nil
 	}
 	if r.Retention > 0 {
-		if _, err := t.exec(`UPDATE epochs SET erase = ? WHERE circle = ? AND epoch = ?`, ms(now.Add(r.Retention)), r.id, r.Epoch); err != nil {
+		if _, err := t.Exec(`UPDATE epochs SET erase = ? WHERE circle = ? AND epoch = ?`, ms(now.Add(r.Retention)), r.id, r.Epoch); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, ?)`, r.id, epoch, r.Head+1)
+	_, err := t.Exec(`INSERT INTO epochs (circle, epoch, first) VALUES (?, ?, ?)`, r.id, epoch, r.Head+1)
 	r.Epoch, r.dirty = epoch, true
 	return err
 }

@@ -29,7 +29,7 @@ type Erasure struct {
 // without documents. ErrConflict while such a grant is in one of the living
 // states; ErrNotFound. Leaving comes before, Circles.Erase and Store.Scrub after it.
 func (a *Accounts) Close(ctx context.Context, address string, now time.Time, living []string) (Erasure, error) {
-	return result(ctx, a.f.writer, "close account", func(t *tx) (e Erasure, err error) {
+	return result(ctx, a.f.writer, "close account", func(t *Tx) (e Erasure, err error) {
 		if err := t.mayClose(address, living); err != nil {
 			return e, err
 		}
@@ -41,7 +41,7 @@ func (a *Accounts) Close(ctx context.Context, address string, now time.Time, liv
 // before the account, which can be asked for again as long as it is there. The
 // errors are those of Close.
 func (a *Accounts) Leaving(ctx context.Context, address string, living []string) (homes, grants []wire.CircleID, err error) {
-	_, err = result(ctx, a.f.writer, "circles of an account", func(t *tx) (_ struct{}, err error) {
+	_, err = result(ctx, a.f.writer, "circles of an account", func(t *Tx) (_ struct{}, err error) {
 		if err = t.mayClose(address, living); err == nil {
 			homes, grants, err = t.owned(address)
 		}
@@ -50,8 +50,8 @@ func (a *Accounts) Leaving(ctx context.Context, address string, living []string)
 	return homes, grants, err
 }
 
-func (t *tx) mayClose(address string, living []string) error {
-	n, err := t.number(`SELECT count(*) FROM accounts WHERE address = ? AND closed = 0`, address)
+func (t *Tx) mayClose(address string, living []string) error {
+	n, err := t.Number(`SELECT count(*) FROM accounts WHERE address = ? AND closed = 0`, address)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (t *tx) mayClose(address string, living []string) error {
 		return ErrNotFound
 	}
 	for _, state := range living {
-		n, err := t.number(`SELECT count(*) FROM grants WHERE owner = ? AND state = ?`, address, state)
+		n, err := t.Number(`SELECT count(*) FROM grants WHERE owner = ? AND state = ?`, address, state)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (t *tx) mayClose(address string, living []string) error {
 }
 
 // owned are the circles of an account's homes and of the grants that it gave.
-func (t *tx) owned(address string) (homes, grants []wire.CircleID, err error) {
+func (t *Tx) owned(address string) (homes, grants []wire.CircleID, err error) {
 	if homes, err = t.circlesOf(`SELECT lower(hex(circle)) FROM homes WHERE owner = ?`, address); err != nil {
 		return nil, nil, err
 	}
@@ -79,10 +79,10 @@ func (t *tx) owned(address string) (homes, grants []wire.CircleID, err error) {
 	return homes, grants, err
 }
 
-func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
+func (t *Tx) erase(address string, now time.Time) (e Erasure, err error) {
 	e.Gone = make(map[string]int)
 	for _, k := range kinds() {
-		n, err := t.number(`SELECT count(*) FROM `+k.from, address)
+		n, err := t.Number(`SELECT count(*) FROM `+k.from, address)
 		if err != nil {
 			return e, err
 		}
@@ -93,7 +93,7 @@ func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
 	if e.Homes, e.Grants, err = t.owned(address); err != nil {
 		return e, err
 	}
-	had, err := t.number(`SELECT count(*) FROM grants WHERE grantee = ?`, address)
+	had, err := t.Number(`SELECT count(*) FROM grants WHERE grantee = ?`, address)
 	if err != nil {
 		return e, err
 	}
@@ -107,7 +107,7 @@ func (t *tx) erase(address string, now time.Time) (e Erasure, err error) {
 	return e, t.retire(address, now)
 }
 
-func (t *tx) circlesOf(query, address string) (all []wire.CircleID, err error) {
+func (t *Tx) circlesOf(query, address string) (all []wire.CircleID, err error) {
 	ids, err := t.strings(query, address)
 	for _, id := range ids {
 		c, err := wire.ParseCircleID(id)
@@ -121,7 +121,7 @@ func (t *tx) circlesOf(query, address string) (all []wire.CircleID, err error) {
 
 // forget erases all rows of an account but its name, and what is the other
 // party's, too.
-func (t *tx) forget(address string) error {
+func (t *Tx) forget(address string) error {
 	for _, query := range []string{
 		`DELETE FROM identities WHERE account = ?`, `DELETE FROM suspensions WHERE account = ?`,
 		`DELETE FROM key_packages WHERE account = ?`, `DELETE FROM inbox WHERE account = ?`,
@@ -132,7 +132,7 @@ func (t *tx) forget(address string) error {
 		`DELETE FROM seen WHERE owner = ?`, `DELETE FROM seen_days WHERE owner = ?`,
 		`DELETE FROM case_steps WHERE case_id IN (SELECT id FROM cases WHERE account = ?)`, `DELETE FROM cases WHERE account = ?`,
 	} {
-		if _, err := t.exec(query, address); err != nil {
+		if _, err := t.Exec(query, address); err != nil {
 			return err
 		}
 	}
@@ -141,39 +141,39 @@ func (t *tx) forget(address string) error {
 
 // unname takes the name and the documents of an owner out of the grants that
 // it gave, which stay for their grantees.
-func (t *tx) unname(address string) (events int, err error) {
+func (t *Tx) unname(address string) (events int, err error) {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
 	_, authority, _ := strings.Cut(address, "@")
 	nobody := "erased-" + hex.EncodeToString(random[:]) + "@" + authority
-	n, err := t.exec(`UPDATE grant_events SET document = '', receipt = '' WHERE grant_id IN (SELECT id FROM grants WHERE owner = ?)`, address)
+	n, err := t.Exec(`UPDATE grant_events SET document = '', receipt = '' WHERE grant_id IN (SELECT id FROM grants WHERE owner = ?)`, address)
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.exec(`UPDATE grants SET owner = ?1, envelope = '', envelope_hash = '', opening_hash = '', grant_key = x'' WHERE owner = ?2`, nobody, address)
+	_, err = t.Exec(`UPDATE grants SET owner = ?1, envelope = '', envelope_hash = '', opening_hash = '', grant_key = x'' WHERE owner = ?2`, nobody, address)
 	return int(n), err
 }
 
 // retire takes a name out of use for good.
-func (t *tx) retire(address string, now time.Time) error {
+func (t *Tx) retire(address string, now time.Time) error {
 	name, err := t.retired(address)
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE invites SET used_by = '' WHERE used_by = ?`, address); err != nil {
+	if _, err := t.Exec(`UPDATE invites SET used_by = '' WHERE used_by = ?`, address); err != nil {
 		return err
 	}
-	if _, err := t.exec(`INSERT OR IGNORE INTO erased (name, at) VALUES (?, ?)`, name, ms(now)); err != nil {
+	if _, err := t.Exec(`INSERT OR IGNORE INTO erased (name, at) VALUES (?, ?)`, name, ms(now)); err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM accounts WHERE address = ?`, address)
+	_, err = t.Exec(`DELETE FROM accounts WHERE address = ?`, address)
 	return err
 }
 
 // retired is the keyed hash of a name.
-func (t *tx) retired(address string) ([]byte, error) {
+func (t *Tx) retired(address string) ([]byte, error) {
 	var key []byte
-	if err := t.row(`SELECT key FROM erased_key`).Scan(&key); err != nil {
+	if err := t.Row(`SELECT key FROM erased_key`).Scan(&key); err != nil {
 		return nil, err
 	}
 	mac := hmac.New(sha256.New, key)
@@ -182,12 +182,12 @@ func (t *tx) retired(address string) ([]byte, error) {
 }
 
 // free tells whether a name was never given; ErrExists.
-func (t *tx) free(address string) error {
+func (t *Tx) free(address string) error {
 	name, err := t.retired(address)
 	if err != nil {
 		return err
 	}
-	n, err := t.number(`SELECT count(*) FROM erased WHERE name = ?`, name)
+	n, err := t.Number(`SELECT count(*) FROM erased WHERE name = ?`, name)
 	if err == nil && n > 0 {
 		err = ErrExists
 	}
@@ -198,19 +198,19 @@ func (t *tx) free(address string) error {
 // of others, which have been fenced.
 func (c *Circles) Erase(ctx context.Context, whole, frames []wire.CircleID) error {
 	for _, id := range frames {
-		if err := c.f.writer.do(ctx, "erase frames", func(t *tx) error { return t.empty(id) }); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := c.f.writer.do(ctx, "erase frames", func(t *Tx) error { return t.empty(id) }); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
 	for _, id := range whole {
-		if err := c.f.writer.do(ctx, "erase circle", func(t *tx) error { return t.remove(id) }); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := c.f.writer.do(ctx, "erase circle", func(t *Tx) error { return t.remove(id) }); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *tx) empty(id wire.CircleID) error {
+func (t *Tx) empty(id wire.CircleID) error {
 	r, err := t.circle(id)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (t *tx) empty(id wire.CircleID) error {
 	return t.shorten(id, r.Head+1)
 }
 
-func (t *tx) remove(id wire.CircleID) error {
+func (t *Tx) remove(id wire.CircleID) error {
 	r, err := t.circle(id)
 	if err != nil {
 		return err
@@ -232,7 +232,7 @@ func (t *tx) remove(id wire.CircleID) error {
 		`DELETE FROM frames WHERE circle = ?`, `DELETE FROM epochs WHERE circle = ?`, `DELETE FROM leaves WHERE circle = ?`,
 		`DELETE FROM trackers WHERE id = ?`, `DELETE FROM circles WHERE id = ?`,
 	} {
-		if _, err := t.exec(query, row); err != nil {
+		if _, err := t.Exec(query, row); err != nil {
 			return err
 		}
 	}
@@ -246,7 +246,7 @@ func (s *Store) Scrub(ctx context.Context) error {
 	return errors.Join(s.state.scrub(ctx), s.log.scrub(ctx))
 }
 
-func (f *file) scrub(ctx context.Context) error {
+func (f *File) scrub(ctx context.Context) error {
 	var busy, pages, moved int64
 	err := f.reading.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
 	if err != nil {

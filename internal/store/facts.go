@@ -29,7 +29,7 @@ type Fact struct {
 
 // Facts keeps public documents for good. One that waits for its entry in the
 // log is shown to nobody: only Pending lists it.
-type Facts struct{ f *file }
+type Facts struct{ f *File }
 
 // Add takes a document in, if it differs from the newest of its type and name:
 // added is false if not. Its hash is computed here.
@@ -44,13 +44,13 @@ func (s *Facts) Add(ctx context.Context, f Fact) (sha string, added bool, err er
 		}
 		counts = string(b)
 	}
-	added, err = result(ctx, s.f.writer, "add fact", func(t *tx) (bool, error) {
+	added, err = result(ctx, s.f.writer, "add fact", func(t *Tx) (bool, error) {
 		var last string
-		err := t.row(`SELECT sha256 FROM facts WHERE type = ? AND name = ? ORDER BY n DESC LIMIT 1`, f.Type, f.Name).Scan(&last)
+		err := t.Row(`SELECT sha256 FROM facts WHERE type = ? AND name = ? ORDER BY n DESC LIMIT 1`, f.Type, f.Name).Scan(&last)
 		if err == nil && last == sha || err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return false, err
 		}
-		_, err = t.exec(`INSERT INTO facts (type, name, kind, sha256, body, counts, about, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err = t.Exec(`INSERT INTO facts (type, name, kind, sha256, body, counts, about, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			f.Type, f.Name, f.Kind, sha, f.Body, counts, f.About, ms(f.At))
 		return err == nil, err
 	})
@@ -60,8 +60,8 @@ func (s *Facts) Add(ctx context.Context, f Fact) (sha string, added bool, err er
 // Placed notes where a document's entry stands in the log. ErrConflict if it
 // has an entry already.
 func (s *Facts) Placed(ctx context.Context, n int64, index uint64) error {
-	return s.f.writer.do(ctx, "place fact", func(t *tx) error {
-		changed, err := t.exec(`UPDATE facts SET place = ? WHERE n = ? AND place IS NULL`, int64(index), n)
+	return s.f.writer.do(ctx, "place fact", func(t *Tx) error {
+		changed, err := t.Exec(`UPDATE facts SET place = ? WHERE n = ? AND place IS NULL`, int64(index), n)
 		if err == nil && changed == 0 {
 			err = ErrConflict
 		}
@@ -75,9 +75,9 @@ const lostTo = `(SELECT coalesce(max(n), 0) FROM facts_lost)`
 const factColumns = `n, type, name, kind, sha256, counts, about, at, coalesce(place, -1), place IS NOT NULL AND NOT EXISTS (
 	SELECT 1 FROM facts later WHERE later.type = f.type AND later.name = f.name AND later.n > f.n AND later.place IS NOT NULL)`
 
-func scanFact(r row) (f Fact, err error) { return f, scanFactInto(r, &f) }
+func scanFact(r Row) (f Fact, err error) { return f, scanFactInto(r, &f) }
 
-func scanFactInto(r row, f *Fact, more ...any) error {
+func scanFactInto(r Row, f *Fact, more ...any) error {
 	var when, place int64
 	var counts string
 	err := r.Scan(append([]any{&f.N, &f.Type, &f.Name, &f.Kind, &f.SHA256, &counts, &f.About, &when, &place, &f.Newest}, more...)...)
@@ -91,53 +91,53 @@ func scanFactInto(r row, f *Fact, more ...any) error {
 	return err
 }
 
-func scanFactBody(r row) (f Fact, err error) { return f, scanFactInto(r, &f, &f.Body) }
+func scanFactBody(r Row) (f Fact, err error) { return f, scanFactInto(r, &f, &f.Body) }
 
 // Pending lists documents without an entry, in the order of their arrival,
 // without bodies.
 func (s *Facts) Pending(ctx context.Context, limit int) ([]Fact, error) {
-	return many(ctx, s.f, "waiting facts", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NULL AND n > `+lostTo+` ORDER BY n LIMIT ?`, limit)
+	return Many(ctx, s.f, "waiting facts", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NULL AND n > `+lostTo+` ORDER BY n LIMIT ?`, limit)
 }
 
 // List lists documents in the log, newest first, without bodies: of a type or
 // (empty) all, before a number (0: from the newest).
 func (s *Facts) List(ctx context.Context, kind string, before int64, limit int) ([]Fact, error) {
-	return many(ctx, s.f, "facts", scanFact, `SELECT `+factColumns+` FROM facts f
+	return Many(ctx, s.f, "facts", scanFact, `SELECT `+factColumns+` FROM facts f
 		WHERE place IS NOT NULL AND n > `+lostTo+` AND (?1 = '' OR type = ?1) AND (?2 = 0 OR n < ?2) ORDER BY n DESC LIMIT ?3`, kind, before, limit)
 }
 
 // Newest is the newest document of a type and name in the log, with its body;
 // ErrNotFound.
 func (s *Facts) Newest(ctx context.Context, kind, name string) (Fact, error) {
-	return one(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
+	return One(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
 		WHERE place IS NOT NULL AND n > `+lostTo+` AND type = ? AND name = ? ORDER BY n DESC LIMIT 1`, kind, name)
 }
 
 // Get is a document in the log by its hash, with its body; ErrNotFound.
 func (s *Facts) Get(ctx context.Context, sha256 string) (Fact, error) {
-	return one(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
+	return One(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
 		WHERE place IS NOT NULL AND n > `+lostTo+` AND sha256 = ? ORDER BY n DESC LIMIT 1`, sha256)
 }
 
 // Last is the document that got its entry last, without body; ErrNotFound.
 func (s *Facts) Last(ctx context.Context) (Fact, error) {
-	return one(ctx, s.f, "fact", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NOT NULL AND n > `+lostTo+` ORDER BY n DESC LIMIT 1`)
+	return One(ctx, s.f, "fact", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NOT NULL AND n > `+lostTo+` ORDER BY n DESC LIMIT 1`)
 }
 
 // Again has every document get an entry anew, in the order in which they came,
 // because the log in which they stood is lost.
 func (s *Facts) Again(ctx context.Context, now time.Time) error {
-	return s.f.writer.do(ctx, "add facts again", func(t *tx) error {
+	return s.f.writer.do(ctx, "add facts again", func(t *Tx) error {
 		var from, to int64
-		if err := t.row(`SELECT `+lostTo+`, (SELECT coalesce(max(n), 0) FROM facts)`).Scan(&from, &to); err != nil {
+		if err := t.Row(`SELECT `+lostTo+`, (SELECT coalesce(max(n), 0) FROM facts)`).Scan(&from, &to); err != nil {
 			return err
 		}
-		_, err := t.exec(`INSERT INTO facts (type, name, kind, sha256, body, counts, about, at)
+		_, err := t.Exec(`INSERT INTO facts (type, name, kind, sha256, body, counts, about, at)
 			SELECT type, name, kind, sha256, body, counts, about, ? FROM facts WHERE n > ? AND n <= ? ORDER BY n`, ms(now), from, to)
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(`INSERT INTO facts_lost (n) VALUES (?)`, to)
+		_, err = t.Exec(`INSERT INTO facts_lost (n) VALUES (?)`, to)
 		return err
 	})
 }

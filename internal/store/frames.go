@@ -71,7 +71,7 @@ func (c *Circles) Submit(a Append, done func(Appended, error)) {
 	var result Appended
 	c.f.writer.submit(job{
 		safe: a.Kind == KindApplication,
-		run:  func(t *tx) (err error) { result, err = t.append(a); return err },
+		run:  func(t *Tx) (err error) { result, err = t.append(a); return err },
 		done: func(err error) { done(result, typed("append to circle", err)) },
 	})
 }
@@ -93,7 +93,7 @@ func (c *Circles) Append(ctx context.Context, a Append) (Appended, error) {
 }
 
 // append compares and appends, inside the writer's transaction.
-func (t *tx) append(a Append) (Appended, error) {
+func (t *Tx) append(a Append) (Appended, error) {
 	r, err := t.circle(a.Circle)
 	if err != nil {
 		return Appended{}, err
@@ -132,8 +132,8 @@ func admit(r *circleRow, a Append) error {
 	return nil
 }
 
-func (t *tx) frame(r *circleRow, kind Kind, epoch uint64, message []byte) error {
-	if _, err := t.exec(`INSERT INTO frames (circle, seq, kind, epoch, bytes) VALUES (?, ?, ?, ?, ?)`,
+func (t *Tx) frame(r *circleRow, kind Kind, epoch uint64, message []byte) error {
+	if _, err := t.Exec(`INSERT INTO frames (circle, seq, kind, epoch, bytes) VALUES (?, ?, ?, ?, ?)`,
 		r.id, r.Head+1, kind, epoch, message); err != nil {
 		return err
 	}
@@ -145,15 +145,15 @@ func (t *tx) frame(r *circleRow, kind Kind, epoch uint64, message []byte) error 
 
 // proposed enforces the hour between two Updates of a leaf, and keeps the
 // tracker's view, which knows the proposal from now on.
-func (t *tx) proposed(r *circleRow, a Append) error {
-	last, err := t.number(`SELECT coalesce(max(updated), 0) FROM leaves WHERE circle = ? AND leaf = ?`, r.id, a.Leaf)
+func (t *Tx) proposed(r *circleRow, a Append) error {
+	last, err := t.Number(`SELECT coalesce(max(updated), 0) FROM leaves WHERE circle = ? AND leaf = ?`, r.id, a.Leaf)
 	if err != nil {
 		return err
 	}
 	if next := at(last).Add(updateEvery); last != 0 && a.Now.Before(next) {
 		return &TooSoon{Until: next}
 	}
-	if _, err := t.exec(`INSERT INTO leaves (circle, leaf, since, updated) VALUES (?, ?, 1, ?)
+	if _, err := t.Exec(`INSERT INTO leaves (circle, leaf, since, updated) VALUES (?, ?, 1, ?)
 		ON CONFLICT (circle, leaf) DO UPDATE SET updated = excluded.updated`, r.id, a.Leaf, ms(a.Now)); err != nil {
 		return err
 	}
@@ -161,9 +161,9 @@ func (t *tx) proposed(r *circleRow, a Append) error {
 }
 
 // committed turns the epoch and releases the Welcome.
-func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
+func (t *Tx) committed(r *circleRow, a Append, done *Appended) error {
 	for _, leaf := range a.Left {
-		if _, err := t.exec(`DELETE FROM leaves WHERE circle = ? AND leaf = ?`, r.id, leaf); err != nil {
+		if _, err := t.Exec(`DELETE FROM leaves WHERE circle = ? AND leaf = ?`, r.id, leaf); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,7 @@ func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
 		return err
 	}
 	if a.Commitment != [32]byte{} {
-		if _, err := t.exec(`INSERT INTO commitments (hash) VALUES (?)`, a.Commitment[:]); err != nil {
+		if _, err := t.Exec(`INSERT INTO commitments (hash) VALUES (?)`, a.Commitment[:]); err != nil {
 			return err
 		}
 	}
@@ -195,7 +195,7 @@ func (t *tx) committed(r *circleRow, a Append, done *Appended) error {
 // first, at most maxFrames and about maxBytes (one frame at least). It doesn't
 // judge: the caller looks at the circle's fence.
 func (c *Circles) Read(ctx context.Context, id wire.CircleID, after uint64, maxFrames, maxBytes int) (Circle, []Frame, error) {
-	r, err := one(ctx, c.f, "circle", scanCircleRow, `SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:])
+	r, err := One(ctx, c.f, "circle", scanCircleRow, `SELECT `+circleColumns+` FROM circles WHERE circle = ?`, id[:])
 	if err != nil || r.Head <= after {
 		return r.Circle, nil, err
 	}
@@ -225,7 +225,7 @@ func (c *Circles) Read(ctx context.Context, id wire.CircleID, after uint64, maxF
 // nobody will read. It works in steps of limit circles and returns how many it
 // shortened; call it until that is 0.
 func (c *Circles) Trim(ctx context.Context, now time.Time, limit int) (shortened int, err error) {
-	return result(ctx, c.f.writer, "trim circles", func(t *tx) (int, error) {
+	return result(ctx, c.f.writer, "trim circles", func(t *Tx) (int, error) {
 		old, err := t.oldEpochs(now, limit)
 		if err != nil {
 			return 0, err
@@ -244,7 +244,7 @@ type cut struct {
 	first uint64 // first sequence number that stays
 }
 
-func (t *tx) oldEpochs(now time.Time, limit int) ([]cut, error) {
+func (t *Tx) oldEpochs(now time.Time, limit int) ([]cut, error) {
 	s, err := t.stmt(`SELECT c.circle, max(n.first) FROM epochs e
 			JOIN circles c ON c.id = e.circle
 			JOIN epochs n ON n.circle = e.circle AND n.epoch = (SELECT min(epoch) FROM epochs WHERE circle = e.circle AND epoch > e.epoch)
@@ -274,19 +274,19 @@ func (t *tx) oldEpochs(now time.Time, limit int) ([]cut, error) {
 }
 
 // shorten erases a circle's frames before first, and the epochs they were of.
-func (t *tx) shorten(id wire.CircleID, first uint64) error {
+func (t *Tx) shorten(id wire.CircleID, first uint64) error {
 	r, err := t.circle(id)
 	if err != nil {
 		return err
 	}
-	size, err := t.number(`SELECT coalesce(sum(length(bytes)), 0) FROM frames WHERE circle = ? AND seq < ?`, r.id, first)
+	size, err := t.Number(`SELECT coalesce(sum(length(bytes)), 0) FROM frames WHERE circle = ? AND seq < ?`, r.id, first)
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`DELETE FROM frames WHERE circle = ? AND seq < ?`, r.id, first); err != nil {
+	if _, err := t.Exec(`DELETE FROM frames WHERE circle = ? AND seq < ?`, r.id, first); err != nil {
 		return err
 	}
-	if _, err := t.exec(`DELETE FROM epochs WHERE circle = ?1 AND erase IS NOT NULL AND epoch <
+	if _, err := t.Exec(`DELETE FROM epochs WHERE circle = ?1 AND erase IS NOT NULL AND epoch <
 		(SELECT max(epoch) FROM epochs WHERE circle = ?1 AND first <= ?2)`, r.id, first); err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (t *tx) shorten(id wire.CircleID, first uint64) error {
 // Totals are the number of circles and about the number of frames ever taken,
 // for a status page.
 func (c *Circles) Totals(ctx context.Context) (circles, frames int64, err error) {
-	n, err := one(ctx, c.f, "totals", func(r row) (n [2]int64, err error) { return n, r.Scan(&n[0], &n[1]) },
+	n, err := One(ctx, c.f, "totals", func(r Row) (n [2]int64, err error) { return n, r.Scan(&n[0], &n[1]) },
 		`SELECT count(*), coalesce(sum(head & 0xffffffff), 0) FROM circles`)
 	return n[0], n[1], err
 }

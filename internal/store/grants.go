@@ -61,11 +61,11 @@ type Change struct {
 }
 
 // Grants is the node's book of envelopes.
-type Grants struct{ f *file }
+type Grants struct{ f *File }
 
 const grantColumns = `id, circle, home, owner, grantee, grant_key, anchor_key, opening_hash, valid_from, valid_until, ask_again, replaces, state, envelope_hash, envelope`
 
-func scanGrant(r row) (g Grant, err error) {
+func scanGrant(r Row) (g Grant, err error) {
 	var circle, home []byte
 	var from, until, ask int64
 	err = r.Scan(&g.ID, &circle, &home, &g.Owner, &g.Grantee, &g.GrantKey, &g.AnchorKey, &g.OpeningHash, &from, &until, &ask,
@@ -78,7 +78,7 @@ func scanGrant(r row) (g Grant, err error) {
 
 // Apply does all changes or none. Errors: ErrExists, ErrConflict, ErrNotFound.
 func (g *Grants) Apply(ctx context.Context, changes ...Change) error {
-	return g.f.writer.do(ctx, "change grant", func(t *tx) error {
+	return g.f.writer.do(ctx, "change grant", func(t *Tx) error {
 		for _, c := range changes {
 			if err := t.change(c); err != nil {
 				return err
@@ -88,7 +88,7 @@ func (g *Grants) Apply(ctx context.Context, changes ...Change) error {
 	})
 }
 
-func (t *tx) change(c Change) error {
+func (t *Tx) change(c Change) error {
 	if c.New != nil {
 		if err := t.newGrant(*c.New, c.Event.State); err != nil {
 			return err
@@ -97,11 +97,11 @@ func (t *tx) change(c Change) error {
 	} else if err := t.moveGrant(c); err != nil {
 		return err
 	}
-	_, err := t.exec(`INSERT INTO grant_events (grant_id, n, state, at, by, hash, document, receipt)
+	_, err := t.Exec(`INSERT INTO grant_events (grant_id, n, state, at, by, hash, document, receipt)
 		SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM grant_events WHERE grant_id = ?1`,
 		c.ID, c.Event.State, ms(c.Event.At), c.Event.By, c.Event.Hash, c.Event.Document, c.Event.Receipt)
 	if err == nil && !c.AskAgain.IsZero() {
-		_, err = t.exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
+		_, err = t.Exec(`INSERT INTO refusals (owner, sender, until) SELECT owner, grantee, ?2 FROM grants WHERE id = ?1
 			ON CONFLICT (owner, sender) DO UPDATE SET until = max(until, excluded.until)`, c.ID, ms(c.AskAgain))
 	}
 	if err == nil {
@@ -113,11 +113,11 @@ func (t *tx) change(c Change) error {
 	return t.endGuest(c.ID)
 }
 
-func (t *tx) newGrant(g Grant, state string) error {
+func (t *Tx) newGrant(g Grant, state string) error {
 	if err := t.takeGuest(g); err != nil {
 		return err
 	}
-	n, err := t.exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	n, err := t.Exec(`INSERT OR IGNORE INTO grants (`+grantColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		g.ID, g.Circle[:], g.Home[:], g.Owner, g.Grantee, g.GrantKey, g.AnchorKey, g.OpeningHash, ms(g.From), ms(g.Until),
 		g.AskAgain.Milliseconds(), g.Replaces, state, g.EnvelopeHash, g.Envelope)
 	if err == nil && n == 0 {
@@ -126,9 +126,9 @@ func (t *tx) newGrant(g Grant, state string) error {
 	return err
 }
 
-func (t *tx) moveGrant(c Change) error {
+func (t *Tx) moveGrant(c Change) error {
 	var state string
-	err := t.row(`SELECT state FROM grants WHERE id = ?`, c.ID).Scan(&state)
+	err := t.Row(`SELECT state FROM grants WHERE id = ?`, c.ID).Scan(&state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -138,44 +138,44 @@ func (t *tx) moveGrant(c Change) error {
 	if state != c.Expect {
 		return ErrConflict
 	}
-	if _, err := t.exec(`UPDATE grants SET state = ? WHERE id = ?`, c.Event.State, c.ID); err != nil || c.Envelope == "" {
+	if _, err := t.Exec(`UPDATE grants SET state = ? WHERE id = ?`, c.Event.State, c.ID); err != nil || c.Envelope == "" {
 		return err
 	}
-	_, err = t.exec(`UPDATE grants SET envelope = ?, envelope_hash = ? WHERE id = ?`, c.Envelope, c.EnvelopeHash, c.ID)
+	_, err = t.Exec(`UPDATE grants SET envelope = ?, envelope_hash = ? WHERE id = ?`, c.Envelope, c.EnvelopeHash, c.ID)
 	return err
 }
 
 // Get reads a grant; ErrNotFound.
 func (g *Grants) Get(ctx context.Context, id string) (Grant, error) {
-	return one(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = ?`, id)
+	return One(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE id = ?`, id)
 }
 
 // ByCircle reads the grant of a circle; ErrNotFound.
 func (g *Grants) ByCircle(ctx context.Context, circle wire.CircleID) (Grant, error) {
-	return one(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE circle = ?`, circle[:])
+	return One(ctx, g.f, "grant", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE circle = ?`, circle[:])
 }
 
 // Of lists an account's grants as owner or grantee, after an id, in the order
 // of ids (which is that of their making).
 func (g *Grants) Of(ctx context.Context, account, after string, limit int) ([]Grant, error) {
-	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+	return Many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
 		WHERE (owner = ?1 OR grantee = ?1) AND id > ?2 ORDER BY id LIMIT ?3`, account, after, limit)
 }
 
 // In lists grants in a state, after an id, in the order of ids.
 func (g *Grants) In(ctx context.Context, state, after string, limit int) ([]Grant, error) {
-	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+	return Many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
 		WHERE state = ? AND id > ? ORDER BY id LIMIT ?`, state, after, limit)
 }
 
 // OfHome lists an anchor's grants in a state.
 func (g *Grants) OfHome(ctx context.Context, home wire.CircleID, state string) ([]Grant, error) {
-	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE home = ? AND state = ? ORDER BY id`, home[:], state)
+	return Many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE home = ? AND state = ? ORDER BY id`, home[:], state)
 }
 
 // Events reads a grant's history, oldest first.
 func (g *Grants) Events(ctx context.Context, id string) ([]GrantEvent, error) {
-	return many(ctx, g.f, "grant's history", func(r row) (e GrantEvent, err error) {
+	return Many(ctx, g.f, "grant's history", func(r Row) (e GrantEvent, err error) {
 		var when int64
 		err = r.Scan(&e.State, &when, &e.By, &e.Hash, &e.Document, &e.Receipt)
 		e.At = at(when)
@@ -185,12 +185,12 @@ func (g *Grants) Events(ctx context.Context, id string) ([]GrantEvent, error) {
 
 // Over lists grants in a state whose validity ended before or at a time.
 func (g *Grants) Over(ctx context.Context, state string, now time.Time, limit int) ([]Grant, error) {
-	return many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
+	return Many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants
 		WHERE state = ? AND valid_until <= ? ORDER BY valid_until LIMIT ?`, state, ms(now), limit)
 }
 
 // NextOver is when the next grant in a state ends; the zero time if none.
 func (g *Grants) NextOver(ctx context.Context, state string) (time.Time, error) {
-	n, err := one(ctx, g.f, "grants", scanInt, `SELECT coalesce(min(valid_until), 0) FROM grants WHERE state = ?`, state)
+	n, err := One(ctx, g.f, "grants", scanInt, `SELECT coalesce(min(valid_until), 0) FROM grants WHERE state = ?`, state)
 	return at(n), err
 }

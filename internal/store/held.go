@@ -10,7 +10,7 @@ import (
 // Held answers what the node holds about one account. Every kind is a query in
 // plain sight; a new table that has a person in it needs a row here and one in
 // forget (a test compares both with the schema).
-type Held struct{ f, log *file }
+type Held struct{ f, log *File }
 
 // kind is one kind of rows about an account: how to select them, and what of
 // each the person gets. No secret of the node or of others is among it.
@@ -122,7 +122,7 @@ const Messages = "messages"
 
 // Counts counts every kind of which something is held.
 func (h *Held) Counts(ctx context.Context, account string) (all []Count, err error) {
-	counted, err := many(ctx, h.f, "what is held", scanCount, countsQuery(), account)
+	counted, err := Many(ctx, h.f, "what is held", scanCount, countsQuery(), account)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (h *Held) Counts(ctx context.Context, account string) (all []Count, err err
 	circles, err := h.circles(ctx, account)
 	c := Count{Kind: Messages}
 	for _, id := range circles {
-		got, err := one(ctx, h.log, "messages held", scanCount, `SELECT '', head - oldest + 1, bytes, opened FROM circles WHERE circle = ?`, id)
+		got, err := One(ctx, h.log, "messages held", scanCount, `SELECT '', head - oldest + 1, bytes, opened FROM circles WHERE circle = ?`, id)
 		if err == nil {
 			c.N, c.Bytes = c.N+max(0, got.N), c.Bytes+got.Bytes
 			if c.Since.IsZero() || got.Since.Before(c.Since) {
@@ -158,7 +158,7 @@ func countsQuery() string {
 	return strings.Join(parts, " UNION ALL ")
 }
 
-func scanCount(r row) (c Count, err error) {
+func scanCount(r Row) (c Count, err error) {
 	var since int64
 	err = r.Scan(&c.Kind, &c.N, &c.Bytes, &since)
 	c.Since = at(since)
@@ -168,7 +168,7 @@ func scanCount(r row) (c Count, err error) {
 // circles are those that the account pays attention to: its homes and the
 // grants that it gave or has.
 func (h *Held) circles(ctx context.Context, account string) ([][]byte, error) {
-	return many(ctx, h.f, "circles of an account", func(r row) (b []byte, err error) { return b, r.Scan(&b) },
+	return Many(ctx, h.f, "circles of an account", func(r Row) (b []byte, err error) { return b, r.Scan(&b) },
 		`SELECT circle FROM homes WHERE owner = ?1 UNION SELECT circle FROM grants WHERE owner = ?1 OR grantee = ?1`, account)
 }
 
@@ -190,7 +190,7 @@ func (h *Held) Rows(ctx context.Context, account, from string, skip, limit int) 
 			continue
 		}
 		for {
-			got, err := many(ctx, h.f, "what is held", scanJSON, `SELECT `+k.row+` FROM `+k.from+` ORDER BY 1 LIMIT ?2 OFFSET ?3`, account, rowsStep, skip)
+			got, err := Many(ctx, h.f, "what is held", scanJSON, `SELECT `+k.row+` FROM `+k.from+` ORDER BY 1 LIMIT ?2 OFFSET ?3`, account, rowsStep, skip)
 			if err != nil {
 				return nil, "", 0, err
 			}
@@ -211,7 +211,7 @@ func (h *Held) Rows(ctx context.Context, account, from string, skip, limit int) 
 	return rows, "", 0, nil
 }
 
-func scanJSON(r row) (json.RawMessage, error) {
+func scanJSON(r Row) (json.RawMessage, error) {
 	var text string
 	err := r.Scan(&text)
 	return json.RawMessage(text), err

@@ -23,11 +23,11 @@ type Home struct {
 }
 
 // Homes are the claims of edges and things.
-type Homes struct{ f *file }
+type Homes struct{ f *File }
 
 const homeColumns = `circle, thing_key, number, owner, anchor_key, claim, countersignature, opened, ended`
 
-func scanHome(r row) (h Home, err error) {
+func scanHome(r Row) (h Home, err error) {
 	var circle []byte
 	var opened int64
 	var ended sql.NullInt64
@@ -41,8 +41,8 @@ func scanHome(r row) (h Home, err error) {
 // same claim again changes nothing. ErrConflict if the thing has a claim of
 // this or a higher number, ErrExists if the circle is another's.
 func (h *Homes) Put(ctx context.Context, home Home) (ended []Home, err error) {
-	return result(ctx, h.f.writer, "keep claim", func(t *tx) ([]Home, error) {
-		switch old, err := scanHome(t.row(`SELECT `+homeColumns+` FROM homes WHERE circle = ?`, home.Circle[:])); {
+	return result(ctx, h.f.writer, "keep claim", func(t *Tx) ([]Home, error) {
+		switch old, err := scanHome(t.Row(`SELECT `+homeColumns+` FROM homes WHERE circle = ?`, home.Circle[:])); {
 		case err == nil && old.Claim == home.Claim:
 			return nil, nil
 		case err == nil:
@@ -54,8 +54,8 @@ func (h *Homes) Put(ctx context.Context, home Home) (ended []Home, err error) {
 	})
 }
 
-func (t *tx) newHome(home Home) (ended []Home, err error) {
-	newest, err := t.number(`SELECT coalesce(max(number), 0) FROM homes WHERE thing_key = ?`, home.ThingKey)
+func (t *Tx) newHome(home Home) (ended []Home, err error) {
+	newest, err := t.Number(`SELECT coalesce(max(number), 0) FROM homes WHERE thing_key = ?`, home.ThingKey)
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +65,12 @@ func (t *tx) newHome(home Home) (ended []Home, err error) {
 	if ended, err = t.endHomes(home); err != nil {
 		return nil, err
 	}
-	_, err = t.exec(`INSERT INTO homes (`+homeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
+	_, err = t.Exec(`INSERT INTO homes (`+homeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)`,
 		home.Circle[:], home.ThingKey, home.Number, home.Owner, home.AnchorKey, home.Claim, home.Countersignature, ms(home.Opened))
 	return ended, err
 }
 
-func (t *tx) endHomes(by Home) ([]Home, error) {
+func (t *Tx) endHomes(by Home) ([]Home, error) {
 	s, err := t.stmt(`SELECT ` + homeColumns + ` FROM homes WHERE thing_key = ? AND ended IS NULL`)
 	if err != nil {
 		return nil, err
@@ -92,21 +92,21 @@ func (t *tx) endHomes(by Home) ([]Home, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	_, err = t.exec(`UPDATE homes SET ended = ? WHERE thing_key = ? AND ended IS NULL`, ms(by.Opened), by.ThingKey)
+	_, err = t.Exec(`UPDATE homes SET ended = ? WHERE thing_key = ? AND ended IS NULL`, ms(by.Opened), by.ThingKey)
 	return ended, err
 }
 
 // Get reads the home with a circle; ErrNotFound.
 func (h *Homes) Get(ctx context.Context, circle wire.CircleID) (Home, error) {
-	return one(ctx, h.f, "home circle", scanHome, `SELECT `+homeColumns+` FROM homes WHERE circle = ?`, circle[:])
+	return One(ctx, h.f, "home circle", scanHome, `SELECT `+homeColumns+` FROM homes WHERE circle = ?`, circle[:])
 }
 
 // OwnedBy lists the present homes of an account, at most limit.
 func (h *Homes) OwnedBy(ctx context.Context, owner string, limit int) ([]Home, error) {
-	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE owner = ? AND ended IS NULL ORDER BY circle LIMIT ?`, owner, limit)
+	return Many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE owner = ? AND ended IS NULL ORDER BY circle LIMIT ?`, owner, limit)
 }
 
 // ByThing lists a thing's homes by the number of their claims.
 func (h *Homes) ByThing(ctx context.Context, thingKey []byte) ([]Home, error) {
-	return many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE thing_key = ? ORDER BY number`, thingKey)
+	return Many(ctx, h.f, "home circles", scanHome, `SELECT `+homeColumns+` FROM homes WHERE thing_key = ? ORDER BY number`, thingKey)
 }

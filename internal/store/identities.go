@@ -31,11 +31,11 @@ type Suspension struct {
 }
 
 // Identities keeps identity documents with their history, and suspensions.
-type Identities struct{ f *file }
+type Identities struct{ f *File }
 
 const identityColumns = `account, version, hash, identity_key, expires, received, checked, document`
 
-func scanIdentity(r row) (i Identity, err error) {
+func scanIdentity(r Row) (i Identity, err error) {
 	var expires, received, checked int64
 	err = r.Scan(&i.Account, &i.Version, &i.Hash, &i.IdentityKey, &expires, &received, &checked, &i.Document)
 	i.Expires, i.Received, i.Checked = at(expires), at(received), at(checked)
@@ -46,43 +46,43 @@ func scanIdentity(r row) (i Identity, err error) {
 // version previous (0: there is none). The newest again only moves Checked.
 // Errors: ErrConflict.
 func (i *Identities) Put(ctx context.Context, doc Identity, previous uint64) error {
-	return i.f.writer.do(ctx, "keep identity document", func(t *tx) error { return t.identity(doc, previous) })
+	return i.f.writer.do(ctx, "keep identity document", func(t *Tx) error { return t.identity(doc, previous) })
 }
 
-func (t *tx) identity(doc Identity, previous uint64) error {
+func (t *Tx) identity(doc Identity, previous uint64) error {
 	var version uint64
 	var hash string
-	err := t.row(`SELECT version, hash FROM identities WHERE account = ? ORDER BY version DESC LIMIT 1`, doc.Account).Scan(&version, &hash)
+	err := t.Row(`SELECT version, hash FROM identities WHERE account = ? ORDER BY version DESC LIMIT 1`, doc.Account).Scan(&version, &hash)
 	switch {
 	case err != nil && !errors.Is(err, sql.ErrNoRows):
 		return err
 	case err == nil && version == doc.Version && hash == doc.Hash:
-		_, err := t.exec(`UPDATE identities SET checked = ? WHERE account = ? AND version = ?`, ms(doc.Received), doc.Account, doc.Version)
+		_, err := t.Exec(`UPDATE identities SET checked = ? WHERE account = ? AND version = ?`, ms(doc.Received), doc.Account, doc.Version)
 		return err
 	case version != previous || doc.Version <= version:
 		return ErrConflict
 	}
-	_, err = t.exec(`INSERT INTO identities (`+identityColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err = t.Exec(`INSERT INTO identities (`+identityColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		doc.Account, doc.Version, doc.Hash, doc.IdentityKey, ms(doc.Expires), ms(doc.Received), ms(doc.Received), doc.Document)
 	return err
 }
 
 // Current reads an account's newest document; ErrNotFound.
 func (i *Identities) Current(ctx context.Context, account string) (Identity, error) {
-	return one(ctx, i.f, "identity document", scanIdentity,
+	return One(ctx, i.f, "identity document", scanIdentity,
 		`SELECT `+identityColumns+` FROM identities WHERE account = ? ORDER BY version DESC LIMIT 1`, account)
 }
 
 // Version reads an earlier document; ErrNotFound.
 func (i *Identities) Version(ctx context.Context, account string, version uint64) (Identity, error) {
-	return one(ctx, i.f, "identity document", scanIdentity,
+	return One(ctx, i.f, "identity document", scanIdentity,
 		`SELECT `+identityColumns+` FROM identities WHERE account = ? AND version = ?`, account, version)
 }
 
 // Suspend keeps an account's newest suspension.
 func (i *Identities) Suspend(ctx context.Context, s Suspension) error {
-	return i.f.writer.do(ctx, "keep suspension", func(t *tx) error {
-		_, err := t.exec(`INSERT INTO suspensions (account, client, at, version, document) VALUES (?, ?, ?, ?, ?)
+	return i.f.writer.do(ctx, "keep suspension", func(t *Tx) error {
+		_, err := t.Exec(`INSERT INTO suspensions (account, client, at, version, document) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (account) DO UPDATE SET client = excluded.client, at = excluded.at, version = excluded.version, document = excluded.document
 			WHERE excluded.version >= version`, s.Account, s.Client, ms(s.At), s.Version, s.Document)
 		return err
@@ -92,7 +92,7 @@ func (i *Identities) Suspend(ctx context.Context, s Suspension) error {
 // Suspended reads the suspension that is in force; ErrNotFound if none is,
 // also when a newer identity document has ended it.
 func (i *Identities) Suspended(ctx context.Context, account string) (Suspension, error) {
-	return one(ctx, i.f, "suspension", func(r row) (s Suspension, err error) {
+	return One(ctx, i.f, "suspension", func(r Row) (s Suspension, err error) {
 		var when int64
 		err = r.Scan(&s.Account, &s.Client, &when, &s.Version, &s.Document)
 		s.At = at(when)

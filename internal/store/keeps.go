@@ -17,9 +17,9 @@ type Keep struct {
 }
 
 // Keeps hold wrapped identity keys: noise without the person's secret.
-type Keeps struct{ f *file }
+type Keeps struct{ f *File }
 
-func scanKeep(r row) (k Keep, err error) {
+func scanKeep(r Row) (k Keep, err error) {
 	var changed int64
 	err = r.Scan(&k.Account, &k.Serial, &changed, &k.Document)
 	k.Changed = at(changed)
@@ -29,8 +29,8 @@ func scanKeep(r row) (k Keep, err error) {
 // Put replaces an account's keep by one of a higher serial. The same again
 // changes nothing. ErrConflict for an older one, or another of the same serial.
 func (k *Keeps) Put(ctx context.Context, keep Keep) error {
-	return k.f.writer.do(ctx, "store keep", func(t *tx) error {
-		old, err := scanKeep(t.row(`SELECT account, serial, changed, document FROM keeps WHERE account = ?`, keep.Account))
+	return k.f.writer.do(ctx, "store keep", func(t *Tx) error {
+		old, err := scanKeep(t.Row(`SELECT account, serial, changed, document FROM keeps WHERE account = ?`, keep.Account))
 		switch {
 		case err != nil && !errors.Is(err, sql.ErrNoRows):
 			return err
@@ -39,7 +39,7 @@ func (k *Keeps) Put(ctx context.Context, keep Keep) error {
 		case err == nil && old.Serial >= keep.Serial:
 			return ErrConflict
 		}
-		_, err = t.exec(`INSERT INTO keeps (account, serial, changed, document) VALUES (?1, ?2, ?3, ?4)
+		_, err = t.Exec(`INSERT INTO keeps (account, serial, changed, document) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (account) DO UPDATE SET serial = ?2, changed = ?3, document = ?4`, keep.Account, keep.Serial, ms(keep.Changed), keep.Document)
 		return err
 	})
@@ -47,5 +47,5 @@ func (k *Keeps) Put(ctx context.Context, keep Keep) error {
 
 // Get reads an account's keep; ErrNotFound.
 func (k *Keeps) Get(ctx context.Context, account string) (Keep, error) {
-	return one(ctx, k.f, "keep", scanKeep, `SELECT account, serial, changed, document FROM keeps WHERE account = ?`, account)
+	return One(ctx, k.f, "keep", scanKeep, `SELECT account, serial, changed, document FROM keeps WHERE account = ?`, account)
 }

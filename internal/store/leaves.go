@@ -17,18 +17,18 @@ type Leaf struct {
 // stands in it. A leaf is added in the transaction of what it commits to (see
 // Change.Leaves), or by Add where there is no such change. Those of epochs are
 // written with their commits, in the other file, and queued by Pending.
-type Leaves struct{ f, log *file }
+type Leaves struct{ f, log *File }
 
 // Add queues leaves, which are due at a tick; one that is known already stays as
 // it is. It is durable when it returns.
 func (l *Leaves) Add(ctx context.Context, due time.Time, hashes ...[32]byte) error {
-	return l.f.writer.do(ctx, "queue leaf", func(t *tx) error { return t.addLeaves(due, hashes) })
+	return l.f.writer.do(ctx, "queue leaf", func(t *Tx) error { return t.addLeaves(due, hashes) })
 }
 
 // addLeaves queues leaves within another change's transaction.
-func (t *tx) addLeaves(due time.Time, hashes [][32]byte) error {
+func (t *Tx) addLeaves(due time.Time, hashes [][32]byte) error {
 	for _, h := range hashes {
-		if _, err := t.exec(`INSERT OR IGNORE INTO leaves (hash, due) VALUES (?, ?)`, h[:], ms(due)); err != nil {
+		if _, err := t.Exec(`INSERT OR IGNORE INTO leaves (hash, due) VALUES (?, ?)`, h[:], ms(due)); err != nil {
 			return err
 		}
 	}
@@ -40,7 +40,7 @@ func (l *Leaves) Pending(ctx context.Context, limit int) ([]Leaf, error) {
 	if err := l.collect(ctx); err != nil {
 		return nil, err
 	}
-	return many(ctx, l.f, "waiting leaves", func(r row) (leaf Leaf, err error) {
+	return Many(ctx, l.f, "waiting leaves", func(r Row) (leaf Leaf, err error) {
 		var hash []byte
 		var due int64
 		err = r.Scan(&leaf.Seq, &hash, &due)
@@ -53,9 +53,9 @@ func (l *Leaves) Pending(ctx context.Context, limit int) ([]Leaf, error) {
 // Placed notes at which index of the log each leaf stands, by its Seq; the same
 // again changes nothing. All are noted or none.
 func (l *Leaves) Placed(ctx context.Context, places map[int64]uint64) error {
-	return l.f.writer.do(ctx, "note leaves' places", func(t *tx) error {
+	return l.f.writer.do(ctx, "note leaves' places", func(t *Tx) error {
 		for seq, place := range places {
-			n, err := t.exec(`UPDATE leaves SET place = ? WHERE seq = ?`, int64(place), seq)
+			n, err := t.Exec(`UPDATE leaves SET place = ? WHERE seq = ?`, int64(place), seq)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func (l *Leaves) Placed(ctx context.Context, places map[int64]uint64) error {
 // IndexOf is where a leaf stands in the log; false while it waits. ErrNotFound
 // if the leaf was never queued.
 func (l *Leaves) IndexOf(ctx context.Context, hash [32]byte) (index uint64, placed bool, err error) {
-	n, err := one(ctx, l.f, "leaf", scanInt, `SELECT coalesce(place, -1) FROM leaves WHERE hash = ?`, hash[:])
+	n, err := One(ctx, l.f, "leaf", scanInt, `SELECT coalesce(place, -1) FROM leaves WHERE hash = ?`, hash[:])
 	if err != nil || n < 0 {
 		return 0, false, err
 	}
@@ -79,13 +79,13 @@ func (l *Leaves) IndexOf(ctx context.Context, hash [32]byte) (index uint64, plac
 
 // Seq is the number of a leaf. ErrNotFound if it was never queued.
 func (l *Leaves) Seq(ctx context.Context, hash [32]byte) (int64, error) {
-	return one(ctx, l.f, "leaf", scanInt, `SELECT seq FROM leaves WHERE hash = ?`, hash[:])
+	return One(ctx, l.f, "leaf", scanInt, `SELECT seq FROM leaves WHERE hash = ?`, hash[:])
 }
 
 // Due is the tick by which a leaf was promised. ErrNotFound if it was never
 // queued.
 func (l *Leaves) Due(ctx context.Context, hash [32]byte) (time.Time, error) {
-	n, err := one(ctx, l.f, "leaf", scanInt, `SELECT due FROM leaves WHERE hash = ?`, hash[:])
+	n, err := One(ctx, l.f, "leaf", scanInt, `SELECT due FROM leaves WHERE hash = ?`, hash[:])
 	return at(n), err
 }
 
@@ -96,7 +96,7 @@ const collectStep = 1000
 // a crash in between queues them again, which changes nothing.
 func (l *Leaves) collect(ctx context.Context) error {
 	for {
-		found, err := many(ctx, l.log, "leaves of epochs", func(r row) (leaf Leaf, err error) {
+		found, err := Many(ctx, l.log, "leaves of epochs", func(r Row) (leaf Leaf, err error) {
 			var hash []byte
 			err = r.Scan(&leaf.Seq, &hash)
 			copy(leaf.Hash[:], hash)
@@ -113,8 +113,8 @@ func (l *Leaves) collect(ctx context.Context) error {
 			return err
 		}
 		last := found[len(found)-1].Seq
-		err = l.log.writer.do(ctx, "forget queued leaves", func(t *tx) error {
-			_, err := t.exec(`DELETE FROM commitments WHERE id <= ?`, last)
+		err = l.log.writer.do(ctx, "forget queued leaves", func(t *Tx) error {
+			_, err := t.Exec(`DELETE FROM commitments WHERE id <= ?`, last)
 			return err
 		})
 		if err != nil {
@@ -125,7 +125,7 @@ func (l *Leaves) collect(ctx context.Context) error {
 
 // Last is the placed leaf with the highest index; false if none is placed.
 func (l *Leaves) Last(ctx context.Context) (hash [32]byte, index uint64, ok bool, err error) {
-	leaf, err := one(ctx, l.f, "last leaf", func(r row) (leaf Leaf, err error) {
+	leaf, err := One(ctx, l.f, "last leaf", func(r Row) (leaf Leaf, err error) {
 		var hash []byte
 		err = r.Scan(&hash, &leaf.Seq)
 		copy(leaf.Hash[:], hash)
@@ -140,8 +140,8 @@ func (l *Leaves) Last(ctx context.Context) (hash [32]byte, index uint64, ok bool
 // Requeue forgets all places: the log that they are of is lost, and its leaves
 // are to stand in the next one.
 func (l *Leaves) Requeue(ctx context.Context) error {
-	return l.f.writer.do(ctx, "queue leaves again", func(t *tx) error {
-		_, err := t.exec(`UPDATE leaves SET place = NULL WHERE place IS NOT NULL`)
+	return l.f.writer.do(ctx, "queue leaves again", func(t *Tx) error {
+		_, err := t.Exec(`UPDATE leaves SET place = NULL WHERE place IS NOT NULL`)
 		return err
 	})
 }
@@ -153,7 +153,7 @@ func (l *Leaves) All(ctx context.Context) (map[[32]byte]int64, error) {
 		return nil, err
 	}
 	all := map[[32]byte]int64{}
-	_, err := many(ctx, l.f, "leaves", func(r row) (struct{}, error) {
+	_, err := Many(ctx, l.f, "leaves", func(r Row) (struct{}, error) {
 		var hash []byte
 		var seq int64
 		err := r.Scan(&hash, &seq)

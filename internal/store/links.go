@@ -33,11 +33,11 @@ type Link struct {
 
 // Links are the links of this node's accounts. A guest's account lives from the
 // answer to the end of its link.
-type Links struct{ f *file }
+type Links struct{ f *File }
 
 const linkColumns = `id, guest, owner, expires, door, commitment, mac, step, reason, identity, nonce, reveal_nonce, reveal_key, reveal_mac, grant_id`
 
-func scanLink(r row) (l Link, err error) {
+func scanLink(r Row) (l Link, err error) {
 	var id []byte
 	var expires int64
 	err = r.Scan(&id, &l.Guest, &l.Owner, &expires, &l.Door, &l.Commitment, &l.MAC, &l.Step, &l.Reason, &l.Identity, &l.Nonce,
@@ -49,18 +49,18 @@ func scanLink(r row) (l Link, err error) {
 
 // Get reads a link; ErrNotFound.
 func (l *Links) Get(ctx context.Context, id [16]byte) (Link, error) {
-	return one(ctx, l.f, "link", scanLink, `SELECT `+linkColumns+` FROM links WHERE id = ?`, id[:])
+	return One(ctx, l.f, "link", scanLink, `SELECT `+linkColumns+` FROM links WHERE id = ?`, id[:])
 }
 
 // OfGuest reads the link that opened an account; ErrNotFound.
 func (l *Links) OfGuest(ctx context.Context, account string) (Link, error) {
-	return one(ctx, l.f, "link", scanLink, `SELECT `+linkColumns+` FROM links WHERE guest = ?`, account)
+	return One(ctx, l.f, "link", scanLink, `SELECT `+linkColumns+` FROM links WHERE guest = ?`, account)
 }
 
 // Make keeps a new link, of an account that has fewer than most. The same again
 // is no error. Errors: ErrExists (the id, or the guest's name), ErrQuota.
 func (l *Links) Make(ctx context.Context, k Link, most int) error {
-	return l.f.writer.do(ctx, "keep link", func(t *tx) error {
+	return l.f.writer.do(ctx, "keep link", func(t *Tx) error {
 		old, err := t.link(k.ID)
 		switch {
 		case err == nil && old.Owner == k.Owner && bytes.Equal(old.MAC, k.MAC) && bytes.Equal(old.Door, k.Door):
@@ -70,10 +70,10 @@ func (l *Links) Make(ctx context.Context, k Link, most int) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return err
 		}
-		if n, err := t.number(`SELECT count(*) FROM links WHERE owner = ?`, k.Owner); err != nil || n >= int64(most) {
+		if n, err := t.Number(`SELECT count(*) FROM links WHERE owner = ?`, k.Owner); err != nil || n >= int64(most) {
 			return errors.Join(err, ErrQuota)
 		}
-		n, err := t.exec(`INSERT OR IGNORE INTO links (`+linkColumns+`) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', '', x'', x'', x'', x'', ''
+		n, err := t.Exec(`INSERT OR IGNORE INTO links (`+linkColumns+`) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', '', x'', x'', x'', x'', ''
 			WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE address = ?2)`,
 			k.ID[:], k.Guest, k.Owner, ms(k.Expires), k.Door, k.Commitment, k.MAC, wire.LinkOpen)
 		if err == nil && n == 0 {
@@ -83,15 +83,15 @@ func (l *Links) Make(ctx context.Context, k Link, most int) error {
 	})
 }
 
-func (t *tx) link(id [16]byte) (Link, error) {
-	return scanLink(t.row(`SELECT `+linkColumns+` FROM links WHERE id = ?`, id[:]))
+func (t *Tx) link(id [16]byte) (Link, error) {
+	return scanLink(t.Row(`SELECT `+linkColumns+` FROM links WHERE id = ?`, id[:]))
 }
 
 // Answer opens the guest's account with its first document: the first answer
 // wins. The same again is no error. Errors: ErrNotFound, ErrExists (somebody
 // else answered), ErrConflict (it has ended).
 func (l *Links) Answer(ctx context.Context, id [16]byte, first Identity, nonce []byte) error {
-	return l.f.writer.do(ctx, "answer link", func(t *tx) error {
+	return l.f.writer.do(ctx, "answer link", func(t *Tx) error {
 		k, err := t.link(id)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
@@ -105,10 +105,10 @@ func (l *Links) Answer(ctx context.Context, id [16]byte, first Identity, nonce [
 		case k.Step != wire.LinkOpen:
 			return ErrExists
 		}
-		if _, err := t.exec(`UPDATE links SET step = ?, identity = ?, nonce = ? WHERE id = ?`, wire.LinkAnswered, first.Document, nonce, id[:]); err != nil {
+		if _, err := t.Exec(`UPDATE links SET step = ?, identity = ?, nonce = ? WHERE id = ?`, wire.LinkAnswered, first.Document, nonce, id[:]); err != nil {
 			return err
 		}
-		if _, err := t.exec(`INSERT INTO accounts (address, created) VALUES (?, ?)`, k.Guest, ms(first.Received)); err != nil {
+		if _, err := t.Exec(`INSERT INTO accounts (address, created) VALUES (?, ?)`, k.Guest, ms(first.Received)); err != nil {
 			return err
 		}
 		return t.identity(first, 0)
@@ -119,7 +119,7 @@ func (l *Links) Answer(ctx context.Context, id [16]byte, first Identity, nonce [
 // error. Errors: ErrNotFound (no such link of the owner), ErrConflict (no
 // answer, another reveal, or the end).
 func (l *Links) Reveal(ctx context.Context, id [16]byte, owner string, nonce, key, mac []byte) error {
-	return l.f.writer.do(ctx, "reveal", func(t *tx) error {
+	return l.f.writer.do(ctx, "reveal", func(t *Tx) error {
 		k, err := t.ownLink(id, owner)
 		switch {
 		case err != nil:
@@ -129,13 +129,13 @@ func (l *Links) Reveal(ctx context.Context, id [16]byte, owner string, nonce, ke
 		case k.Step != wire.LinkAnswered:
 			return ErrConflict
 		}
-		_, err = t.exec(`UPDATE links SET step = ?, reveal_nonce = ?, reveal_key = ?, reveal_mac = ? WHERE id = ?`,
+		_, err = t.Exec(`UPDATE links SET step = ?, reveal_nonce = ?, reveal_key = ?, reveal_mac = ? WHERE id = ?`,
 			wire.LinkRevealed, nonce, key, mac, id[:])
 		return err
 	})
 }
 
-func (t *tx) ownLink(id [16]byte, owner string) (Link, error) {
+func (t *Tx) ownLink(id [16]byte, owner string) (Link, error) {
 	k, err := t.link(id)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && k.Step != wire.LinkEnded && k.Owner != owner {
 		return k, ErrNotFound
@@ -147,7 +147,7 @@ func (t *tx) ownLink(id [16]byte, owner string) (Link, error) {
 // as it is. Errors: ErrNotFound (no such link of the owner), ErrConflict (the
 // grant is given).
 func (l *Links) End(ctx context.Context, id [16]byte, owner, reason string) error {
-	return l.f.writer.do(ctx, "end link", func(t *tx) error {
+	return l.f.writer.do(ctx, "end link", func(t *Tx) error {
 		k, err := t.ownLink(id, owner)
 		switch {
 		case err != nil || k.Step == wire.LinkEnded:
@@ -162,11 +162,11 @@ func (l *Links) End(ctx context.Context, id [16]byte, owner, reason string) erro
 // Over ends, with their guests, links that nobody confirmed in time, and
 // returns them. It does as many as limit.
 func (l *Links) Over(ctx context.Context, now time.Time, limit int) (ended []Link, err error) {
-	due, err := many(ctx, l.f, "links", scanLink, `SELECT `+linkColumns+` FROM links
+	due, err := Many(ctx, l.f, "links", scanLink, `SELECT `+linkColumns+` FROM links
 		WHERE expires > 0 AND expires <= ? ORDER BY expires LIMIT ?`, ms(now), limit)
 	for _, k := range due {
 		over := false
-		err := l.f.writer.do(ctx, "end link", func(t *tx) error {
+		err := l.f.writer.do(ctx, "end link", func(t *Tx) error {
 			k, err := t.link(k.ID)
 			over = err == nil && !k.Expires.IsZero() && !k.Expires.After(now)
 			if err != nil || !over {
@@ -186,14 +186,14 @@ func (l *Links) Over(ctx context.Context, now time.Time, limit int) (ended []Lin
 
 // NextOver is when the next link expires; the zero time if none does.
 func (l *Links) NextOver(ctx context.Context) (time.Time, error) {
-	n, err := one(ctx, l.f, "links", scanInt, `SELECT coalesce(min(expires), 0) FROM links WHERE expires > 0`)
+	n, err := One(ctx, l.f, "links", scanInt, `SELECT coalesce(min(expires), 0) FROM links WHERE expires > 0`)
 	return at(n), err
 }
 
 // takeGuest notes the grant of a guest: the first one of its link's owner, or
 // one that replaces it. Other accounts pass. ErrConflict for anything else.
-func (t *tx) takeGuest(g Grant) error {
-	k, err := scanLink(t.row(`SELECT `+linkColumns+` FROM links WHERE guest = ?`, g.Grantee))
+func (t *Tx) takeGuest(g Grant) error {
+	k, err := scanLink(t.Row(`SELECT `+linkColumns+` FROM links WHERE guest = ?`, g.Grantee))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -204,13 +204,13 @@ func (t *tx) takeGuest(g Grant) error {
 	if k.Owner != g.Owner || !first && (k.Step != wire.LinkGiven || k.Grant != g.Replaces) {
 		return ErrConflict
 	}
-	_, err = t.exec(`UPDATE links SET step = ?, grant_id = ?, expires = 0 WHERE id = ?`, wire.LinkGiven, g.ID, k.ID[:])
+	_, err = t.Exec(`UPDATE links SET step = ?, grant_id = ?, expires = 0 WHERE id = ?`, wire.LinkGiven, g.ID, k.ID[:])
 	return err
 }
 
 // endGuest ends the guest that has a grant, if one has.
-func (t *tx) endGuest(grant string) error {
-	k, err := scanLink(t.row(`SELECT `+linkColumns+` FROM links WHERE grant_id = ?`, grant))
+func (t *Tx) endGuest(grant string) error {
+	k, err := scanLink(t.Row(`SELECT `+linkColumns+` FROM links WHERE grant_id = ?`, grant))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -222,13 +222,13 @@ func (t *tx) endGuest(grant string) error {
 
 // endLink leaves of a link what keeps its name from being given again, and of
 // its guest nothing.
-func (t *tx) endLink(k Link, reason string) error {
-	if _, err := t.exec(`UPDATE links SET owner = '', expires = 0, door = x'', commitment = x'', mac = x'', step = ?, reason = ?, identity = '',
+func (t *Tx) endLink(k Link, reason string) error {
+	if _, err := t.Exec(`UPDATE links SET owner = '', expires = 0, door = x'', commitment = x'', mac = x'', step = ?, reason = ?, identity = '',
 		nonce = x'', reveal_nonce = x'', reveal_key = x'', reveal_mac = x'', grant_id = '' WHERE id = ?`, wire.LinkEnded, reason, k.ID[:]); err != nil {
 		return err
 	}
 	for _, of := range []string{`DELETE FROM accounts WHERE address = ?`, `DELETE FROM refusals WHERE sender = ?`} {
-		if _, err := t.exec(of, k.Guest); err != nil {
+		if _, err := t.Exec(of, k.Guest); err != nil {
 			return err
 		}
 	}
@@ -236,13 +236,13 @@ func (t *tx) endLink(k Link, reason string) error {
 }
 
 // endLinks ends the links of an account that is closed.
-func (t *tx) endLinks(owner string) error {
+func (t *Tx) endLinks(owner string) error {
 	guests, err := t.strings(`SELECT guest FROM links WHERE owner = ?`, owner)
 	if err != nil {
 		return err
 	}
 	for _, g := range guests {
-		k, err := scanLink(t.row(`SELECT `+linkColumns+` FROM links WHERE guest = ?`, g))
+		k, err := scanLink(t.Row(`SELECT `+linkColumns+` FROM links WHERE guest = ?`, g))
 		if err == nil {
 			err = t.endLink(k, wire.LinkCancelled)
 		}

@@ -16,11 +16,11 @@ type Notice struct {
 }
 
 // Notices are public by intent; whose they are is not.
-type Notices struct{ f *file }
+type Notices struct{ f *File }
 
 const noticeColumns = `id, account, changed, document`
 
-func scanNotice(r row) (n Notice, err error) {
+func scanNotice(r Row) (n Notice, err error) {
 	var changed int64
 	err = r.Scan(&n.ID, &n.Account, &changed, &n.Document)
 	n.Changed = at(changed)
@@ -30,9 +30,9 @@ func scanNotice(r row) (n Notice, err error) {
 // Put adds or replaces a notice. ErrExists if the id is another account's
 // or was taken down, ErrQuota if the account has limit others.
 func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
-	return s.f.writer.do(ctx, "store notice", func(t *tx) error {
+	return s.f.writer.do(ctx, "store notice", func(t *Tx) error {
 		var owner string
-		err := t.row(`SELECT account FROM notices WHERE id = ?`, n.ID).Scan(&owner)
+		err := t.Row(`SELECT account FROM notices WHERE id = ?`, n.ID).Scan(&owner)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
 		if err := t.below(limit, `SELECT count(*) FROM notices WHERE account = ? AND id <> ?`, n.Account, n.ID); err != nil {
 			return err
 		}
-		_, err = t.exec(`INSERT INTO notices (`+noticeColumns+`) VALUES (?1, ?2, ?3, ?4)
+		_, err = t.Exec(`INSERT INTO notices (`+noticeColumns+`) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (id) DO UPDATE SET changed = ?3, document = ?4`, n.ID, n.Account, ms(n.Changed), n.Document)
 		return err
 	})
@@ -53,18 +53,18 @@ func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
 
 // Get reads a notice; ErrNotFound.
 func (s *Notices) Get(ctx context.Context, id string) (Notice, error) {
-	return one(ctx, s.f, "notice", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
+	return One(ctx, s.f, "notice", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id = ?`, id)
 }
 
 // Of lists an account's notices by id.
 func (s *Notices) Of(ctx context.Context, account string) ([]Notice, error) {
-	return many(ctx, s.f, "notices", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE account = ? ORDER BY id`, account)
+	return Many(ctx, s.f, "notices", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE account = ? ORDER BY id`, account)
 }
 
 // Remove erases an account's notice. ErrNotFound if it has none of that id.
 func (s *Notices) Remove(ctx context.Context, account, id string) error {
-	return s.f.writer.do(ctx, "remove notice", func(t *tx) error {
-		n, err := t.exec(`DELETE FROM notices WHERE account = ? AND id = ?`, account, id)
+	return s.f.writer.do(ctx, "remove notice", func(t *Tx) error {
+		n, err := t.Exec(`DELETE FROM notices WHERE account = ? AND id = ?`, account, id)
 		if err == nil && n == 0 {
 			return ErrNotFound
 		}

@@ -19,11 +19,11 @@ type Outgoing struct {
 }
 
 // Outbox holds what this node still has to deliver.
-type Outbox struct{ f *file }
+type Outbox struct{ f *File }
 
 const outgoingColumns = `id, sender, recipient, authority, created, due, expires, attempts, problem, body`
 
-func scanOutgoing(r row) (o Outgoing, err error) {
+func scanOutgoing(r Row) (o Outgoing, err error) {
 	var created, due, expires int64
 	err = r.Scan(&o.ID, &o.From, &o.To, &o.Authority, &created, &due, &expires, &o.Attempts, &o.Problem, &o.Body)
 	o.Created, o.Due, o.Expires = at(created), at(due), at(expires)
@@ -33,9 +33,9 @@ func scanOutgoing(r row) (o Outgoing, err error) {
 // Put adds a document; the same id again changes nothing. ErrQuota if the
 // sender has limit documents waiting (0: no bound).
 func (b *Outbox) Put(ctx context.Context, o Outgoing, limit int) error {
-	return b.f.writer.do(ctx, "keep outgoing document", func(t *tx) error {
+	return b.f.writer.do(ctx, "keep outgoing document", func(t *Tx) error {
 		if limit > 0 {
-			n, err := t.number(`SELECT count(*) FROM outbox WHERE sender = ? AND id <> ?`, o.From, o.ID)
+			n, err := t.Number(`SELECT count(*) FROM outbox WHERE sender = ? AND id <> ?`, o.From, o.ID)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func (b *Outbox) Put(ctx context.Context, o Outgoing, limit int) error {
 				return ErrQuota
 			}
 		}
-		_, err := t.exec(`INSERT OR IGNORE INTO outbox (`+outgoingColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err := t.Exec(`INSERT OR IGNORE INTO outbox (`+outgoingColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			o.ID, o.From, o.To, o.Authority, ms(o.Created), ms(o.Due), ms(o.Expires), o.Attempts, o.Problem, o.Body)
 		return err
 	})
@@ -52,28 +52,28 @@ func (b *Outbox) Put(ctx context.Context, o Outgoing, limit int) error {
 // Due lists documents to be tried at a time, the longest waiting first. It
 // includes those expired: the caller tells the sender, then calls Done.
 func (b *Outbox) Due(ctx context.Context, now time.Time, limit int) ([]Outgoing, error) {
-	return many(ctx, b.f, "outbox", scanOutgoing,
+	return Many(ctx, b.f, "outbox", scanOutgoing,
 		`SELECT `+outgoingColumns+` FROM outbox WHERE due <= ? ORDER BY due LIMIT ?`, ms(now), limit)
 }
 
 // NextDue is when the next attempt is due; the zero time if nothing waits.
 func (b *Outbox) NextDue(ctx context.Context) (time.Time, error) {
-	n, err := one(ctx, b.f, "outbox", scanInt, `SELECT coalesce(min(due), 0) FROM outbox`)
+	n, err := One(ctx, b.f, "outbox", scanInt, `SELECT coalesce(min(due), 0) FROM outbox`)
 	return at(n), err
 }
 
 // Retry notes a failed attempt and when to try again.
 func (b *Outbox) Retry(ctx context.Context, id string, due time.Time, problem string) error {
-	return b.f.writer.do(ctx, "note failed delivery", func(t *tx) error {
-		_, err := t.exec(`UPDATE outbox SET attempts = attempts + 1, due = ?, problem = ? WHERE id = ?`, ms(due), problem, id)
+	return b.f.writer.do(ctx, "note failed delivery", func(t *Tx) error {
+		_, err := t.Exec(`UPDATE outbox SET attempts = attempts + 1, due = ?, problem = ? WHERE id = ?`, ms(due), problem, id)
 		return err
 	})
 }
 
 // Done erases a document that was delivered or given up.
 func (b *Outbox) Done(ctx context.Context, id string) error {
-	return b.f.writer.do(ctx, "erase outgoing document", func(t *tx) error {
-		_, err := t.exec(`DELETE FROM outbox WHERE id = ?`, id)
+	return b.f.writer.do(ctx, "erase outgoing document", func(t *Tx) error {
+		_, err := t.Exec(`DELETE FROM outbox WHERE id = ?`, id)
 		return err
 	})
 }

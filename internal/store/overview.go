@@ -44,13 +44,13 @@ type FileSize struct {
 // Overview answers the questions of those who run the node: numbers and
 // states, never what is in a document, nor who deals with whom.
 type Overview struct {
-	f   *file
-	log *file
+	f   *File
+	log *File
 }
 
 // Accounts lists accounts by address, after one.
 func (o *Overview) Accounts(ctx context.Context, after string, limit int) ([]AccountState, error) {
-	return many(ctx, o.f, "accounts", func(r row) (a AccountState, err error) {
+	return Many(ctx, o.f, "accounts", func(r Row) (a AccountState, err error) {
 		var created, expires int64
 		err = r.Scan(&a.Address, &created, &a.Closed, &a.Suspended, &expires)
 		a.Created, a.Expires = at(created), at(expires)
@@ -63,7 +63,7 @@ func (o *Overview) Accounts(ctx context.Context, after string, limit int) ([]Acc
 
 // Invites lists the invitations that are open or were used, newest first.
 func (o *Overview) Invites(ctx context.Context, now time.Time, limit int) ([]InviteState, error) {
-	return many(ctx, o.f, "invitations", func(r row) (i InviteState, err error) {
+	return Many(ctx, o.f, "invitations", func(r Row) (i InviteState, err error) {
 		var created, until int64
 		err = r.Scan(&i.Hash, &created, &until, &i.Used)
 		i.Created, i.Until = at(created), at(until)
@@ -74,12 +74,12 @@ func (o *Overview) Invites(ctx context.Context, now time.Time, limit int) ([]Inv
 
 // Notices lists public pages by id, after one.
 func (o *Overview) Notices(ctx context.Context, after string, limit int) ([]Notice, error) {
-	return many(ctx, o.f, "notices", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	return Many(ctx, o.f, "notices", scanNotice, `SELECT `+noticeColumns+` FROM notices WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 }
 
 // Depths counts what waits.
 func (o *Overview) Depths(ctx context.Context, now time.Time) (Depths, error) {
-	return one(ctx, o.f, "depths of the queues", func(r row) (d Depths, err error) {
+	return One(ctx, o.f, "depths of the queues", func(r Row) (d Depths, err error) {
 		var oldest int64
 		err = r.Scan(&d.Outbox, &d.Failing, &oldest, &d.Inbox, &d.Rings, &d.Links, &d.Pages)
 		d.Oldest = at(oldest)
@@ -92,7 +92,7 @@ func (o *Overview) Depths(ctx context.Context, now time.Time) (Depths, error) {
 // Files are the files of the store with their sizes; one that is not there has
 // size 0.
 func (o *Overview) Files() (out []FileSize) {
-	for _, f := range []*file{o.f, o.log} {
+	for _, f := range []*File{o.f, o.log} {
 		for _, end := range []string{"", "-wal"} {
 			size := FileSize{Name: filepath.Base(f.path) + end}
 			if info, err := os.Stat(f.path + end); err == nil {

@@ -24,11 +24,11 @@ type Pin struct {
 }
 
 // Peers remembers the keys of other domains.
-type Peers struct{ f *file }
+type Peers struct{ f *File }
 
 // PinNode keeps a node's key. ErrConflict if its id is pinned to another key.
 func (p *Peers) PinNode(ctx context.Context, k NodeKey) error {
-	return p.f.writer.do(ctx, "pin node key", func(t *tx) error {
+	return p.f.writer.do(ctx, "pin node key", func(t *Tx) error {
 		return t.pin(k.Key, `SELECT key FROM node_keys WHERE authority = ? AND id = ?`,
 			`INSERT INTO node_keys (authority, id, key, pinned) VALUES (?, ?, ?, ?)`, k.Authority, k.ID, k.Key, ms(k.Pinned))
 	})
@@ -36,7 +36,7 @@ func (p *Peers) PinNode(ctx context.Context, k NodeKey) error {
 
 // Node reads a pinned key; ErrNotFound.
 func (p *Peers) Node(ctx context.Context, authority, id string) (NodeKey, error) {
-	return one(ctx, p.f, "node key", func(r row) (k NodeKey, err error) {
+	return One(ctx, p.f, "node key", func(r Row) (k NodeKey, err error) {
 		var pinned int64
 		err = r.Scan(&k.Authority, &k.ID, &k.Key, &pinned)
 		k.Pinned = at(pinned)
@@ -47,7 +47,7 @@ func (p *Peers) Node(ctx context.Context, authority, id string) (NodeKey, error)
 // Domains lists the domains of whose node or accounts a key is known, those
 // known longest first; the node's own may be among them.
 func (p *Peers) Domains(ctx context.Context, limit int) ([]string, error) {
-	return many(ctx, p.f, "known domains", func(r row) (name string, err error) {
+	return Many(ctx, p.f, "known domains", func(r Row) (name string, err error) {
 		err = r.Scan(&name)
 		return name, err
 	}, `SELECT domain FROM (
@@ -59,7 +59,7 @@ func (p *Peers) Domains(ctx context.Context, limit int) ([]string, error) {
 // PinIdentity keeps an account's identity key. ErrConflict if the account is
 // pinned to another one; RepinIdentity changes it.
 func (p *Peers) PinIdentity(ctx context.Context, pin Pin) error {
-	return p.f.writer.do(ctx, "pin identity key", func(t *tx) error {
+	return p.f.writer.do(ctx, "pin identity key", func(t *Tx) error {
 		return t.pin(pin.IdentityKey, `SELECT identity_key FROM pins WHERE account = ?`,
 			`INSERT INTO pins (account, identity_key, pinned) VALUES (?, ?, ?)`, pin.Account, pin.IdentityKey, ms(pin.Pinned))
 	})
@@ -67,8 +67,8 @@ func (p *Peers) PinIdentity(ctx context.Context, pin Pin) error {
 
 // RepinIdentity follows a change of identity key that the recovery key signed.
 func (p *Peers) RepinIdentity(ctx context.Context, pin Pin) error {
-	return p.f.writer.do(ctx, "pin identity key", func(t *tx) error {
-		_, err := t.exec(`INSERT OR REPLACE INTO pins (account, identity_key, pinned) VALUES (?, ?, ?)`,
+	return p.f.writer.do(ctx, "pin identity key", func(t *Tx) error {
+		_, err := t.Exec(`INSERT OR REPLACE INTO pins (account, identity_key, pinned) VALUES (?, ?, ?)`,
 			pin.Account, pin.IdentityKey, ms(pin.Pinned))
 		return err
 	})
@@ -76,7 +76,7 @@ func (p *Peers) RepinIdentity(ctx context.Context, pin Pin) error {
 
 // Identity reads a pinned identity key; ErrNotFound.
 func (p *Peers) Identity(ctx context.Context, account string) (Pin, error) {
-	return one(ctx, p.f, "pinned identity key", func(r row) (pin Pin, err error) {
+	return One(ctx, p.f, "pinned identity key", func(r Row) (pin Pin, err error) {
 		var pinned int64
 		err = r.Scan(&pin.Account, &pin.IdentityKey, &pinned)
 		pin.Pinned = at(pinned)
@@ -86,9 +86,9 @@ func (p *Peers) Identity(ctx context.Context, account string) (Pin, error) {
 
 // pin inserts a row unless there is one with the same key. The arguments of
 // the select are the first ones of the insert.
-func (t *tx) pin(key []byte, sel, insert string, args ...any) error {
+func (t *Tx) pin(key []byte, sel, insert string, args ...any) error {
 	var old []byte
-	err := t.row(sel, args[:len(args)-2]...).Scan(&old)
+	err := t.Row(sel, args[:len(args)-2]...).Scan(&old)
 	switch {
 	case err == nil && bytes.Equal(old, key):
 		return nil
@@ -97,12 +97,12 @@ func (t *tx) pin(key []byte, sel, insert string, args ...any) error {
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
-	_, err = t.exec(insert, args...)
+	_, err = t.Exec(insert, args...)
 	return err
 }
 
 // texts reads a column of texts.
-func (t *tx) texts(query string, args ...any) ([]string, error) {
+func (t *Tx) texts(query string, args ...any) ([]string, error) {
 	s, err := t.stmt(query)
 	if err != nil {
 		return nil, err

@@ -12,15 +12,11 @@ import (
 )
 
 //go:embed migrations
-var migrations embed.FS
+var ownMigrations embed.FS
 
 // migrate brings a file to the newest schema; ErrNewer if it is beyond.
-func migrate(ctx context.Context, db *sql.DB, dir string) error {
-	sub, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, sub, goose.WithLogger(goose.NopLogger()))
+func migrate(ctx context.Context, db *sql.DB, migrations fs.FS) error {
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, migrations, goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return typed("read the schema", err)
 	}

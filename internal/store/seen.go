@@ -34,7 +34,7 @@ const SeenRest = "rest"
 
 // Seen keeps what was delivered to whom, for the owners of the grants. A day
 // that was closed never changes.
-type Seen struct{ f *file }
+type Seen struct{ f *File }
 
 const dayLength = 24 * time.Hour
 
@@ -47,7 +47,7 @@ func dayAt(n int64) time.Time    { return time.UnixMilli(n * dayLength.Milliseco
 // gone, are passed over. What comes for a day that is closed is
 // added to the owner's first open one. All are kept or none.
 func (s *Seen) Add(ctx context.Context, all []Sighting) error {
-	return s.f.writer.do(ctx, "keep what was seen", func(t *tx) error {
+	return s.f.writer.do(ctx, "keep what was seen", func(t *Tx) error {
 		rows := map[seenPlace]int64{}
 		for _, one := range all {
 			if err := t.sighted(one, rows); err != nil {
@@ -66,10 +66,10 @@ type seenPlace struct {
 
 // sighted adds one sighting. rows is how many rows days have, as far as this
 // transaction has counted.
-func (t *tx) sighted(s Sighting, rows map[seenPlace]int64) error {
+func (t *Tx) sighted(s Sighting, rows map[seenPlace]int64) error {
 	var owner, id string
 	var open int64
-	err := t.row(`SELECT owner, id, coalesce((SELECT max(day) + 1 FROM seen_days d WHERE d.owner = g.owner AND root IS NOT NULL), 0)
+	err := t.Row(`SELECT owner, id, coalesce((SELECT max(day) + 1 FROM seen_days d WHERE d.owner = g.owner AND root IS NOT NULL), 0)
 		FROM grants g WHERE circle = ? AND envelope <> ''`, s.Circle[:]).Scan(&owner, &id, &open) // without one: its owner was erased
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
@@ -85,30 +85,30 @@ func (t *tx) sighted(s Sighting, rows map[seenPlace]int64) error {
 	}
 	at := seenPlace{owner, day}
 	if _, counted := rows[at]; !counted {
-		if rows[at], err = t.number(`SELECT count(*) FROM seen WHERE owner = ? AND day = ?`, owner, day); err != nil {
+		if rows[at], err = t.Number(`SELECT count(*) FROM seen WHERE owner = ? AND day = ?`, owner, day); err != nil {
 			return err
 		}
 	}
 	if rows[at]++; rows[at] >= wire.MaxSeenRows {
 		id, s.Client = SeenRest, SeenRest
 	}
-	if _, err := t.exec(`INSERT OR IGNORE INTO seen_days (owner, day) VALUES (?, ?)`, owner, day); err != nil {
+	if _, err := t.Exec(`INSERT OR IGNORE INTO seen_days (owner, day) VALUES (?, ?)`, owner, day); err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO seen (owner, day, grant_id, client, deliveries, bytes, actions, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	_, err = t.Exec(`INSERT INTO seen (owner, day, grant_id, client, deliveries, bytes, actions, first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		owner, day, id, s.Client, int64(s.Deliveries), int64(s.Bytes), int64(s.Actions), minuteOf(s.First), minuteOf(s.Last))
 	return err
 }
 
-func (t *tx) addToRow(owner string, day int64, id, client string, s Sighting) (int64, error) {
-	return t.exec(`UPDATE seen SET deliveries = deliveries + ?5, bytes = bytes + ?6, actions = actions + ?7, first = min(first, ?8), last = max(last, ?9)
+func (t *Tx) addToRow(owner string, day int64, id, client string, s Sighting) (int64, error) {
+	return t.Exec(`UPDATE seen SET deliveries = deliveries + ?5, bytes = bytes + ?6, actions = actions + ?7, first = min(first, ?8), last = max(last, ?9)
 		WHERE owner = ?1 AND day = ?2 AND grant_id = ?3 AND client = ?4`,
 		owner, day, id, client, int64(s.Deliveries), int64(s.Bytes), int64(s.Actions), minuteOf(s.First), minuteOf(s.Last))
 }
 
 const seenRowColumns = `grant_id, client, deliveries, bytes, actions, first, last`
 
-func scanSeenRow(r row) (s wire.SeenRow, err error) {
+func scanSeenRow(r Row) (s wire.SeenRow, err error) {
 	var first, last int64
 	err = r.Scan(&s.Grant, &s.Client, &s.Deliveries, &s.Bytes, &s.Actions, &first, &last)
 	s.First, s.Last = minuteText(first), minuteText(last)
@@ -123,7 +123,7 @@ func minuteText(n int64) string {
 // first. A closed day comes whole.
 func (s *Seen) Of(ctx context.Context, owner string, from, to time.Time) ([]SeenDay, error) {
 	// Days before rows: one that closes in between is told as open.
-	days, err := many(ctx, s.f, "days seen", func(r row) (d SeenDay, err error) {
+	days, err := Many(ctx, s.f, "days seen", func(r Row) (d SeenDay, err error) {
 		var day, due int64
 		err = r.Scan(&day, &d.Secret, &d.Root, &due)
 		d.Owner, d.Day, d.Due = owner, dayAt(day), at(due)
@@ -133,7 +133,7 @@ func (s *Seen) Of(ctx context.Context, owner string, from, to time.Time) ([]Seen
 		return nil, err
 	}
 	for i, d := range days {
-		days[i].Rows, err = many(ctx, s.f, "rows seen", scanSeenRow,
+		days[i].Rows, err = Many(ctx, s.f, "rows seen", scanSeenRow,
 			`SELECT `+seenRowColumns+` FROM seen WHERE owner = ? AND day = ? ORDER BY grant_id, client`, owner, dayOf(d.Day))
 		if err != nil {
 			return nil, err
@@ -145,7 +145,7 @@ func (s *Seen) Of(ctx context.Context, owner string, from, to time.Time) ([]Seen
 // OpenDays lists open days before a day, of any owners, the oldest first, limit
 // at most; without their rows.
 func (s *Seen) OpenDays(ctx context.Context, before time.Time, limit int) ([]SeenDay, error) {
-	return many(ctx, s.f, "open days", func(r row) (d SeenDay, err error) {
+	return Many(ctx, s.f, "open days", func(r Row) (d SeenDay, err error) {
 		var day int64
 		err = r.Scan(&d.Owner, &day)
 		d.Day = dayAt(day)
@@ -157,7 +157,7 @@ func (s *Seen) OpenDays(ctx context.Context, before time.Time, limit int) ([]See
 // the queue before the commitments log, due at a tick, are kept together. A day
 // that is closed already stays as it is.
 func (s *Seen) Close(ctx context.Context, owner string, day time.Time, secret []byte, due time.Time) error {
-	return s.f.writer.do(ctx, "close day", func(t *tx) error {
+	return s.f.writer.do(ctx, "close day", func(t *Tx) error {
 		rows, err := t.seenRows(owner, dayOf(day))
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (s *Seen) Close(ctx context.Context, owner string, day time.Time, secret []
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE seen_days SET secret = ?, root = ?, due = ? WHERE owner = ? AND day = ? AND root IS NULL`,
+		n, err := t.Exec(`UPDATE seen_days SET secret = ?, root = ?, due = ? WHERE owner = ? AND day = ? AND root IS NULL`,
 			secret, root, ms(due), owner, dayOf(day))
 		if err != nil || n == 0 {
 			return err
@@ -175,7 +175,7 @@ func (s *Seen) Close(ctx context.Context, owner string, day time.Time, secret []
 	})
 }
 
-func (t *tx) seenRows(owner string, day int64) (all []wire.SeenRow, err error) {
+func (t *Tx) seenRows(owner string, day int64) (all []wire.SeenRow, err error) {
 	stmt, err := t.stmt(`SELECT ` + seenRowColumns + ` FROM seen WHERE owner = ? AND day = ? ORDER BY grant_id, client`)
 	if err != nil {
 		return nil, err
@@ -198,22 +198,22 @@ func (t *tx) seenRows(owner string, day int64) (all []wire.SeenRow, err error) {
 // Prune erases what is older than a day, secrets included: the leaves in the
 // log then tell nothing to anybody.
 func (s *Seen) Prune(ctx context.Context, before time.Time) error {
-	return s.f.writer.do(ctx, "prune what was seen", func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM seen WHERE (owner, day) IN (SELECT owner, day FROM seen_days WHERE day < ?)`, dayOf(before)); err != nil {
+	return s.f.writer.do(ctx, "prune what was seen", func(t *Tx) error {
+		if _, err := t.Exec(`DELETE FROM seen WHERE (owner, day) IN (SELECT owner, day FROM seen_days WHERE day < ?)`, dayOf(before)); err != nil {
 			return err
 		}
-		_, err := t.exec(`DELETE FROM seen_days WHERE day < ?`, dayOf(before))
+		_, err := t.Exec(`DELETE FROM seen_days WHERE day < ?`, dayOf(before))
 		return err
 	})
 }
 
 // Erase erases all that was kept for an owner, secrets included.
 func (s *Seen) Erase(ctx context.Context, owner string) error {
-	return s.f.writer.do(ctx, "erase what was seen", func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM seen WHERE owner = ?`, owner); err != nil {
+	return s.f.writer.do(ctx, "erase what was seen", func(t *Tx) error {
+		if _, err := t.Exec(`DELETE FROM seen WHERE owner = ?`, owner); err != nil {
 			return err
 		}
-		_, err := t.exec(`DELETE FROM seen_days WHERE owner = ?`, owner)
+		_, err := t.Exec(`DELETE FROM seen_days WHERE owner = ?`, owner)
 		return err
 	})
 }

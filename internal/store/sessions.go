@@ -16,20 +16,20 @@ type PageSession struct {
 
 // PageSessions are the sessions of portal pages. They allow to have requests
 // carried to other nodes, and nothing else.
-type PageSessions struct{ f *file }
+type PageSessions struct{ f *File }
 
 // Open adds a session and ends the client's earlier ones at a time, a little
 // later, for the requests that are under way. What has expired is erased.
 func (s *PageSessions) Open(ctx context.Context, n PageSession, earlier time.Time) error {
-	return s.f.writer.do(ctx, "open page session", func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM page_sessions WHERE until <= ?`, ms(n.Opened)); err != nil {
+	return s.f.writer.do(ctx, "open page session", func(t *Tx) error {
+		if _, err := t.Exec(`DELETE FROM page_sessions WHERE until <= ?`, ms(n.Opened)); err != nil {
 			return err
 		}
-		_, err := t.exec(`UPDATE page_sessions SET until = min(until, ?) WHERE account = ? AND client = ?`, ms(earlier), n.Account, n.Client)
+		_, err := t.Exec(`UPDATE page_sessions SET until = min(until, ?) WHERE account = ? AND client = ?`, ms(earlier), n.Account, n.Client)
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(`INSERT INTO page_sessions (hash, account, client, opened, until) VALUES (?, ?, ?, ?, ?)`,
+		_, err = t.Exec(`INSERT INTO page_sessions (hash, account, client, opened, until) VALUES (?, ?, ?, ?, ?)`,
 			n.Hash, n.Account, n.Client, ms(n.Opened), ms(n.Until))
 		return err
 	})
@@ -37,7 +37,7 @@ func (s *PageSessions) Open(ctx context.Context, n PageSession, earlier time.Tim
 
 // Get reads a session that has not ended; ErrNotFound.
 func (s *PageSessions) Get(ctx context.Context, hash []byte, now time.Time) (PageSession, error) {
-	return one(ctx, s.f, "page session", func(r row) (p PageSession, err error) {
+	return One(ctx, s.f, "page session", func(r Row) (p PageSession, err error) {
 		var opened, until int64
 		err = r.Scan(&p.Hash, &p.Account, &p.Client, &opened, &until)
 		p.Opened, p.Until = at(opened), at(until)
@@ -47,8 +47,8 @@ func (s *PageSessions) Get(ctx context.Context, hash []byte, now time.Time) (Pag
 
 // End ends all sessions of one client.
 func (s *PageSessions) End(ctx context.Context, account, client string) error {
-	return s.f.writer.do(ctx, "end page sessions", func(t *tx) error {
-		_, err := t.exec(`DELETE FROM page_sessions WHERE account = ? AND client = ?`, account, client)
+	return s.f.writer.do(ctx, "end page sessions", func(t *Tx) error {
+		_, err := t.Exec(`DELETE FROM page_sessions WHERE account = ? AND client = ?`, account, client)
 		return err
 	})
 }
@@ -56,7 +56,7 @@ func (s *PageSessions) End(ctx context.Context, account, client string) error {
 // Drop ends what clients of an account have that are not in keep: sessions and
 // pushes.
 func (s *PageSessions) Drop(ctx context.Context, account string, keep []string) error {
-	return s.f.writer.do(ctx, "drop clients", func(t *tx) error {
+	return s.f.writer.do(ctx, "drop clients", func(t *Tx) error {
 		for _, table := range []string{"page_sessions", "pushes"} {
 			if err := t.dropClients(table, account, keep); err != nil {
 				return err
@@ -68,7 +68,7 @@ func (s *PageSessions) Drop(ctx context.Context, account string, keep []string) 
 
 // dropClients erases the rows of clients that are not kept. A table's name is
 // a constant of this package.
-func (t *tx) dropClients(table, account string, keep []string) error {
+func (t *Tx) dropClients(table, account string, keep []string) error {
 	clients, err := t.strings(`SELECT DISTINCT client FROM `+table+` WHERE account = ?`, account)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (t *tx) dropClients(table, account string, keep []string) error {
 		if kept[c] {
 			continue
 		}
-		if _, err := t.exec(`DELETE FROM `+table+` WHERE account = ? AND client = ?`, account, c); err != nil {
+		if _, err := t.Exec(`DELETE FROM `+table+` WHERE account = ? AND client = ?`, account, c); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (t *tx) dropClients(table, account string, keep []string) error {
 }
 
 // strings reads one column of text.
-func (t *tx) strings(query string, args ...any) (all []string, err error) {
+func (t *Tx) strings(query string, args ...any) (all []string, err error) {
 	s, err := t.stmt(query)
 	if err != nil {
 		return nil, err

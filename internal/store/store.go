@@ -17,6 +17,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -64,7 +65,7 @@ type Store struct {
 	Usages      *Usages
 	Circles     *Circles
 
-	state, log *file
+	state, log *File
 }
 
 // Open opens or creates the store in dir (mode 0700), and brings its schema up
@@ -77,13 +78,13 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the store's directory: %w", err)
 	}
-	state, err := openFile(ctx, filepath.Join(dir, StateFile), "migrations/state", o)
+	state, err := openOwn(ctx, filepath.Join(dir, StateFile), "migrations/state", o)
 	if err != nil {
 		return nil, err
 	}
-	log, err := openFile(ctx, filepath.Join(dir, LogFile), "migrations/log", o)
+	log, err := openOwn(ctx, filepath.Join(dir, LogFile), "migrations/log", o)
 	if err != nil {
-		return nil, errors.Join(err, state.close())
+		return nil, errors.Join(err, state.Close())
 	}
 	return &Store{
 		Accounts: &Accounts{state}, Identities: &Identities{state}, KeyPackages: &KeyPackages{state},
@@ -97,11 +98,13 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 
 // Close commits what waits and closes the files. Later calls get ErrClosed.
 func (s *Store) Close() error {
-	return errors.Join(s.log.close(), s.state.close())
+	return errors.Join(s.log.Close(), s.state.Close())
 }
 
-// file is one database: a writer, and connections that only read.
-type file struct {
+// File is one database: a writer, and connections that only read. Rooms that
+// keep public things open files of their own, so that what concerns persons
+// stays in this package's two.
+type File struct {
 	path    string
 	writer  *writer
 	writing *sql.DB
@@ -109,7 +112,21 @@ type file struct {
 	stmts   sync.Map // query → *sql.Stmt of the readers
 }
 
-func openFile(ctx context.Context, path, migrations string, o Options) (*file, error) {
+func openOwn(ctx context.Context, path, migrations string, o Options) (*File, error) {
+	sub, err := fs.Sub(ownMigrations, migrations)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return OpenFile(ctx, path, sub, o)
+}
+
+// OpenFile opens or creates one database (mode 0600, in a directory that
+// exists) and brings it to the newest of the goose migrations at the root of
+// migrations. Errors: ErrBusy, ErrNewer, ErrCorrupt, ErrIO.
+func OpenFile(ctx context.Context, path string, migrations fs.FS, o Options) (*File, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	// SQLite gives its companions (-wal, -shm) the mode of the main file.
 	main, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -118,7 +135,7 @@ func openFile(ctx context.Context, path, migrations string, o Options) (*file, e
 	if err := main.Close(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	f := &file{path: path}
+	f := &File{path: path}
 	if f.writing, err = sql.Open("sqlite", dsn(path, o.MaxPages, false)); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -157,7 +174,20 @@ func dsn(path string, maxPages int64, readOnly bool) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String()
 }
 
-func (f *file) close() error {
+// Change runs a change in a durable transaction that it may share with others:
+// when it returns nil, the disk has it; when run fails, nothing of it is left.
+// run is called by the writing goroutine, and must not keep the Tx.
+func (f *File) Change(ctx context.Context, verb string, run func(*Tx) error) error {
+	return f.writer.do(ctx, verb, run)
+}
+
+// Read returns the first column of one row as a number, for counts.
+func (f *File) Read(ctx context.Context, what, query string, args ...any) (int64, error) {
+	return One(ctx, f, what, scanInt, query, args...)
+}
+
+// Close commits what waits. Later calls get ErrClosed.
+func (f *File) Close() error {
 	errs := []error{f.writer.close()}
 	f.stmts.Range(func(_, s any) bool {
 		errs = append(errs, s.(*sql.Stmt).Close())
@@ -168,7 +198,7 @@ func (f *file) close() error {
 
 // prepared returns the readers' statement of a query; queries are constants of
 // this package, so their number is small.
-func (f *file) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+func (f *File) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s, ok := f.stmts.Load(query); ok {
 		return s.(*sql.Stmt), nil
 	}
@@ -182,11 +212,11 @@ func (f *file) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// row is what scans: *sql.Row and *sql.Rows.
-type row interface{ Scan(dst ...any) error }
+// Row is what scans: *sql.Row and *sql.Rows.
+type Row interface{ Scan(dst ...any) error }
 
-// one reads the one row of a query; ErrNotFound if there is none.
-func one[T any](ctx context.Context, f *file, what string, scan func(row) (T, error), query string, args ...any) (T, error) {
+// One reads the One row of a query; ErrNotFound if there is none.
+func One[T any](ctx context.Context, f *File, what string, scan func(Row) (T, error), query string, args ...any) (T, error) {
 	var none T
 	stmt, err := f.prepared(ctx, query)
 	if err != nil {
@@ -202,8 +232,8 @@ func one[T any](ctx context.Context, f *file, what string, scan func(row) (T, er
 	return v, nil
 }
 
-// many reads all rows of a query.
-func many[T any](ctx context.Context, f *file, what string, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+// Many reads all rows of a query.
+func Many[T any](ctx context.Context, f *File, what string, scan func(Row) (T, error), query string, args ...any) ([]T, error) {
 	stmt, err := f.prepared(ctx, query)
 	if err != nil {
 		return nil, f.failed("read "+what, err)
@@ -225,7 +255,7 @@ func many[T any](ctx context.Context, f *file, what string, scan func(row) (T, e
 }
 
 // failed types an error, and tells a closed store apart.
-func (f *file) failed(verb string, err error) error {
+func (f *File) failed(verb string, err error) error {
 	if err != nil && f.writer.closed() {
 		return fmt.Errorf("%s: %w", verb, ErrClosed)
 	}
@@ -233,4 +263,4 @@ func (f *file) failed(verb string, err error) error {
 }
 
 // scanInt scans a row of one number.
-func scanInt(r row) (n int64, err error) { return n, r.Scan(&n) }
+func scanInt(r Row) (n int64, err error) { return n, r.Scan(&n) }

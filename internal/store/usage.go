@@ -14,15 +14,15 @@ type Usage struct {
 }
 
 // Usages are the sums of what organisations used.
-type Usages struct{ f *file }
+type Usages struct{ f *File }
 
 func hourOf(t time.Time) int64 { return t.Unix() / 3600 }
 
 // Add adds to sums, all or none.
 func (u *Usages) Add(ctx context.Context, sums []Usage) error {
-	return u.f.writer.do(ctx, "add usage", func(t *tx) error {
+	return u.f.writer.do(ctx, "add usage", func(t *Tx) error {
 		for _, s := range sums {
-			_, err := t.exec(`INSERT INTO usage (hour, domain, meter, n) VALUES (?1, ?2, ?3, ?4)
+			_, err := t.Exec(`INSERT INTO usage (hour, domain, meter, n) VALUES (?1, ?2, ?3, ?4)
 				ON CONFLICT (hour, domain, meter) DO UPDATE SET n = n + ?4`, hourOf(s.Hour), s.Domain, s.Meter, int64(s.N))
 			if err != nil {
 				return err
@@ -40,7 +40,7 @@ func (u *Usages) List(ctx context.Context, from, to time.Time, domain string, af
 	if !after.Hour.IsZero() {
 		start = hourOf(after.Hour)
 	}
-	return many(ctx, u.f, "usage", func(r row) (s Usage, err error) {
+	return Many(ctx, u.f, "usage", func(r Row) (s Usage, err error) {
 		var hour, n int64
 		err = r.Scan(&hour, &s.Domain, &s.Meter, &n)
 		s.Hour, s.N = time.Unix(hour*3600, 0).UTC(), uint64(n)
@@ -52,8 +52,8 @@ func (u *Usages) List(ctx context.Context, from, to time.Time, domain string, af
 
 // Forget erases the sums of the hours before a time.
 func (u *Usages) Forget(ctx context.Context, before time.Time) error {
-	return u.f.writer.do(ctx, "forget usage", func(t *tx) error {
-		_, err := t.exec(`DELETE FROM usage WHERE hour < ?`, hourOf(before))
+	return u.f.writer.do(ctx, "forget usage", func(t *Tx) error {
+		_, err := t.Exec(`DELETE FROM usage WHERE hour < ?`, hourOf(before))
 		return err
 	})
 }

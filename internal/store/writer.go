@@ -18,7 +18,7 @@ const (
 // job is a change that shares its transaction with others.
 type job struct {
 	ctx context.Context
-	run func(*tx) error
+	run func(*Tx) error
 	// safe: run fails before its first change or spoils the transaction, so
 	// that no savepoint is needed.
 	safe bool
@@ -71,14 +71,14 @@ func (w *writer) submit(j job) {
 }
 
 // do queues a job and waits for its answer, or for the context.
-func (w *writer) do(ctx context.Context, verb string, run func(*tx) error) error {
-	_, err := result(ctx, w, verb, func(t *tx) (struct{}, error) { return struct{}{}, run(t) })
+func (w *writer) do(ctx context.Context, verb string, run func(*Tx) error) error {
+	_, err := result(ctx, w, verb, func(t *Tx) (struct{}, error) { return struct{}{}, run(t) })
 	return err
 }
 
 // result is do for a job with a result. The job hands it over by the answer
 // alone: a caller whose context ended has gone while the job may still run.
-func result[T any](ctx context.Context, w *writer, verb string, run func(*tx) (T, error)) (T, error) {
+func result[T any](ctx context.Context, w *writer, verb string, run func(*Tx) (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error
@@ -87,7 +87,7 @@ func result[T any](ctx context.Context, w *writer, verb string, run func(*tx) (T
 	answered := make(chan outcome, 1)
 	w.submit(job{
 		ctx:  ctx,
-		run:  func(t *tx) (err error) { o.value, err = run(t); return err },
+		run:  func(t *Tx) (err error) { o.value, err = run(t); return err },
 		done: func(err error) { o.err = err; answered <- o },
 	})
 	var none T
@@ -180,14 +180,14 @@ func (w *writer) commit(batch []job) []answer {
 }
 
 func (w *writer) transact(batch []job, answers []answer) (err error) {
-	t := &tx{w: w}
-	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+	t := &Tx{w: w}
+	if _, err := t.Exec("BEGIN IMMEDIATE"); err != nil {
 		return typed("begin", err)
 	}
 	defer func() {
 		if err != nil {
 			// The engine may have rolled back already.
-			_, _ = t.exec("ROLLBACK")
+			_, _ = t.Exec("ROLLBACK")
 		}
 	}()
 	for i, j := range batch {
@@ -199,19 +199,19 @@ func (w *writer) transact(batch []job, answers []answer) (err error) {
 	if err := t.flush(); err != nil {
 		return typed("write", err)
 	}
-	_, err = t.exec("COMMIT")
+	_, err = t.Exec("COMMIT")
 	return typed("commit", err)
 }
 
-// tx is what a job sees of the transaction. It is used by the writing
+// Tx is what a job sees of the transaction. It is used by the writing
 // goroutine only.
-type tx struct {
+type Tx struct {
 	w    *writer
 	rows map[[16]byte]*circleRow // circles read or changed in this transaction
 }
 
 // guarded runs a job so that its failure leaves no trace.
-func (t *tx) guarded(j job) error {
+func (t *Tx) guarded(j job) error {
 	if j.ctx != nil && j.ctx.Err() != nil {
 		return j.ctx.Err()
 	}
@@ -221,7 +221,7 @@ func (t *tx) guarded(j job) error {
 	if err := t.flush(); err != nil {
 		return typed("write", err)
 	}
-	if _, err := t.exec("SAVEPOINT job"); err != nil {
+	if _, err := t.Exec("SAVEPOINT job"); err != nil {
 		return typed("write", err)
 	}
 	err := typed("write", j.run(t))
@@ -233,17 +233,17 @@ func (t *tx) guarded(j job) error {
 		if fatal(err) {
 			return err
 		}
-		if _, back := t.exec("ROLLBACK TO job"); back != nil {
+		if _, back := t.Exec("ROLLBACK TO job"); back != nil {
 			return errors.Join(err, typed("roll back", back), ErrIO)
 		}
 	}
-	if _, out := t.exec("RELEASE job"); out != nil {
+	if _, out := t.Exec("RELEASE job"); out != nil {
 		return errors.Join(err, typed("write", out), ErrIO)
 	}
 	return err
 }
 
-func (t *tx) stmt(query string) (*sql.Stmt, error) {
+func (t *Tx) stmt(query string) (*sql.Stmt, error) {
 	if s := t.w.stmts[query]; s != nil {
 		return s, nil
 	}
@@ -255,8 +255,8 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// exec runs a statement and returns the number of rows changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+// Exec runs a statement and returns the number of rows changed.
+func (t *Tx) Exec(query string, args ...any) (int64, error) {
 	s, err := t.stmt(query)
 	if err != nil {
 		return 0, err
@@ -268,8 +268,8 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// row reads one row; sql.ErrNoRows comes from Scan.
-func (t *tx) row(query string, args ...any) row {
+// Row reads one Row; sql.ErrNoRows comes from Scan.
+func (t *Tx) Row(query string, args ...any) Row {
 	s, err := t.stmt(query)
 	if err != nil {
 		return failedRow{err}
@@ -277,9 +277,9 @@ func (t *tx) row(query string, args ...any) row {
 	return s.QueryRow(args...)
 }
 
-// number reads one number.
-func (t *tx) number(query string, args ...any) (n int64, err error) {
-	return n, t.row(query, args...).Scan(&n)
+// Number reads one Number.
+func (t *Tx) Number(query string, args ...any) (n int64, err error) {
+	return n, t.Row(query, args...).Scan(&n)
 }
 
 type failedRow struct{ err error }
