@@ -18,14 +18,15 @@ import (
 // group. "/*" stands for every package below. docs/architecture.md shows the
 // same rows.
 const rows = `
-internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors
+internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors thing/id
 < internal/sign ledger mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
-< identity thing internal/mlsbench < grant < circle/internal/disk circle/internal/reduce < circle/internal/core
+< identity thing internal/mlsbench < grant thing/td < circle/internal/disk circle/internal/reduce < circle/internal/core
 < circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath oath/trace < oath/network oath/person internal/engine
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
-< internal/store internal/notary < internal/store/storetest internal/peer internal/seen internal/meter < internal/relay
+< internal/store internal/notary < internal/store/storetest internal/peer internal/seen internal/meter internal/linkset internal/directory internal/open
+< internal/relay internal/resolve
 < internal/consent internal/rights < internal/door/* < internal/portal internal/operator
-< internal/node < internal/app internal/local < internal/scenario cmd/*
+< internal/node < internal/app internal/local internal/setup < internal/scenario cmd/*
 `
 
 func TestImportsPointDown(t *testing.T) {

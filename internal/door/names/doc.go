@@ -1,0 +1,2 @@
+// Package namesdoor answers names over HTTP.
+package namesdoor

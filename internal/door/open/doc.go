@@ -1,0 +1,2 @@
+// Package opendoor lets anyone read open values over HTTP.
+package opendoor

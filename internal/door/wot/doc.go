@@ -1,0 +1,2 @@
+// Package wotdoor is the Thing Description directory over HTTP.
+package wotdoor

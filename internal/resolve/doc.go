@@ -1,0 +1,2 @@
+// Package resolve answers a name, or refers to the node that can.
+package resolve
