@@ -55,16 +55,41 @@ func TestOnTheHybrid(t *testing.T) {
 	}
 }
 
-// failures keeps what failed of a verbose run and its last lines.
+// failures keeps what the failed tests of a verbose run said, and how the run
+// ended if none did fail.
 func failures(out string) string {
 	lines := strings.Split(out, "\n")
+	failed := map[string]bool{}
+	for _, line := range lines {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "--- FAIL: "); ok {
+			failed[strings.Fields(name)[0]] = true
+		}
+	}
+	if len(failed) == 0 {
+		return strings.Join(lines[max(0, len(lines)-20):], "\n")
+	}
 	var kept []string
-	for i, line := range lines {
-		if strings.Contains(line, "FAIL") || strings.Contains(line, "_test.go:") || i > len(lines)-20 {
-			kept = append(kept, line)
+	of := ""
+	for _, line := range lines {
+		if f := strings.Fields(line); len(f) >= 3 && f[0] == "===" {
+			of = f[2]
+		} else if failed[of] && len(kept) < 200 {
+			kept = append(kept, of+": "+line)
 		}
 	}
 	return strings.Join(kept, "\n")
+}
+
+func TestFailuresOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	const out = "=== RUN   TestA\n    a_test.go:1: fine\n=== RUN   TestB\n    b_test.go:2: broken\n--- FAIL: TestB (0.01s)\n--- PASS: TestA (0.01s)\nFAIL"
+	got := failures(out)
+	if !strings.Contains(got, "b_test.go:2: broken") || strings.Contains(got, "fine") {
+		t.Errorf("kept of a run: %s", got)
+	}
+	if got := failures("panic: out of memory\nexit"); !strings.Contains(got, "out of memory") {
+		t.Errorf("kept of a run without a failed test: %s", got)
+	}
 }
 
 func TestSuites(t *testing.T) {
