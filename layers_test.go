@@ -25,7 +25,7 @@ internal/clock internal/jws internal/durable internal/words internal/webtest mls
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
 < internal/store internal/notary < internal/store/storetest internal/peer internal/seen internal/meter internal/linkset internal/directory internal/open
 < internal/relay internal/resolve
-< internal/consent internal/rights < internal/door/* < internal/portal internal/operator
+< internal/consent internal/rights internal/answer < internal/door/* < internal/portal internal/operator
 < internal/node < internal/app internal/local internal/setup < internal/scenario cmd/*
 `
 

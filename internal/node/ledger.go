@@ -39,13 +39,15 @@ func (n *Node) openLedger(ctx context.Context, key ed25519.PrivateKey) (err erro
 	return err
 }
 
-// handler answers for the ledger and the witness, and leaves the rest to the
-// node's other parts.
+// handler answers for the ledger and the witness, then for names, and leaves
+// the rest to the node's other parts.
 func (n *Node) handler() http.Handler {
 	logs := n.notary.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/ledger/") && !strings.HasPrefix(r.URL.Path, "/witness/") {
-			n.operator.ServeHTTP(w, r)
+			if !n.serveName(w, r) {
+				n.operator.ServeHTTP(w, r)
+			}
 			return
 		}
 		if !n.cfg.Loopback() {

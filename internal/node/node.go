@@ -60,6 +60,8 @@ type Node struct {
 	door     *httpdoor.Door
 	portal   *portal.Portal
 	operator *operator.Operator
+	public   *operator.Publishers // who may change what is public
+	names    *names               // what everyone may ask, see names.go
 	server   *http.Server
 	unused   *unused
 
@@ -105,6 +107,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if n.public, err = operator.OpenPublishers(n.store, n.cfg.Clock, n.cfg.DataDir); err != nil {
+		return err
+	}
 	n.peer = peer.New(peer.Config{
 		Authority: n.cfg.Authority, Key: key, Loopback: n.cfg.Loopback(), Store: n.store, Clock: n.cfg.Clock, Log: n.cfg.Log, Version: n.cfg.Version,
 	})
@@ -112,6 +117,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := n.openLedger(ctx, key); err != nil {
+		return err
+	}
+	if err := n.openNames(ctx); err != nil {
 		return err
 	}
 	if err := n.assemble(key); err != nil {
@@ -199,6 +207,9 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Reports: n.portal.Reports, Admit: n.door.Admit, Next: n.portal,
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.assembleNames(); err != nil {
 		return err
 	}
 	n.server = &http.Server{
@@ -329,6 +340,9 @@ func (n *Node) release() error {
 	}
 	if n.notary != nil {
 		errs = append(errs, n.notary.Close())
+	}
+	if n.names != nil {
+		errs = append(errs, n.names.close())
 	}
 	if n.store != nil {
 		errs = append(errs, n.store.Close())

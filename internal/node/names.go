@@ -1,0 +1,140 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	"primum/internal/answer"
+	"primum/internal/durable"
+	"primum/internal/linkset"
+	"primum/internal/wire"
+)
+
+const (
+	namesFolder = "names"
+	nameWait    = 20 * time.Second // for an answer that doesn't stay
+)
+
+// publicDoor answers strangers: patterns of an http.ServeMux and who answers
+// them. A door whose answers last (server-sent events) lifts the server's
+// deadlines itself, by http.ResponseController, and says so by Stays.
+type publicDoor interface {
+	Routes() map[string]http.Handler
+}
+
+// staying doors have routes whose answers last.
+type staying interface {
+	Stays(pattern string) bool
+}
+
+// names is what everyone may ask a node: rooms with a public file each, and
+// the doors to them. Nothing here lies in state.db or log.db.
+type names struct {
+	links *linkset.Book
+	doors []publicDoor
+	mux   *http.ServeMux
+	open  []interface{ Close() error } // in the order of their opening
+}
+
+// openNames opens the public files; assembleNames makes the doors.
+func (n *Node) openNames(ctx context.Context) (err error) {
+	n.names = &names{}
+	dir := filepath.Join(n.cfg.DataDir, namesFolder)
+	if err := durable.MakeDir(dir); err != nil {
+		return fmt.Errorf("open names: %w", err)
+	}
+	c, a := n.cfg, n.names
+	if a.links, err = linkset.Open(ctx, dir, linkset.Options{Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages}); err != nil {
+		return err
+	}
+	a.open = append(a.open, a.links)
+	return nil
+}
+
+// assembleNames lists the doors, in plain sight.
+func (n *Node) assembleNames() error {
+	a := n.names
+	a.mux = http.NewServeMux()
+	for _, d := range a.doors {
+		routes := d.Routes()
+		for _, pattern := range sortedKeys(routes) {
+			s, _ := d.(staying)
+			a.mux.Handle(pattern, n.shielded(routes[pattern], s != nil && s.Stays(pattern)))
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string]http.Handler) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// serveName answers what the doors have a pattern for, and tells whether they
+// had one.
+func (n *Node) serveName(w http.ResponseWriter, r *http.Request) bool {
+	if _, pattern := n.names.mux.Handler(r); pattern == "" {
+		return false
+	}
+	n.names.mux.ServeHTTP(w, r)
+	return true
+}
+
+// shielded gives a door's handler what every answer has: headers, the limit of
+// the caller's address, a deadline, and a word instead of a torn connection
+// when it fails. A door overwrites a header where its answers need another.
+func (n *Node) shielded(next http.Handler, stays bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.publicHeaders(w.Header())
+		if wait, ok := n.door.Admit(r); !ok {
+			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second))))
+			answer.Problem(w, http.StatusTooManyRequests, wire.ProbTooMany, "the limit for your address is reached")
+			return
+		}
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				// The value may hold what was sent; its place is enough.
+				n.cfg.Log.Error("a public door panicked", "at", string(debug.Stack()))
+				answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+			}
+		}()
+		if !stays {
+			ctx, cancel := context.WithTimeout(r.Context(), nameWait)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (n *Node) publicHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	if !n.cfg.Loopback() {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// close closes the public files, the last one first.
+func (a *names) close() error {
+	var errs []error
+	for _, f := range slices.Backward(a.open) {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
