@@ -15,7 +15,7 @@ import (
 
 func operatorCommand(a *app) *cobra.Command {
 	return a.group("operator", "operator", operatorAddCommand(a), operatorListCommand(a), operatorRemoveCommand(a),
-		operatorCasesCommand(a), operatorAnswerCommand(a), operatorUsageCommand(a))
+		operatorTokenCommand(a), operatorCasesCommand(a), operatorAnswerCommand(a), operatorUsageCommand(a))
 }
 
 // nodeDirFlags are how a node on this machine is named.

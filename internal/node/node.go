@@ -60,7 +60,7 @@ type Node struct {
 	door     *httpdoor.Door
 	portal   *portal.Portal
 	operator *operator.Operator
-	public   *operator.Publishers // who may change what is public
+	tokens   *operator.Publishers // who may change what is public
 	names    *names               // what everyone may ask, see names.go
 	server   *http.Server
 	unused   *unused
@@ -107,7 +107,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if n.public, err = operator.OpenPublishers(n.store, n.cfg.Clock, n.cfg.DataDir); err != nil {
+	if n.tokens, err = operator.OpenPublishers(n.store, n.cfg.Clock, n.cfg.DataDir); err != nil {
 		return err
 	}
 	n.peer = peer.New(peer.Config{

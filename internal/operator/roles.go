@@ -34,14 +34,16 @@ func (r Role) may(needs Role) bool {
 
 // Acts, as the log names them; each has a sentence operator.act.NAME.
 const (
-	actAdded    = "operator-added"
-	actRemoved  = "operator-removed"
-	actKey      = "key-registered"
-	actLogin    = "login"
-	actLogout   = "logout"
-	actInvite   = "invite-made"
-	actRevoke   = "invite-revoked"
-	actTakeDown = "notice-taken"
+	actAdded        = "operator-added"
+	actRemoved      = "operator-removed"
+	actKey          = "key-registered"
+	actLogin        = "login"
+	actLogout       = "logout"
+	actInvite       = "invite-made"
+	actRevoke       = "invite-revoked"
+	actTakeDown     = "notice-taken"
+	actTokenAdded   = "token-added"
+	actTokenRemoved = "token-removed"
 )
 
 const (

@@ -56,6 +56,7 @@ type Store struct {
 	Notices     *Notices
 	Pushes      *Pushes
 	Operators   *Operators
+	Tokens      *Tokens
 	Overview    *Overview
 	Leaves      *Leaves
 	Seen        *Seen
@@ -91,7 +92,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
 		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
 		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state},
-		Operators: &Operators{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state, log}, Seen: &Seen{state}, Cases: &Cases{state}, Held: &Held{state, log}, Facts: &Facts{state}, Usages: &Usages{state}, Circles: &Circles{log},
+		Operators: &Operators{state}, Tokens: &Tokens{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state, log}, Seen: &Seen{state}, Cases: &Cases{state}, Held: &Held{state, log}, Facts: &Facts{state}, Usages: &Usages{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil
 }

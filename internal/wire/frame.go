@@ -170,6 +170,7 @@ const (
 	ProbCircleFull    = "circle-full"
 	ProbLinkUsed      = "link-used"
 	ProbQuota         = "quota-exceeded"
+	ProbToken         = "token-required"
 )
 
 // Error makes a Problem an error a person can read.

@@ -51,6 +51,7 @@ func kinds() map[string]struct {
 		wire.ProbCircleFull:    {http.StatusConflict, "The circle is full"},
 		wire.ProbLinkUsed:      {http.StatusConflict, "Somebody has opened this link already"},
 		wire.ProbQuota:         {http.StatusTooManyRequests, "Your organisation has used up its quota"},
+		wire.ProbToken:         {http.StatusUnauthorized, "A publisher's token is needed"},
 	}
 }
 
