@@ -1,0 +1,178 @@
+package id
+
+import (
+	"slices"
+	"strings"
+)
+
+// Options say how strictly a Digital Link is read. The zero value is strict.
+type Options struct {
+	Stem      bool // a path may stand before the primary key: /shop/01/…
+	ShortGTIN bool // a GTIN may have 8, 12 or 13 digits and is filled up to 14
+}
+
+// Link is a Digital Link taken apart.
+type Link struct {
+	Key
+	Stem       string // the path before the key, without slashes at its ends
+	Compressed bool   // whether it, or a part of it, was compressed
+	Rest       string // the members of the query that are not GS1's
+}
+
+// ParseDigitalLink reads path and query of a GS1 Digital Link 1.6, compressed
+// or not, percent-encoded as in a request. Offsets of an *Error count from the
+// first byte of the path; the query begins one byte behind the path.
+func ParseDigitalLink(path, rawQuery string, opts Options) (Key, error) {
+	link, err := ParseLink(path, rawQuery, opts)
+	return link.Key, err
+}
+
+// ParseLink is ParseDigitalLink with everything that was found.
+func ParseLink(path, rawQuery string, opts Options) (Link, error) {
+	if len(path)+len(rawQuery) > MaxInput {
+		return Link{}, tooLong()
+	}
+	link, err := parseLink(path, rawQuery, opts)
+	if err != nil {
+		return Link{}, err
+	}
+	return link, nil
+}
+
+func parseLink(path, rawQuery string, opts Options) (Link, *Error) {
+	segments := split(path)
+	first := firstKey(segments)
+	if first < 0 {
+		return Link{}, refuse(0, "path", NoKey, "no GS1 primary key stands in this path")
+	}
+	if first > 0 && !opts.Stem {
+		return Link{}, refuse(segments[0].at, "path", NoKey, "the path does not begin with a primary key")
+	}
+	link := Link{Stem: strings.Trim(path[:segments[first].at], "/")}
+	for i := first; i < len(segments); i += 2 {
+		ai, err := pair(segments, i, opts)
+		if err != nil {
+			return Link{}, err
+		}
+		link.AIs = append(link.AIs, ai)
+	}
+	for i := first + 2; i < len(segments); i += 2 {
+		if place(find(link.AIs[0].Code).qualifiers, segments[i].text) < 0 {
+			return Link{}, refuse(segments[i].at, segments[i].text, Order, "(%s) does not qualify (%s)", segments[i].text, link.AIs[0].Code)
+		}
+	}
+	if err := link.query(rawQuery, opts); err != nil {
+		return Link{}, err.at(len(path) + 1)
+	}
+	if err := link.valid(); err != nil {
+		return Link{}, err.at(segments[first].at)
+	}
+	return link, nil
+}
+
+// segment is one part of a path and where it begins.
+type segment struct {
+	text string
+	at   int
+}
+
+func split(path string) []segment {
+	out := make([]segment, 0, 8)
+	for at := 0; at <= len(path); {
+		end := strings.IndexByte(path[at:], '/')
+		if end < 0 {
+			end = len(path) - at
+		}
+		if end > 0 || at > 0 {
+			out = append(out, segment{path[at : at+end], at})
+		}
+		at += end + 1
+	}
+	return out
+}
+
+// firstKey finds the code of the primary key: pairs are counted from the end,
+// so that a stem may have any number of segments (Digital Link 1.6, 4.4).
+func firstKey(segments []segment) int {
+	for i := len(segments) - 2; i >= 0; i -= 2 {
+		if r := find(segments[i].text); r != nil && r.key {
+			return i
+		}
+	}
+	return -1
+}
+
+func pair(segments []segment, i int, opts Options) (AI, *Error) {
+	code, value := segments[i], segments[i+1]
+	r := find(code.text)
+	if r == nil {
+		return AI{}, refuse(code.at, code.text, AIUnknown, "GS1 has no application identifier %q", shorten(code.text))
+	}
+	return element(r, code.text, value, opts)
+}
+
+// element unescapes and checks a value.
+func element(r *row, code string, value segment, opts Options) (AI, *Error) {
+	text, err := unescape(value.text, code)
+	if err != nil {
+		return AI{}, err.at(value.at)
+	}
+	if opts.ShortGTIN && code == "01" {
+		text = fill(text)
+	}
+	if err := r.check(code, text); err != nil {
+		return AI{}, err.at(value.at)
+	}
+	return AI{code, text}, nil
+}
+
+// fill makes 14 digits of a GTIN-8, GTIN-12 or GTIN-13.
+func fill(gtin string) string {
+	if n := len(gtin); digits(gtin) && (n == 8 || n == 12 || n == 13) {
+		return "00000000000000"[n:] + gtin
+	}
+	return gtin
+}
+
+// query takes GS1's attributes from a query, and leaves the rest.
+func (l *Link) query(raw string, opts Options) *Error {
+	if raw == "" {
+		return nil
+	}
+	var rest []string
+	for at := 0; at <= len(raw); {
+		end := strings.IndexAny(raw[at:], "&;")
+		if end < 0 {
+			end = len(raw) - at
+		}
+		member := raw[at : at+end]
+		name, value, _ := strings.Cut(member, "=")
+		if !digits(name) {
+			if member != "" {
+				rest = append(rest, member)
+			}
+		} else if err := l.attribute(name, segment{value, at + len(name) + 1}, opts); err != nil {
+			return err
+		}
+		at += end + 1
+	}
+	l.Rest = strings.Join(rest, "&")
+	slices.SortStableFunc(l.AIs[l.named():], func(a, b AI) int { return strings.Compare(a.Code, b.Code) })
+	return nil
+}
+
+func (l *Link) attribute(code string, value segment, opts Options) *Error {
+	at := value.at - len(code) - 1
+	r := find(code)
+	switch {
+	case r == nil:
+		return refuse(at, code, AIUnknown, "GS1 has no application identifier %q", shorten(code))
+	case !r.attribute || place(find(l.AIs[0].Code).qualifiers, code) >= 0:
+		return refuse(at, code, Order, "(%s) may not stand in the query after (%s)", code, l.AIs[0].Code)
+	}
+	ai, err := element(r, code, value, opts)
+	if err == nil {
+		l.AIs = append(l.AIs, ai)
+	}
+	return err
+}
