@@ -18,7 +18,7 @@ import (
 // group. "/*" stands for every package below. docs/architecture.md shows the
 // same rows.
 const rows = `
-internal/clock internal/jws internal/durable internal/words internal/webtest mls/internal/codec mls/internal/vectors thing/id
+internal/clock internal/jws internal/durable internal/words internal/webtest internal/jsonpath mls/internal/codec mls/internal/vectors thing/id
 < internal/sign ledger mls/internal/suite < mls/internal/cost mls/internal/tree < mls/internal/schedule < mls/internal/message < mls/internal/public < mls
 < identity thing internal/mlsbench < grant thing/td < circle/internal/disk circle/internal/reduce < circle/internal/core
 < circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath oath/trace < oath/network oath/person internal/engine
