@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"primum/internal/clock"
 	"primum/internal/store"
@@ -19,7 +22,10 @@ var migrations embed.FS
 // FileName is the database's, in the directory given to Open.
 const FileName = "linkset.db"
 
-// Options of a book. Clock and Log may be nil.
+// pageItems is how many items one read of a list takes.
+const pageItems = 500
+
+// Options of a book; all may be zero.
 type Options struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
@@ -28,8 +34,12 @@ type Options struct {
 
 // Book keeps items with their links, and delegations.
 type Book struct {
-	file  *store.File
-	clock clock.Clock
+	file      *store.File
+	clock     clock.Clock
+	recent    *recent
+	delegated atomic.Pointer[ranges]
+
+	delegating sync.Mutex // held while delegations change
 }
 
 // Open opens or creates the book in dir, which exists. Errors: as of
@@ -46,7 +56,7 @@ func Open(ctx context.Context, dir string, o Options) (*Book, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open links: %w", err)
 	}
-	b := &Book{file: f, clock: o.Clock}
+	b := &Book{file: f, clock: o.Clock, recent: newRecent()}
 	if err := b.loadDelegations(ctx); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -56,20 +66,64 @@ func Open(ctx context.Context, dir string, o Options) (*Book, error) {
 // Close commits what waits and closes the file.
 func (b *Book) Close() error { return b.file.Close() }
 
-// Lookup returns what is known of an anchor, from one read of one row.
-// Errors: ErrNotFound.
-func (b *Book) Lookup(ctx context.Context, anchor string) (Item, error) {
-	it, err := store.One(ctx, b.file, "links", scanItem, `SELECT anchor, description, entries, changed FROM items WHERE anchor = ?`, anchor)
+// Lookup returns what is known of an anchor, by one read of one row from the
+// disk. It costs the same whether anybody asked before. Errors: ErrNotFound.
+func (b *Book) Lookup(ctx context.Context, anchor string) (*Item, error) {
+	it, err := store.One(ctx, b.file, "links", scanItem, selectItem+` WHERE anchor = ?`, anchor)
 	if errors.Is(err, store.ErrNotFound) {
-		return Item{}, ErrNotFound
+		return nil, ErrNotFound
 	}
 	return it, err
 }
 
-// Delegated returns the narrowest delegation that has an anchor or another
-// identifier in its canonical form, from memory.
-func (b *Book) Delegated(_ context.Context, anchor string) (Delegation, bool, error) {
-	return Delegation{}, false, nil
+// Class is Lookup for what everyone may know was asked for: it answers from
+// memory what was read lately. Not for anchors of single objects, whose askers
+// the time of an answer would give away. Errors: ErrNotFound.
+func (b *Book) Class(ctx context.Context, anchor string) (*Item, error) {
+	if it, ok := b.recent.get(anchor); ok {
+		return it, nil
+	}
+	at := b.recent.generation()
+	it, err := b.Lookup(ctx, anchor)
+	if err == nil {
+		b.recent.put(it, at)
+	}
+	return it, err
 }
 
-func (b *Book) loadDelegations(context.Context) error { return nil }
+// List yields the items in the order of their anchors, beginning after one. An
+// error ends it.
+func (b *Book) List(ctx context.Context, after string) iter.Seq2[*Item, error] {
+	return func(yield func(*Item, error) bool) {
+		for {
+			page, err := b.Page(ctx, after, pageItems)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, it := range page {
+				if !yield(it, nil) {
+					return
+				}
+				after = it.Anchor
+			}
+			if len(page) < pageItems {
+				return
+			}
+		}
+	}
+}
+
+// Page returns at most limit items after an anchor.
+func (b *Book) Page(ctx context.Context, after string, limit int) ([]*Item, error) {
+	return store.Many(ctx, b.file, "links", scanItem, selectItem+` WHERE anchor > ? ORDER BY anchor LIMIT ?`, after, limit)
+}
+
+// Counts returns how many items and links there are. It reads all rows.
+func (b *Book) Counts(ctx context.Context) (items, links int64, err error) {
+	if items, err = b.file.Read(ctx, "links", `SELECT count(*) FROM items`); err != nil {
+		return 0, 0, err
+	}
+	links, err = b.file.Read(ctx, "links", `SELECT coalesce(sum(links), 0) FROM items`)
+	return items, links, err
+}

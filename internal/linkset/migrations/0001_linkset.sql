@@ -2,7 +2,7 @@
 -- One row has all links of an anchor: a look-up reads one row.
 CREATE TABLE items (
     anchor      TEXT PRIMARY KEY,
-    description TEXT NOT NULL,
+    description BLOB NOT NULL,
     entries     BLOB NOT NULL,
     links       INTEGER NOT NULL,
     changed     INTEGER NOT NULL
