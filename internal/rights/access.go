@@ -30,6 +30,7 @@ func reasons() map[string]about {
 		"refusals":     {"who was refused does not nag", "until the time that you chose", nil},
 		"links":        {"guests by link", "until the link ends", []string{"who has the link"}},
 		"notices":      {"your things' public pages", "until you take them down", []string{"anybody"}},
+		"labels":       {"your things' public pages have addresses that tell nothing", "until you end them", []string{"anybody: the label, never the name"}},
 		"sessions":     {"your browser's pages", "12 hours", nil},
 		"pushes":       {"your browser is rung when something arrives", "until you end it", []string{"your browser's push service: that something arrived"}},
 		"seen":         {"you can see what was delivered to whom", "400 days, or until you erase the account", nil},

@@ -127,7 +127,7 @@ func (t *Tx) forget(address string) error {
 		`DELETE FROM key_packages WHERE account = ?`, `DELETE FROM inbox WHERE account = ?`,
 		`DELETE FROM inbox_heads WHERE account = ?`, `DELETE FROM outbox WHERE sender = ?`,
 		`DELETE FROM refusals WHERE owner = ?`, `DELETE FROM refusals WHERE sender = ?`, `DELETE FROM keeps WHERE account = ?`,
-		`DELETE FROM page_sessions WHERE account = ?`, `DELETE FROM notices WHERE account = ?`,
+		`DELETE FROM page_sessions WHERE account = ?`, `DELETE FROM notices WHERE account = ?`, `DELETE FROM labels WHERE account = ?`,
 		`DELETE FROM pushes WHERE account = ?`, `DELETE FROM homes WHERE owner = ?`, `DELETE FROM pins WHERE account = ?`,
 		`DELETE FROM seen WHERE owner = ?`, `DELETE FROM seen_days WHERE owner = ?`,
 		`DELETE FROM case_steps WHERE case_id IN (SELECT id FROM cases WHERE account = ?)`, `DELETE FROM cases WHERE account = ?`,

@@ -79,6 +79,10 @@ func kinds() []kind {
 			`json_object('id', id, 'changed', ` + isoTime("changed") + `, 'document', json(CAST(document AS TEXT)))`,
 		},
 		{
+			"labels", `labels WHERE account = ?1`, `made`, `length(name) + length(label)`,
+			`json_object('label', label, 'name', name, 'made', ` + isoTime("made") + `)`,
+		},
+		{
 			"sessions", `page_sessions WHERE account = ?1`, `opened`, `length(client)`,
 			`json_object('client', client, 'opened', ` + isoTime("opened") + `, 'until', ` + isoTime("until") + `)`,
 		},

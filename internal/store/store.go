@@ -54,6 +54,7 @@ type Store struct {
 	Keeps       *Keeps
 	Sessions    *PageSessions
 	Notices     *Notices
+	Labels      *Labels
 	Pushes      *Pushes
 	Operators   *Operators
 	Tokens      *Tokens
@@ -91,7 +92,7 @@ func Open(ctx context.Context, dir string, o Options) (*Store, error) {
 		Accounts: &Accounts{state}, Identities: &Identities{state}, KeyPackages: &KeyPackages{state},
 		Inbox: &Inbox{state}, Outbox: &Outbox{state}, Homes: &Homes{state}, Grants: &Grants{state},
 		Refusals: &Refusals{state}, Links: &Links{state}, Peers: &Peers{state}, Keeps: &Keeps{state},
-		Sessions: &PageSessions{state}, Notices: &Notices{state}, Pushes: &Pushes{state},
+		Sessions: &PageSessions{state}, Notices: &Notices{state}, Labels: &Labels{state}, Pushes: &Pushes{state},
 		Operators: &Operators{state}, Tokens: &Tokens{state}, Overview: &Overview{state, log}, Leaves: &Leaves{state, log}, Seen: &Seen{state}, Cases: &Cases{state}, Held: &Held{state, log}, Facts: &Facts{state}, Usages: &Usages{state}, Circles: &Circles{log},
 		state: state, log: log,
 	}, nil

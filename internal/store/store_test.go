@@ -15,7 +15,7 @@ func engine(ctx context.Context, dir string) (*storetest.Engine, error) {
 	}
 	return &storetest.Engine{
 		Accounts: s.Accounts, Identities: s.Identities, KeyPackages: s.KeyPackages, Inbox: s.Inbox, Outbox: s.Outbox,
-		Homes: s.Homes, Grants: s.Grants, Refusals: s.Refusals, Links: s.Links, Peers: s.Peers, Keeps: s.Keeps, Sessions: s.Sessions, Notices: s.Notices, Pushes: s.Pushes, Circles: s.Circles,
+		Homes: s.Homes, Grants: s.Grants, Refusals: s.Refusals, Links: s.Links, Peers: s.Peers, Keeps: s.Keeps, Sessions: s.Sessions, Notices: s.Notices, Labels: s.Labels, Pushes: s.Pushes, Circles: s.Circles,
 		Backup: s.Backup, Close: s.Close,
 	}, nil
 }

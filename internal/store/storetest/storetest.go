@@ -28,6 +28,7 @@ type Engine struct {
 	Keeps       Keeps
 	Sessions    Sessions
 	Notices     Notices
+	Labels      Labels
 	Pushes      Pushes
 	Circles     Circles
 	// Backup copies the running store to a directory that doesn't exist.
@@ -189,7 +190,7 @@ func Run(t *testing.T, o Opener) {
 		"updates once an hour": updates, "key package of no epoch": keyPackageFrame, "quota": quota,
 		"fence": fence, "expiry": expiry, "trim": trim, "read pages": readPages, "appends in order": appendsInOrder,
 		"a failed job leaves no trace in its batch": failedJobs,
-		"keeps": keeps, "page sessions": sessions, "notices": notices, "pushes": pushes, "push key": pushKey, "closed accounts": closing,
+		"keeps": keeps, "page sessions": sessions, "notices": notices, "labels": labels, "pushes": pushes, "push key": pushKey, "closed accounts": closing,
 		"links": links, "links and grants": linkGrants, "links expire": linksExpire,
 		"follow": follow, "reopen": reopen, "backup and restore": backup, "closed": closed,
 	} {
