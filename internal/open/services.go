@@ -24,11 +24,11 @@ const (
 // PutService makes or replaces a service; created tells which. Values outside
 // its new retention go with the next sweep. Errors: *Invalid, store.ErrQuota.
 func (b *Book) PutService(ctx context.Context, s Service) (created bool, err error) {
+	if err := s.Check(); err != nil {
+		return false, err
+	}
 	if s.KeepDays == 0 {
 		s.KeepDays = DefaultKeep
-	}
-	if err := s.check(); err != nil {
-		return false, err
 	}
 	s.Modified = b.now()
 	document, err := json.Marshal(s)
@@ -117,7 +117,8 @@ func ReadService(b []byte) (Service, error) {
 	return s, nil
 }
 
-func (s Service) check() error {
+// Check says whether a service can be put. Errors: *Invalid.
+func (s Service) Check() error {
 	if err := thing.CheckName(s.Name); err != nil {
 		return &Invalid{"/name", err.Error()}
 	}
@@ -138,8 +139,8 @@ func (s Service) check() error {
 	if err := checkTexts("/descriptions", s.Texts, maxText); err != nil {
 		return err
 	}
-	if s.KeepDays < 1 || s.KeepDays > MaxKeep {
-		return &Invalid{"/keepDays", fmt.Sprintf("not between 1 and %d", MaxKeep)}
+	if s.KeepDays < 0 || s.KeepDays > MaxKeep {
+		return &Invalid{"/keepDays", fmt.Sprintf("not between 1 and %d days", MaxKeep)}
 	}
 	if s.License != "" && !isURL(s.License, "https") {
 		return &Invalid{"/license", "not an https: URL"}

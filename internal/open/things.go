@@ -106,9 +106,10 @@ func (b *Book) Things(ctx context.Context, service, after string, limit int) ([]
 }
 
 // OfClass lists at most limit things of a product code: the path of a GS1 key
-// without a serial. An empty class has none.
+// without a serial, or with fewer qualifiers. An empty class has none.
 func (b *Book) OfClass(ctx context.Context, class string, limit int) ([]Thing, error) {
-	return store.Many(ctx, b.file, "open things", scanThing, thingColumns+"WHERE class = ? AND class <> '' ORDER BY key, id LIMIT ?", class, page(limit))
+	return store.Many(ctx, b.file, "open things", scanThing, thingColumns+
+		"WHERE class <> '' AND (class = ?1 OR class >= ?1 || '/' AND class < ?1 || '0') ORDER BY key, id LIMIT ?2", class, page(limit)) // '0' follows '/'
 }
 
 // Count is how many things a service has.

@@ -1,2 +1,0 @@
-// Package opendoor lets anyone read open values over HTTP.
-package opendoor

@@ -1,0 +1,231 @@
+package opendoor
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"primum/internal/answer"
+	"primum/internal/open"
+	"primum/internal/wire"
+	"primum/thing/id"
+)
+
+const (
+	jsonType = "application/json"
+	tdType   = "application/td+json"
+)
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
+
+// listed is a service in the catalogue.
+type listed struct {
+	open.Service
+	URL    string `json:"url"`
+	Things int64  `json:"things"`
+}
+
+func (d *Door) getCatalogue(w http.ResponseWriter, r *http.Request) {
+	services, err := d.cfg.Book.Services(r.Context())
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	all := make([]listed, 0, len(services))
+	for _, s := range services {
+		n, err := d.cfg.Book.Count(r.Context(), s.Name)
+		if err != nil {
+			d.failed(w, err)
+			return
+		}
+		all = append(all, listed{s, d.serviceURL(s.Name), n})
+	}
+	public(w, keepList)
+	answer.JSON(w, http.StatusOK, jsonType, map[string]any{"services": all})
+}
+
+// listedThing is a thing in a list.
+type listedThing struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	URL   string `json:"url"`
+	Key   string `json:"key,omitempty"` // path of its GS1 key
+}
+
+func (d *Door) list(things []open.Thing) []listedThing {
+	all := make([]listedThing, 0, len(things))
+	for _, t := range things {
+		all = append(all, listedThing{t.Name, t.Description.Title, d.thingURL(t.Service, t.Name), t.Key})
+	}
+	return all
+}
+
+// thingsMost is how many things one answer lists.
+const thingsMost = 500
+
+func (d *Door) getService(w http.ResponseWriter, r *http.Request) {
+	service, _, err := named(r)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	s, err := d.cfg.Book.Service(r.Context(), service)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	things, err := d.cfg.Book.Things(r.Context(), service, r.URL.Query().Get("after"), thingsMost+1)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	n, err := d.cfg.Book.Count(r.Context(), service)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	if len(things) > thingsMost {
+		things = things[:thingsMost]
+		next(w, d.serviceURL(service)+"?after="+things[thingsMost-1].Name)
+	}
+	public(w, keepList)
+	answer.JSON(w, http.StatusOK, jsonType, struct {
+		listed
+		List []listedThing `json:"list"`
+	}{listed{s, d.serviceURL(s.Name), n}, d.list(things)})
+}
+
+// next links to where a list goes on (RFC 8288).
+func next(w http.ResponseWriter, href string) {
+	w.Header().Add("Link", "<"+href+`>; rel="next"`)
+}
+
+func (d *Door) getThing(w http.ResponseWriter, r *http.Request) {
+	service, name, err := named(r)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	t, err := d.cfg.Book.Thing(r.Context(), service, name)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	public(w, keepList)
+	if answer.Same(w, r, tagOf(t.Modified)) {
+		return
+	}
+	answer.JSON(w, http.StatusOK, tdType, t.Served(d.thingURL(service, name)))
+}
+
+// tagOf is the entity tag of what changed last at a time.
+func tagOf(at time.Time) string { return `"` + strconv.FormatInt(at.UnixMilli(), 36) + `"` }
+
+func (d *Door) getValues(w http.ResponseWriter, r *http.Request) {
+	service, name, err := named(r)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	all, err := d.cfg.Book.NewestOf(r.Context(), service, name)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	values := make(map[string]json.RawMessage, len(all))
+	var last time.Time
+	for p, s := range all {
+		values[p] = s.Value
+		if s.At.After(last) {
+			last = s.At
+		}
+	}
+	public(w, keepValue)
+	if !last.IsZero() {
+		w.Header().Set("Last-Modified", last.Format(http.TimeFormat))
+	}
+	answer.JSON(w, http.StatusOK, jsonType, values)
+}
+
+// getValue answers with the value alone, as its description says; when it was
+// measured stands in Last-Modified.
+func (d *Door) getValue(w http.ResponseWriter, r *http.Request) {
+	service, name, err := named(r)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	s, ok, err := d.cfg.Book.Newest(r.Context(), service, name, r.PathValue("property"))
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	public(w, keepValue)
+	if !ok {
+		answer.Problem(w, http.StatusNotFound, wire.ProbNotYet, "this property has no value yet")
+		return
+	}
+	w.Header().Set("Last-Modified", s.At.Format(http.TimeFormat))
+	if !answer.Same(w, r, tagOf(s.At)) {
+		answer.JSON(w, http.StatusOK, jsonType, s.Value)
+	}
+}
+
+// getQR draws the address of a thing's page: its GS1 Digital Link where it has a
+// key, else its own.
+func (d *Door) getQR(w http.ResponseWriter, r *http.Request) {
+	service, name, err := named(r)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	t, err := d.cfg.Book.Thing(r.Context(), service, name)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	q, err := open.DrawQR(t.Address(d.cfg.Base))
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	public(w, keepList)
+	w.Header().Set("Content-Type", "image/svg+xml")
+	_, _ = w.Write([]byte(q.SVG()))
+}
+
+// getClass tells programs what is known of a product code.
+func (d *Door) getClass(w http.ResponseWriter, r *http.Request) {
+	k, err := id.ParseDigitalLink("/"+r.PathValue("key"), "", id.Options{})
+	if err != nil || k.Serial() { // a serial has no class page; its class has
+		d.failed(w, open.ErrUnknown)
+		return
+	}
+	c, err := d.ClassOf(r, k, "")
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	public(w, keepList)
+	answer.JSON(w, http.StatusOK, jsonType, struct {
+		open.Class
+		List []listedThing `json:"list"`
+	}{c, d.list(c.Things)})
+}
+
+// ClassOf gathers what is known of a product code. Errors: open.ErrUnknown
+// where that is nothing.
+func (d *Door) ClassOf(r *http.Request, k id.Key, language string) (c open.Class, err error) {
+	if d.cfg.Class != nil {
+		if c, err = d.cfg.Class(r.Context(), k, language); err != nil {
+			return c, err
+		}
+	}
+	c.Key, c.Elements = k.Path(), k.ElementString()
+	c.Things, err = d.cfg.Book.OfClass(r.Context(), k.Path(), thingsMost)
+	if err == nil && len(c.Things) == 0 && len(c.Links) == 0 && c.Title == "" {
+		err = open.ErrUnknown
+	}
+	return c, err
+}
