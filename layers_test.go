@@ -23,7 +23,7 @@ internal/clock internal/jws internal/durable internal/words internal/webtest int
 < identity thing internal/mlsbench < grant thing/td < circle/internal/disk circle/internal/reduce < circle/internal/core
 < circle/internal/anchor circle/internal/member < circle/internal/owner < circle < internal/wire < client/link < client < client/keys < client/* < oath oath/trace < oath/network oath/person internal/engine
 < internal/edge/history internal/edge/mqtt < internal/edge/* < internal/edge/house < internal/edge
-< internal/store internal/notary internal/certs < internal/store/storetest internal/peer internal/seen internal/meter internal/linkset internal/directory internal/open
+< internal/store internal/notary internal/certs < internal/store/storetest internal/peer internal/seen internal/meter internal/catalogue internal/linkset internal/directory internal/open
 < internal/relay internal/resolve
 < internal/consent internal/rights internal/answer < internal/door/* < internal/portal internal/operator
 < internal/node < internal/app internal/local internal/setup < internal/scenario cmd/*

@@ -119,6 +119,14 @@ func (s *Facts) Get(ctx context.Context, sha256 string) (Fact, error) {
 		WHERE place IS NOT NULL AND n > `+lostTo+` AND sha256 = ? ORDER BY n DESC LIMIT 1`, sha256)
 }
 
+// Current are the newest documents in the log of each name of a type, by name,
+// with their bodies, of the names after a name.
+func (s *Facts) Current(ctx context.Context, kind, after string, limit int) ([]Fact, error) {
+	return Many(ctx, s.f, "current facts", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
+		WHERE type = ?1 AND name > ?2 AND n = (SELECT max(n) FROM facts same
+			WHERE same.type = ?1 AND same.name = f.name AND same.place IS NOT NULL AND same.n > `+lostTo+`) ORDER BY name LIMIT ?3`, kind, after, limit)
+}
+
 // Last is the document that got its entry last, without body; ErrNotFound.
 func (s *Facts) Last(ctx context.Context) (Fact, error) {
 	return One(ctx, s.f, "fact", scanFact, `SELECT `+factColumns+` FROM facts f WHERE place IS NOT NULL AND n > `+lostTo+` ORDER BY n DESC LIMIT 1`)
