@@ -1,6 +1,10 @@
 package td
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Contexts of the two versions, and of what a directory adds.
 const (
@@ -17,6 +21,7 @@ const (
 	MaxBytes       = 512 << 10 // of a description
 	MaxDepth       = 32        // levels of nesting
 	MaxAffordances = 4096      // properties, actions and events together
+	MaxID          = 1024      // bytes of an id
 	MaxFaults      = 20        // that are told
 )
 
@@ -24,7 +29,7 @@ const (
 type Summary struct {
 	ID         string // empty: it has none
 	Title      string
-	Types      []string // member @type
+	Types      []string // of member @type
 	Properties []string // names, sorted
 	Actions    []string
 	Events     []string
@@ -33,7 +38,7 @@ type Summary struct {
 
 // Fault is one thing that is wrong with a description.
 type Fault struct {
-	Pointer string `json:"field"`       // JSON pointer (RFC 6901) to the place; of a missing member, where it belongs
+	Pointer string `json:"field"`       // JSON pointer (RFC 6901); of a missing member: where it belongs
 	Reason  string `json:"description"` // for people
 }
 
@@ -47,4 +52,24 @@ func (e *Invalid) Error() string {
 		return fmt.Sprintf("thing description: %s: %s", f.Pointer, f.Reason)
 	}
 	return fmt.Sprintf("thing description: %s: %s (and %d more faults)", f.Pointer, f.Reason, len(e.Faults)-1)
+}
+
+// invalid makes the error of faults, nil for none.
+func invalid(faults []Fault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.SortFunc(faults, func(a, b Fault) int {
+		if c := strings.Compare(a.Pointer, b.Pointer); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Reason, b.Reason)
+	})
+	faults = slices.Compact(faults)
+	return &Invalid{Faults: faults[:min(len(faults), MaxFaults)]}
+}
+
+// Invalidate is the error of one fault: for who checks more than this package.
+func Invalidate(pointer, reason string) error {
+	return &Invalid{Faults: []Fault{{pointer, reason}}}
 }
