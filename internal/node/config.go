@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type Config struct {
 	// HTTP, for .localhost or behind a proxy on the same machine.
 	TLSCert string `json:"tlsCert,omitempty"`
 	TLSKey  string `json:"tlsKey,omitempty"`
+	// ACME lets the node get its certificate itself and renew it; not beside
+	// TLSCert, Proxy or a name under .localhost.
+	ACME *ACME `json:"acme,omitempty"`
 	// Proxy believes the last X-Forwarded-For of a proxy on this machine
 	// for limits per address.
 	Proxy bool `json:"proxy,omitempty"`
@@ -70,6 +74,21 @@ type Config struct {
 	defaultListen bool // Listen was empty
 }
 
+// ACME says where the node's certificate comes from.
+type ACME struct {
+	// CA is the directory of an ACME authority. Default Let's Encrypt's.
+	CA string `json:"ca,omitempty"`
+	// Email is given to the authority; it may be empty.
+	Email string `json:"email,omitempty"`
+	// Agreed: the operator agrees to the authority's terms. Without it the node
+	// does not start.
+	Agreed bool `json:"agreed"`
+	// HTTP is where visits to port 80 arrive, host:port: the authority's, and
+	// people's, who are led to https. Default port 80 beside Listen; "off"
+	// takes none.
+	HTTP string `json:"http,omitempty"`
+}
+
 // Duration is a time.Duration that is written "6h" or "10s".
 type Duration time.Duration
 
@@ -93,20 +112,50 @@ func (c Config) Loopback() bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// LoadConfig reads a JSON file of Config. Unknown members are refused.
+// configMost bounds a configuration file, in bytes.
+const configMost = 64 << 10
+
+// LoadConfig reads a JSON file of Config, of at most 64 KiB. Unknown members are
+// refused. In a file whose name ends in .jsonc, lines that begin with // are
+// comments.
 func LoadConfig(file string) (Config, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("open configuration: %w", err)
 	}
 	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, configMost+1))
+	if err != nil || len(b) > configMost {
+		return Config{}, errors.Join(fmt.Errorf("read configuration %s: it has more than %d bytes, or can't be read", file, configMost), err)
+	}
+	if strings.HasSuffix(file, ".jsonc") {
+		b = uncommented(b)
+	}
 	var c Config
-	d := json.NewDecoder(io.LimitReader(f, 64<<10))
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
+		if wrong := new(json.SyntaxError); errors.As(err, &wrong) {
+			err = fmt.Errorf("line %d: %w", 1+bytes.Count(b[:min(int(wrong.Offset), len(b))], []byte("\n")), err)
+		}
 		return Config{}, fmt.Errorf("read configuration %s: %w", file, err)
 	}
+	if d.More() {
+		return Config{}, fmt.Errorf("read configuration %s: something follows its closing brace", file)
+	}
 	return c, nil
+}
+
+// uncommented empties the lines that begin with //, so that the numbers of the
+// others stay.
+func uncommented(b []byte) []byte {
+	lines := bytes.Split(b, []byte("\n"))
+	for i, line := range lines {
+		if bytes.HasPrefix(bytes.TrimSpace(line), []byte("//")) {
+			lines[i] = nil
+		}
+	}
+	return bytes.Join(lines, []byte("\n"))
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -121,6 +170,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.TLSCert != "" && c.Loopback() {
 		return c, errors.New("open node: names under .localhost are spoken to in plain HTTP; give no TLS certificate")
+	}
+	if c.ACME != nil && (c.TLSCert != "" || c.Proxy || c.Loopback()) {
+		return c, errors.New("open node: acme gets a certificate for a domain; it can't stand beside tlsCert, proxy or a name under .localhost")
 	}
 	if !strings.HasPrefix(c.Contact, "mailto:") && !strings.HasPrefix(c.Contact, "https://") && c.Contact != "" {
 		return c, errors.New("open node: the contact begins with mailto: or https://")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"primum/identity"
+	"primum/internal/catalogue"
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
@@ -47,6 +48,7 @@ type Node struct {
 	cfg      Config
 	lock     *durable.Lock
 	listener net.Listener
+	tls      *encrypted // the way to https; nil without ACME
 	store    *store.Store
 	notary   *notary.Notary
 	around   *neighbourhood // whom the notary asks
@@ -61,6 +63,7 @@ type Node struct {
 	portal   *portal.Portal
 	operator *operator.Operator
 	tokens   *operator.Publishers // who may change what is public
+	offers   *catalogue.Catalogue // services offered to everybody
 	names    *names               // what everyone may ask, see names.go
 	server   *http.Server
 	unused   *unused
@@ -99,6 +102,9 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if err := n.settle(ctx); err != nil {
 		return err
 	}
+	if err := n.openTLS(ctx); err != nil {
+		return err
+	}
 	key, err := loadKey(n.cfg.DataDir, n.cfg.Rand)
 	if err != nil {
 		return err
@@ -110,6 +116,7 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.tokens, err = operator.OpenPublishers(n.store, n.cfg.Clock, n.cfg.DataDir); err != nil {
 		return err
 	}
+	n.openCatalogue()
 	n.peer = peer.New(peer.Config{
 		Authority: n.cfg.Authority, Key: key, Loopback: n.cfg.Loopback(), Store: n.store, Clock: n.cfg.Clock, Log: n.cfg.Log, Version: n.cfg.Version,
 	})
@@ -234,6 +241,9 @@ func (n *Node) Serve(ctx context.Context) error {
 	n.startJobs(work, &jobs)
 	failed := make(chan error, 1)
 	go func() { failed <- n.listen() }()
+	if n.tls != nil {
+		jobs.Go(func() { n.tls.run(work, n.cfg.Log) })
+	}
 	n.cfg.Log.Info("node started", "authority", n.cfg.Authority, "address", n.Addr(), "version", n.cfg.Version)
 	select {
 	case <-ctx.Done():
@@ -278,7 +288,10 @@ func (n *Node) begin(ctx context.Context) (context.Context, context.CancelFunc, 
 
 func (n *Node) listen() error {
 	var err error
-	if n.cfg.TLSCert != "" {
+	if n.tls != nil {
+		n.server.TLSConfig = n.tls.keeper.TLS()
+		err = n.server.ServeTLS(n.listener, "", "")
+	} else if n.cfg.TLSCert != "" {
 		err = n.server.ServeTLS(n.listener, n.cfg.TLSCert, n.cfg.TLSKey)
 	} else {
 		err = n.server.Serve(n.listener)
@@ -332,6 +345,9 @@ func (n *Node) release() error {
 	}
 	if n.peer != nil {
 		n.peer.Close()
+	}
+	if n.tls != nil {
+		n.tls.close()
 	}
 	if n.listener != nil {
 		if err := n.listener.Close(); !errors.Is(err, net.ErrClosed) {

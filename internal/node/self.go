@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"primum/identity"
 	"primum/internal/durable"
 )
 
@@ -133,4 +134,32 @@ type complaints struct{ log *slog.Logger }
 func (c complaints) Write(b []byte) (int, error) {
 	c.log.Debug("connection failed")
 	return len(b), nil
+}
+
+// Prepare makes a node's directory and its key, and keeps the authority, ahead
+// of the first start. What is there already stays; a directory of another
+// authority is refused.
+func Prepare(c Config) error {
+	authority, err := identity.ParseAuthority(c.Authority)
+	if err != nil {
+		return fmt.Errorf("prepare node: %w", err)
+	}
+	if err := durable.MakeDir(c.DataDir); err != nil {
+		return fmt.Errorf("prepare node: %w", err)
+	}
+	known, err := loadSelf(c.DataDir)
+	switch {
+	case err != nil:
+	case known.Authority == "":
+		err = saveSelf(c.DataDir, self{Authority: authority})
+	case known.Authority != authority:
+		err = fmt.Errorf("this directory belongs to the node of %s, not %s", known.Authority, authority)
+	}
+	if err == nil {
+		_, err = loadKey(c.DataDir, c.Rand)
+	}
+	if err != nil {
+		return fmt.Errorf("prepare node in %s: %w", c.DataDir, err)
+	}
+	return nil
 }
