@@ -62,6 +62,7 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 func (n *Node) assembleNames() error {
 	a := n.names
 	a.mux = http.NewServeMux()
+	a.doors = append(a.doors, n.servicesDoor())
 	for _, d := range a.doors {
 		routes := d.Routes()
 		for _, pattern := range sortedKeys(routes) {
