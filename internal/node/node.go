@@ -16,7 +16,6 @@ import (
 
 	"primum/identity"
 	"primum/internal/catalogue"
-	"primum/internal/catalogue"
 	"primum/internal/consent"
 	httpdoor "primum/internal/door/http"
 	"primum/internal/durable"
@@ -64,7 +63,6 @@ type Node struct {
 	portal   *portal.Portal
 	operator *operator.Operator
 	tokens   *operator.Publishers // who may change what is public
-	offers   *catalogue.Catalogue // services offered to everybody
 	offers   *catalogue.Catalogue // services offered to everybody
 	names    *names               // what everyone may ask, see names.go
 	server   *http.Server
@@ -118,7 +116,6 @@ func (n *Node) open(ctx context.Context) (err error) {
 	if n.tokens, err = operator.OpenPublishers(n.store, n.cfg.Clock, n.cfg.DataDir); err != nil {
 		return err
 	}
-	n.openCatalogue()
 	n.openCatalogue()
 	n.peer = peer.New(peer.Config{
 		Authority: n.cfg.Authority, Key: key, Loopback: n.cfg.Loopback(), Store: n.store, Clock: n.cfg.Clock, Log: n.cfg.Log, Version: n.cfg.Version,
