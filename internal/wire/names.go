@@ -4,7 +4,7 @@ package wire
 const (
 	ResolvePath = "/resolve" // GET ?id=NAME: Resolution, or a redirect for a browser
 	LabelsPath  = "/v1/labels"
-	LabelPrefix = "/t/" // GET /t/LABEL and /t/LABEL/did.json: a personal thing by its random label
+	LabelPrefix = "/thing/" // a personal thing by its random label: LABEL is its page, LABEL/did.json its document
 	MaxAnswer   = 256 << 10
 )
 
