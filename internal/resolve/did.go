@@ -68,7 +68,7 @@ func NodeDocument(authority, base, keyName string, key ed25519.PublicKey) Docume
 		Assertion: []string{method},
 		Services: []Service{
 			{did + "#resolve", "PrimumResolver", base + wire.ResolvePath},
-			{did + "#directory", "WotDirectory", base + "/.well-known/wot"}, // WoT Discovery §6.6
+			{did + "#directory", "WotDirectory", base + "/.well-known/wot"}, // W3C WoT Discovery, DID documents
 			{did + "#gs1", "GS1Resolver", base + "/.well-known/gs1resolver"},
 		},
 	}

@@ -118,12 +118,11 @@ func (r *Resolver) resolve(ctx context.Context, name id.ID, ask Ask) (Answer, er
 	if a, ok, err := r.own(ctx, name); ok || err != nil {
 		return a, err
 	}
-	scope := Scope(name)
-	if a, ok, err := r.referral(ctx, scope); ok || err != nil {
+	if a, ok, err := r.referral(ctx, Scope(name)); ok || err != nil {
 		a.Asked = Thing
 		return a, err
 	}
-	a, err := r.probe(ctx, scope, formsOf(name), ask)
+	a, err := r.probe(ctx, name, ask)
 	a.Asked, a.Level = Thing, Thing
 	if a.Kind == Found {
 		a.ID = name.String()
@@ -140,12 +139,13 @@ func (r *Resolver) key(ctx context.Context, k id.Key, ask Ask) (Answer, error) {
 		return a, err
 	}
 	for up := k; ; {
-		a, err := r.probe(ctx, up.Path(), formsOf(id.FromKey(named(up))), ask)
+		name := id.FromKey(named(up))
+		a, err := r.probe(ctx, name, ask)
 		if err != nil {
 			return a, err
 		}
 		if a.Kind == Found {
-			a.Asked, a.Level, a.ID = asked, levelOf(up), id.FromKey(named(up)).String()
+			a.Asked, a.Level, a.ID = asked, levelOf(up), name.String()
 			return a, nil
 		}
 		var more bool
@@ -176,23 +176,34 @@ func (r *Resolver) referral(ctx context.Context, scope string) (Answer, bool, er
 	return Answer{Kind: Referral, HandledBy: d.HandledBy, Covers: d.Subject}, true, nil
 }
 
-// nobody stands for a name that is not answered for. No name has this scope, so
+// Nobody stands for a name that is not answered for. No name has this scope, so
 // that looking for it is the look-up of an unknown name.
-const nobody = "hushed"
+const Nobody = "hushed"
+
+// Anchor is where the links of a name are looked up: its scope, or Nobody where
+// it is hushed. It takes the same work for every name.
+func (r *Resolver) Anchor(ctx context.Context, name id.ID) (string, error) {
+	hushed, err := r.o.Hushes.Hushed(ctx, Hush(r.o.Secret, name))
+	if err != nil {
+		return "", fmt.Errorf("look up name: %w", err)
+	}
+	if hushed {
+		return Nobody, nil
+	}
+	return Scope(name), nil
+}
 
 // probe asks every room for exactly this name. A name that is hushed is
 // exchanged for one that nobody has before anything is read of it. The three
 // reads are done in any case, so that work does not tell what was found.
-func (r *Resolver) probe(ctx context.Context, scope string, forms []string, ask Ask) (Answer, error) {
-	hushed, err := r.o.Hushes.Hushed(ctx, Hush(r.o.Secret, scope))
+func (r *Resolver) probe(ctx context.Context, name id.ID, ask Ask) (Answer, error) {
+	scope, err := r.Anchor(ctx, name)
 	if err != nil {
 		return Answer{}, err
 	}
-	if hushed {
-		scope = nobody
-		if ask.Caller == "" {
-			forms = slices.Repeat([]string{nobody}, len(forms))
-		}
+	forms := formsOf(name)
+	if scope == Nobody && ask.Caller == "" {
+		forms = slices.Repeat([]string{Nobody}, len(forms))
 	}
 	item, err := r.o.Links.Lookup(ctx, scope)
 	known := err == nil

@@ -53,8 +53,38 @@ func hexDigits(s string) string {
 func SecretOf(node ed25519.PrivateKey) []byte { return keyed(node.Seed(), "primum names 1") }
 
 // Hush is the keyed hash by which a name stands among those that are not
-// answered for: who reads the table learns no name from it.
-func Hush(secret []byte, scope string) []byte { return keyed(secret, "hush", scope)[:16] }
+// answered for: who reads the table learns no name from it. A batch or variant
+// beside a serial number makes no difference, because the thing is the same.
+func Hush(secret []byte, name id.ID) []byte {
+	scope := Scope(name)
+	if k, ok := name.Key(); ok {
+		scope = individual(k).Path()
+	}
+	return keyed(secret, "hush", scope)[:16]
+}
+
+// individual is a key with only those qualifiers that name one thing.
+func individual(k id.Key) id.Key {
+	out := id.Key{AIs: []id.AI{k.Primary()}}
+	if out.Serial() {
+		return out
+	}
+	for _, q := range k.Qualifiers() {
+		if (id.Key{AIs: []id.AI{k.Primary(), q}}).Serial() {
+			out.AIs = append(out.AIs, q)
+		}
+	}
+	if len(out.AIs) == 1 {
+		return k // a class
+	}
+	return out
+}
+
+// IsThing says whether a name is one thing's, and not a class's or a place's.
+func IsThing(name id.ID) bool {
+	k, ok := name.Key()
+	return !ok || k.Serial()
+}
 
 // lower is base32 as host names take it.
 const lower = "abcdefghijklmnopqrstuvwxyz234567"
