@@ -12,6 +12,7 @@ import (
 type checker struct {
 	top     map[string]any
 	version string
+	plain   *strings.Replacer
 	faults  []Fault
 }
 

@@ -27,7 +27,7 @@ func (c *checker) checkSecrets(v any, at []string) {
 			c.checkSecrets(one, append(at, strconv.Itoa(i)))
 		}
 	case string:
-		if secretText(x) {
+		if c.secretText(x) {
 			c.fault("this looks like a secret, which does not belong into a description that others read", at...)
 		}
 	}
@@ -66,7 +66,7 @@ func (c *checker) secretName(name string, at []string) bool {
 	if i := strings.LastIndexByte(name, ':'); i >= 0 {
 		name = name[i+1:] // of a vocabulary's term its own name
 	}
-	name = strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(name))
+	name = strings.ToLower(c.plain.Replace(name))
 	if slices.Contains([]string{
 		"password", "passwd", "passphrase", "secret", "clientsecret", "sharedsecret", "apikey", "privatekey", "secretkey",
 		"presharedkey", "accesstoken", "refreshtoken", "bearertoken", "authtoken", "credential", "credentials", "pincode",
@@ -86,7 +86,7 @@ func (c *checker) secretName(name string, at []string) bool {
 
 // secretText tells secrets by their form: keys in PEM, addresses with a
 // password or a token in them, JSON Web Tokens.
-func secretText(s string) bool {
+func (c *checker) secretText(s string) bool {
 	if strings.Contains(s, "PRIVATE KEY-----") {
 		return true
 	}
@@ -108,7 +108,7 @@ func secretText(s string) bool {
 		return true
 	}
 	for name, values := range u.Query() {
-		name = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+		name = strings.ToLower(c.plain.Replace(name))
 		if slices.Contains([]string{"password", "apikey", "accesstoken", "token", "secret", "clientsecret"}, name) && values[0] != "" && values[0] != "0" {
 			return true
 		}

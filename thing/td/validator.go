@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -20,7 +21,10 @@ import (
 var published []byte
 
 // Validator checks descriptions. It is immutable.
-type Validator struct{ schema *jsonschema.Schema }
+type Validator struct {
+	schema *jsonschema.Schema
+	plain  *strings.Replacer // of names, so that password and pass_word are one
+}
 
 // NewValidator compiles the schema, which takes some milliseconds: make one and
 // keep it.
@@ -38,7 +42,7 @@ func NewValidator() (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the schema of thing descriptions: %w", err)
 	}
-	return &Validator{s}, nil
+	return &Validator{s, strings.NewReplacer("_", "", "-", "", " ", "")}, nil
 }
 
 // Validate checks a description whole. The error is an *Invalid. What it costs
@@ -59,7 +63,7 @@ func (v *Validator) Validate(b []byte) (Summary, error) {
 	if err := v.schema.Validate(top); err != nil {
 		return Summary{}, unshaped(err)
 	}
-	c := &checker{top: top, version: versionOf(top["@context"])}
+	c := &checker{top: top, version: versionOf(top["@context"]), plain: v.plain}
 	c.check()
 	if err := invalid(c.faults); err != nil {
 		return Summary{}, err
