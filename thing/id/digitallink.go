@@ -41,26 +41,21 @@ func ParseLink(path, rawQuery string, opts Options) (Link, error) {
 
 func parseLink(path, rawQuery string, opts Options) (Link, *Error) {
 	segments := split(path)
-	first := firstKey(segments)
-	if first < 0 {
-		return Link{}, refuse(0, "path", NoKey, "no GS1 primary key stands in this path")
+	first := firstKey(segments, opts.Stem)
+	link, err := Link{}, (*Error)(nil)
+	switch {
+	case first >= 0:
+		link, err = plain(segments[first:], opts)
+	case len(segments)%2 == 1 && len(segments) != 3 && !opts.Stem && isKey(segments[0].text):
+		last := segments[len(segments)-1]
+		err = refuse(last.at, shorten(last.text), Empty, "no value stands behind the last code")
+	default:
+		link, first, err = compressed(segments, opts)
 	}
-	if first > 0 && !opts.Stem {
-		return Link{}, refuse(segments[0].at, "path", NoKey, "the path does not begin with a primary key")
+	if err != nil {
+		return Link{}, err
 	}
-	link := Link{Stem: strings.Trim(path[:segments[first].at], "/")}
-	for i := first; i < len(segments); i += 2 {
-		ai, err := pair(segments, i, opts)
-		if err != nil {
-			return Link{}, err
-		}
-		link.AIs = append(link.AIs, ai)
-	}
-	for i := first + 2; i < len(segments); i += 2 {
-		if place(find(link.AIs[0].Code).qualifiers, segments[i].text) < 0 {
-			return Link{}, refuse(segments[i].at, segments[i].text, Order, "(%s) does not qualify (%s)", segments[i].text, link.AIs[0].Code)
-		}
-	}
+	link.Stem = strings.Trim(path[:segments[first].at], "/")
 	if err := link.query(rawQuery, opts); err != nil {
 		return Link{}, err.at(len(path) + 1)
 	}
@@ -68,6 +63,49 @@ func parseLink(path, rawQuery string, opts Options) (Link, *Error) {
 		return Link{}, err.at(segments[first].at)
 	}
 	return link, nil
+}
+
+// plain reads pairs of code and value, the primary key first.
+func plain(segments []segment, opts Options) (link Link, err *Error) {
+	for i := 0; i+1 < len(segments); i += 2 {
+		ai, err := pair(segments[i], segments[i+1], opts)
+		if err != nil {
+			return Link{}, err
+		}
+		if i > 0 && place(find(link.AIs[0].Code).qualifiers, ai.Code) < 0 {
+			return Link{}, refuse(segments[i].at, ai.Code, Order, "(%s) does not qualify (%s)", ai.Code, link.AIs[0].Code)
+		}
+		link.AIs = append(link.AIs, ai)
+	}
+	return link, nil
+}
+
+// compressed reads a path whose last segment is compressed: the whole key, or
+// what follows a primary key that stands plainly before it.
+func compressed(segments []segment, opts Options) (link Link, first int, err *Error) {
+	n := len(segments)
+	if n == 0 {
+		return Link{}, 0, refuse(0, "path", NoKey, "no GS1 primary key stands in this path")
+	}
+	first = n - 1
+	if n >= 3 && isKey(segments[n-3].text) {
+		first = n - 3
+		if link, err = plain(segments[first:n-1], opts); err != nil {
+			return Link{}, 0, err
+		}
+	}
+	if first > 0 && !opts.Stem {
+		return Link{}, 0, refuse(segments[0].at, "path", NoKey, "the path does not begin with a primary key")
+	}
+	list, rest, err := decompress(segments[n-1].text)
+	if err != nil {
+		return Link{}, 0, err.at(segments[n-1].at)
+	}
+	key, err := arrange(append(link.AIs, list...))
+	if err != nil {
+		return Link{}, 0, err.at(segments[n-1].at)
+	}
+	return Link{Key: key, Compressed: true, Rest: rest}, first, nil
 }
 
 // segment is one part of a path and where it begins.
@@ -88,25 +126,38 @@ func split(path string) []segment {
 		}
 		at += end + 1
 	}
+	if n := len(out); n > 1 && out[n-1].text == "" {
+		out = out[:n-1]
+	}
 	return out
 }
 
-// firstKey finds the code of the primary key: pairs are counted from the end,
-// so that a stem may have any number of segments (Digital Link 1.6, 4.4).
-func firstKey(segments []segment) int {
+// firstKey finds the code of the primary key in a path of pairs, -1 for none.
+// With a stem they are counted from the end (Digital Link 1.6, 4.4).
+func firstKey(segments []segment, stem bool) int {
+	if !stem {
+		if len(segments) >= 2 && len(segments)%2 == 0 && isKey(segments[0].text) {
+			return 0
+		}
+		return -1
+	}
 	for i := len(segments) - 2; i >= 0; i -= 2 {
-		if r := find(segments[i].text); r != nil && r.key {
+		if isKey(segments[i].text) {
 			return i
 		}
 	}
 	return -1
 }
 
-func pair(segments []segment, i int, opts Options) (AI, *Error) {
-	code, value := segments[i], segments[i+1]
+func isKey(code string) bool {
+	r := find(code)
+	return r != nil && r.key
+}
+
+func pair(code, value segment, opts Options) (AI, *Error) {
 	r := find(code.text)
 	if r == nil {
-		return AI{}, refuse(code.at, code.text, AIUnknown, "GS1 has no application identifier %q", shorten(code.text))
+		return AI{}, refuse(code.at, shorten(code.text), AIUnknown, "GS1 has no application identifier %q", shorten(code.text))
 	}
 	return element(r, code.text, value, opts)
 }
@@ -155,6 +206,9 @@ func (l *Link) query(raw string, opts Options) *Error {
 			return err
 		}
 		at += end + 1
+	}
+	if l.Rest != "" {
+		rest = append([]string{l.Rest}, rest...)
 	}
 	l.Rest = strings.Join(rest, "&")
 	slices.SortStableFunc(l.AIs[l.named():], func(a, b AI) int { return strings.Compare(a.Code, b.Code) })

@@ -2,7 +2,6 @@ package id
 
 import (
 	"net/netip"
-	"net/url"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ type Kind string
 
 // The kinds.
 const (
-	DNS    Kind = "dns"  // a host name
+	DNS    Kind = "dns"  // a host name, with its port if it has one
 	URL    Kind = "url"  // an http or https URL that is none of the others
 	GS1    Kind = "gs1"  // a key of GS1's system, in whichever form it was written
 	EPC    Kind = "epc"  // an EPC that is no GS1 key: urn:epc:id:gid:…
@@ -26,11 +25,14 @@ const (
 
 // ID is one name, parsed. The zero ID names nothing.
 type ID struct {
-	kind Kind
-	form string // the name of the form it was written in
-	text string // canonical
-	host string // whom to ask, where the name says it
-	key  Key
+	kind   Kind
+	form   string // the name of the form it was written in
+	text   string // canonical
+	host   string // whom to ask, where the name says it
+	stem   string // the path before a Digital Link's key
+	key    Key
+	prefix int // digits of the GS1 company prefix where the form told
+	filter int // an EPC's filter, -1 where none was told
 }
 
 // Form is one way to write a name.
@@ -51,46 +53,110 @@ func Parse(s string) (ID, error) {
 	return id, nil
 }
 
+// parse goes from forms that say what they are to forms that must be guessed.
 func parse(s string) (ID, *Error) {
-	switch {
-	case s == "":
+	if s == "" {
 		return ID{}, refuse(0, "name", Empty, "a name is empty")
-	case strings.HasPrefix(s, "https://"), strings.HasPrefix(s, "http://"):
-		return parseURL(s)
 	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		return ID{kind: IP, form: "ip", text: a.Unmap().String()}, nil
+	if id, err, ok := parseScheme(s); ok {
+		return id, err
 	}
-	return ID{kind: DNS, form: "dns", text: strings.ToLower(s), host: strings.ToLower(s)}, nil
+	for _, read := range []func(string) (ID, *Error, bool){parseElements, parsePath, parseIP, parseUUID, parseMAC, parseNumber, parseBare} {
+		if id, err, ok := read(s); ok {
+			return id, err
+		}
+	}
+	return parseDNS(s)
 }
 
-func parseURL(s string) (ID, *Error) {
-	u, err := url.Parse(s)
+// parseScheme reads what begins with a scheme.
+func parseScheme(s string) (ID, *Error, bool) {
+	scheme, _, _ := strings.Cut(s, ":")
+	switch strings.ToLower(scheme) {
+	case "http", "https":
+		if strings.HasPrefix(s[len(scheme):], "://") {
+			id, err := parseURL(s)
+			return id, err, true
+		}
+	case "did":
+		id, err := parseDID(s)
+		return id, err, true
+	case "urn":
+		id, err := parseURN(s)
+		return id, err, true
+	}
+	return ID{}, nil, false
+}
+
+func parseURN(s string) (ID, *Error) {
+	if id, err, ok := parseUUID(s); ok {
+		return id, err
+	}
+	if id, err, ok := parseMAC(s); ok {
+		return id, err
+	}
+	if id, err, ok := parseEPC(s); ok {
+		return id, err
+	}
+	return ID{}, refuse(4, "urn", Scheme, "of URNs, uuid, dev:mac and epc are read")
+}
+
+// parsePath reads a Digital Link without its host, or without its scheme.
+func parsePath(s string) (ID, *Error, bool) {
+	first, _, slash := strings.Cut(strings.TrimPrefix(s, "/"), "/")
+	switch {
+	case !slash:
+		return ID{}, nil, false
+	case isKey(first):
+		path, query, _ := strings.Cut(s, "?")
+		link, err := parseLink(path, query, Options{ShortGTIN: true})
+		id := FromKey(link.Key)
+		id.form = "path"
+		return id, err, true
+	case !strings.HasPrefix(s, "/") && strings.Contains(first, "."):
+		id, err := parseURL("https://" + s)
+		return id, err.at(-len("https://")), true
+	}
+	return ID{}, nil, false
+}
+
+// parseDNS reads a host name of two labels at least, or localhost.
+func parseDNS(s string) (ID, *Error) {
+	host, err := parseHost(s, true)
 	if err != nil {
-		return ID{}, refuse(0, "url", Letter, "no URL")
+		return ID{}, err
 	}
-	if link, err := parseLink(u.EscapedPath(), u.RawQuery, Options{Stem: true}); err == nil {
-		return ID{kind: GS1, form: "digital-link", text: link.URL("id.gs1.org"), host: u.Host, key: link.Key}, nil
+	if name, _, _ := strings.Cut(host, ":"); !strings.Contains(name, ".") && name != "localhost" {
+		return ID{}, refuse(0, "name", Unknown, "no kind of name; a host name has a dot")
 	}
-	return ID{kind: URL, form: "url", text: u.String(), host: u.Host}, nil
+	return ID{kind: DNS, form: "dns", text: host, host: host}, nil
 }
 
 // Kind is the system the name belongs to; "" for the zero ID.
 func (id ID) Kind() Kind { return id.kind }
 
-// Form is the name of the form in which the name was written, as in Forms.
-func (id ID) Form() string { return id.form }
+// Written is the form in which the name was written, as Forms calls it.
+func (id ID) Written() string { return id.form }
 
-// String is the canonical form: equal names of one thing have one.
+// String is the canonical form: equal names have one.
 func (id ID) String() string { return id.text }
 
-// Host is the host that the name itself points to ("" for none): of a host
-// name, a URL, a did:web and of a Digital Link that is not at id.gs1.org.
+// Host is the host, with its port, that the name itself points to ("" for
+// none): of a host name, a URL, a did:web and of a Digital Link that is not at id.gs1.org.
 func (id ID) Host() string {
-	if id.kind == GS1 && id.host == "id.gs1.org" {
+	if id.kind == GS1 && id.host == canonicalHost {
 		return ""
 	}
 	return id.host
+}
+
+// Addr is the address that the name is; the zero Addr for other kinds.
+func (id ID) Addr() netip.Addr {
+	if id.kind != IP {
+		return netip.Addr{}
+	}
+	a, _ := netip.ParseAddr(id.text) // parsed before
+	return a
 }
 
 // Key is the GS1 key that the name is, and whether it is one.
@@ -98,16 +164,45 @@ func (id ID) Key() (Key, bool) { return id.key, !id.key.IsZero() }
 
 // FromKey is the name of a key.
 func FromKey(k Key) ID {
-	return ID{kind: GS1, form: "digital-link", text: k.URL("id.gs1.org"), key: k}
+	if k.IsZero() {
+		return ID{}
+	}
+	return ID{kind: GS1, form: "digital-link", text: k.URL(canonicalHost), key: k, filter: -1}
 }
 
 // Forms are all ways to write the name, the canonical one first.
 func (id ID) Forms() []Form {
-	forms := []Form{{id.form, id.text}}
-	if k, ok := id.Key(); ok {
-		forms = append(forms, Form{"element-string", k.ElementString()})
+	switch id.kind {
+	case GS1:
+		return id.keyForms()
+	case DNS:
+		return hostForms(id.text)
+	case MAC:
+		return macForms(id.text)
+	case IP:
+		return ipForms(id.Addr())
+	case UUID:
+		return uuidForms(id.text)
+	case DIDWeb:
+		return []Form{{"did", id.text}, {"did-document", id.DocumentURL()}}
+	case URL, EPC:
+		return []Form{{id.form, id.text}}
 	}
-	return forms
+	return nil
+}
+
+func (id ID) keyForms() []Form {
+	forms := []Form{{"digital-link", id.text}}
+	if id.Host() != "" {
+		stem := id.host
+		if id.stem != "" {
+			stem += "/" + id.stem
+		}
+		forms = append(forms, Form{"digital-link-written", id.key.URL(stem)})
+	}
+	return append(forms,
+		Form{"digital-link-compressed", "https://" + canonicalHost + "/" + id.key.Compressed()},
+		Form{"element-string", id.key.ElementString()})
 }
 
 func tooLong() *Error {
