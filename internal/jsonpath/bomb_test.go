@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -106,6 +107,53 @@ func FuzzSelect(f *testing.F) {
 		if err == nil && len(out) > 10000 {
 			t.Errorf("%d nodes for 10000 steps", len(out))
 		}
-		_ = fmt.Sprint(q.Relative())
+		_, each, _ := q.Elements()
+		if list, ok := d.([]any); ok && each && err == nil {
+			same(t, q, list, out)
+		}
 	})
+}
+
+// same checks that asking each element for itself finds the same nodes.
+func same(t *testing.T, q *jsonpath.Query, list, want []any) {
+	t.Helper()
+	steps := 100000
+	var got []any
+	for _, one := range list {
+		part, err := q.Select(context.Background(), []any{one}, &steps)
+		if err != nil {
+			return
+		}
+		got = append(got, part...)
+	}
+	if len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+		t.Errorf("one by one %v, at once %v", got, want)
+	}
+}
+
+// TestElements: what an index is asked for.
+func TestElements(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"$[?@.id=='x']":                           "{3 [] [id] x} true true",
+		"$[?'x'==@['id']].title":                  "{3 [] [id] x} true false",
+		"$[?@.properties.on && @.a > 1]":          "{1 [{4 [] [properties on] } {0 [] [] }] [] } true true",
+		"$[?@['@type'][?@=='L'] || @.title=='t']": "{2 [{5 [] [@type] L} {3 [] [title] t}] [] } true true",
+		"$[*].id":           "{0 [] [] } true false",
+		"$[?@.id==$[0].id]": "{0 [] [] } false false",
+		"$[?!(@.id=='x')]":  "{0 [] [] } true true",
+		"$..id":             "{0 [] [] } false false",
+		"$[0]":              "{0 [] [] } false false",
+		"$":                 "{0 [] [] } false false",
+		"$[?@]":             "{4 [] [] } true true",
+	} {
+		q, err := jsonpath.Parse(query)
+		if err != nil {
+			t.Fatal(query, err)
+		}
+		c, each, whole := q.Elements()
+		if got := fmt.Sprint(c, each, whole); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
 }

@@ -94,13 +94,7 @@ type call struct {
 	pattern  *regex // of a literal pattern
 }
 
-// Relative tells whether no part of the query looks at the root but its
-// beginning: then each element that the first segment selects can be asked for
-// itself.
-func (q *Query) Relative() bool {
-	return q.root.relative()
-}
-
+// relative tells whether no part of a path looks at the root but its beginning.
 func (p path) relative() bool {
 	for _, s := range p.segments {
 		for _, sel := range s.selectors {
