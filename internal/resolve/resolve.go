@@ -34,7 +34,7 @@ const (
 // Ask is who asks, and how.
 type Ask struct {
 	Caller string // account; "" for a stranger
-	Lang   string // of titles, where there are several
+	Lang   string // Accept-Language header, for titles in several
 }
 
 // Answer is what is known of a name.
@@ -212,7 +212,7 @@ func (r *Resolver) probe(ctx context.Context, name id.ID, ask Ask) (Answer, erro
 	}
 	a := Answer{Kind: Unknown}
 	if known {
-		a.Kind, a.Title, a.Links = Found, titleOf(item, ask.Lang), linksOf(item)
+		a.Kind, a.Title, a.Links = Found, item.DescriptionIn(ask.Lang), linksOf(item)
 	}
 	d, described, err := r.describe(ctx, forms, ask)
 	if err != nil || !described {
@@ -231,13 +231,6 @@ func (r *Resolver) describe(ctx context.Context, forms []string, ask Ask) (Descr
 		return Description{}, false, nil
 	}
 	return r.o.Descriptions.Describe(ctx, ask.Caller, forms)
-}
-
-func titleOf(item linkset.Item, lang string) string {
-	if local, ok := item.Local[lang]; ok {
-		return local
-	}
-	return item.Description
 }
 
 func linksOf(item linkset.Item) []wire.NamedLink {

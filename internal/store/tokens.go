@@ -76,4 +76,5 @@ const (
 	ActOpenRemoved  = "open-removed"
 	ActService      = "service-published"
 	ActServiceEnded = "service-removed"
+	ActOptOut       = "opt-out-changed"
 )

@@ -4,7 +4,8 @@ package wire
 const (
 	ResolvePath = "/resolve" // GET ?id=NAME: Resolution, or a redirect for a browser
 	LabelsPath  = "/v1/labels"
-	LabelPrefix = "/thing/" // a personal thing by its random label: LABEL is its page, LABEL/did.json its document
+	OptOutPath  = "/v1/opt-out" // PUT, DELETE ?id=NAME: a publisher says that a thing is not answered for, or is again
+	LabelPrefix = "/thing/"     // a personal thing by its random label: LABEL is its page, LABEL/did.json its document
 	MaxAnswer   = 256 << 10
 )
 
