@@ -14,6 +14,7 @@ import (
 	"primum/internal/answer"
 	"primum/internal/durable"
 	"primum/internal/linkset"
+	openvalues "primum/internal/open"
 	"primum/internal/wire"
 )
 
@@ -37,10 +38,11 @@ type staying interface {
 // names is what everyone may ask a node: rooms with a public file each, and
 // the doors to them. Nothing here lies in state.db or log.db.
 type names struct {
-	links *linkset.Book
-	doors []publicDoor
-	mux   *http.ServeMux
-	open  []interface{ Close() error } // in the order of their opening
+	links  *linkset.Book
+	values *openvalues.Book
+	doors  []publicDoor
+	mux    *http.ServeMux
+	open   []interface{ Close() error } // in the order of their opening
 }
 
 // openNames opens the public files; assembleNames makes the doors.
@@ -55,6 +57,10 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 		return err
 	}
 	a.open = append(a.open, a.links)
+	if err := n.openValues(ctx, dir); err != nil {
+		return err
+	}
+	a.open = append(a.open, a.values)
 	return nil
 }
 
@@ -62,7 +68,7 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 func (n *Node) assembleNames() error {
 	a := n.names
 	a.mux = http.NewServeMux()
-	a.doors = append(a.doors, n.servicesDoor())
+	a.doors = append(a.doors, n.servicesDoor(), n.valuesDoor())
 	for _, d := range a.doors {
 		routes := d.Routes()
 		for _, pattern := range sortedKeys(routes) {
@@ -128,6 +134,15 @@ func (n *Node) publicHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 	if !n.cfg.Loopback() {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// stop ends answers that last, so that a shutdown does not wait for them.
+func (a *names) stop() {
+	for _, d := range a.doors {
+		if s, ok := d.(interface{ Stop() }); ok {
+			s.Stop()
+		}
 	}
 }
 

@@ -203,6 +203,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(), Contact: c.Contact,
 		Notice: n.door.Notice, Session: n.door.PageSession, MayCarry: n.door.AdmitAccount, Loopback: c.Loopback(), LAN: c.Loopback(),
 		Facts: n.store.Facts, Measurements: n.facts.measurements, LogState: n.logState, Sworn: sworn,
+		Open: n.names.values, Class: n.classOf,
 	})
 	if err != nil {
 		return err
@@ -223,6 +224,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Handler: n.handler(), ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait,
 		IdleTimeout: idleWait, MaxHeaderBytes: headerMax, ErrorLog: quiet(c.Log), ConnState: n.unused.track,
 	}
+	n.server.RegisterOnShutdown(n.names.stop)
 	return nil
 }
 
@@ -268,6 +270,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.meter.Run(ctx) })  // what organisations used
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
 	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
+	jobs.Go(func() { n.names.values.Run(ctx) })
 	jobs.Go(func() {                      // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)

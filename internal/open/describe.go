@@ -161,6 +161,11 @@ func raw(v any) json.RawMessage {
 	return b
 }
 
+// Properties are the names of a thing's properties, sorted.
+func (t Thing) Properties() []string {
+	return slices.Sorted(maps.Keys(t.Description.Properties))
+}
+
 // TitleIn is the title of a thing in a language, else its own.
 func (t Thing) TitleIn(language string) string {
 	return inLanguage(t.Description.Extra["titles"], language, t.Description.Title)

@@ -25,6 +25,9 @@ func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) 
 		return false, fmt.Errorf("put open thing: %w", err)
 	}
 	t.Modified = b.now()
+	if err := b.unlinkOld(ctx, t); err != nil {
+		return false, err
+	}
 	var isNew bool // written by the job, read after it
 	err = b.file.Change(ctx, "put open thing", func(tx *store.Tx) error {
 		isNew, err = putThing(tx, t, string(text))
@@ -34,6 +37,21 @@ func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) 
 		err = b.o.Linked(ctx, t, false)
 	}
 	return err == nil && isNew, err
+}
+
+// unlinkOld tells of a thing that is to get another key.
+func (b *Book) unlinkOld(ctx context.Context, t Thing) error {
+	if b.o.Linked == nil {
+		return nil
+	}
+	old, err := b.Thing(ctx, t.Service, t.Name)
+	if errors.Is(err, ErrUnknown) || err == nil && old.Key == t.Key {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return b.o.Linked(ctx, old, true)
 }
 
 func putThing(tx *store.Tx, t Thing, text string) (isNew bool, err error) {

@@ -14,8 +14,10 @@ import (
 
 	"primum/identity"
 	"primum/internal/clock"
+	"primum/internal/open"
 	"primum/internal/wire"
 	"primum/internal/words"
+	"primum/thing/id"
 )
 
 // Config says what a portal shows. Authority, Clock, Log and Next are needed.
@@ -72,6 +74,12 @@ type Config struct {
 	LogState func() LogState
 	// Sworn reads an oath's document; nil: none is shown.
 	Sworn func(doc []byte) (Oath, error)
+
+	// Open are the node's open services; nil: there are no pages about them.
+	Open OpenSource
+	// Class tells what is known of a product code, or open.ErrUnknown; nil: there
+	// are no pages about product codes.
+	Class func(ctx context.Context, class id.Key, language string) (open.Class, error)
 }
 
 // Portal is the handler of all pages. It is safe for concurrent use.

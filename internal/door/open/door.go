@@ -35,7 +35,7 @@ type Config struct {
 	// Pages answers browsers at the same addresses; nil: they get what programs
 	// get.
 	Pages http.Handler
-	// Class tells what is known of a product code, beside its open things; nil:
+	// Class tells what is known of a product code, or open.ErrUnknown; nil:
 	// nothing. It is asked for classes only, never for a serial.
 	Class func(ctx context.Context, class id.Key, language string) (open.Class, error)
 	// Address is the client's, for limits; nil: that of the connection.

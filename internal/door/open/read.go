@@ -198,11 +198,11 @@ func (d *Door) getQR(w http.ResponseWriter, r *http.Request) {
 // getClass tells programs what is known of a product code.
 func (d *Door) getClass(w http.ResponseWriter, r *http.Request) {
 	k, err := id.ParseDigitalLink("/"+r.PathValue("key"), "", id.Options{})
-	if err != nil || k.Serial() { // a serial has no class page; its class has
+	if err != nil || k.Serial() || d.cfg.Class == nil { // a serial has no class page; its class has
 		d.failed(w, open.ErrUnknown)
 		return
 	}
-	c, err := d.ClassOf(r, k, "")
+	c, err := d.cfg.Class(r.Context(), k, "")
 	if err != nil {
 		d.failed(w, err)
 		return
@@ -212,20 +212,4 @@ func (d *Door) getClass(w http.ResponseWriter, r *http.Request) {
 		open.Class
 		List []listedThing `json:"list"`
 	}{c, d.list(c.Things)})
-}
-
-// ClassOf gathers what is known of a product code. Errors: open.ErrUnknown
-// where that is nothing.
-func (d *Door) ClassOf(r *http.Request, k id.Key, language string) (c open.Class, err error) {
-	if d.cfg.Class != nil {
-		if c, err = d.cfg.Class(r.Context(), k, language); err != nil {
-			return c, err
-		}
-	}
-	c.Key, c.Elements = k.Path(), k.ElementString()
-	c.Things, err = d.cfg.Book.OfClass(r.Context(), k.Path(), thingsMost)
-	if err == nil && len(c.Things) == 0 && len(c.Links) == 0 && c.Title == "" {
-		err = open.ErrUnknown
-	}
-	return c, err
 }

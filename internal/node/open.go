@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+
+	opendoor "primum/internal/door/open"
+	"primum/internal/linkset"
+	openvalues "primum/internal/open"
+	"primum/internal/operator"
+	"primum/thing/id"
+)
+
+// classThings is how many open things of a product code are told of.
+const classThings = 500
+
+// openValues opens the room of open services.
+func (n *Node) openValues(ctx context.Context, dir string) (err error) {
+	c := n.cfg
+	n.names.values, err = openvalues.Open(ctx, dir, openvalues.Options{Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages, Linked: n.linkOpen})
+	return err
+}
+
+// valuesDoor is the door of open services; browsers get the portal's pages.
+func (n *Node) valuesDoor() *opendoor.Door {
+	return opendoor.New(opendoor.Config{
+		Base: n.BaseURL(), Book: n.names.values, Publisher: n.tokens.Name, Note: n.tokens.Note, Pages: n.portal.OpenPages(),
+		Class: n.classOf, Address: n.door.Address, Clock: n.cfg.Clock, Log: n.cfg.Log,
+	})
+}
+
+// linkOpen makes an open thing found by its GS1 key: its page is where its
+// Digital Link leads, its description stands under describedby.
+func (n *Node) linkOpen(ctx context.Context, t openvalues.Thing, gone bool) error {
+	if t.Key == "" {
+		return nil
+	}
+	at := n.BaseURL() + "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
+	entries := []linkset.Entry{
+		{LinkType: linkset.DescribedBy, Href: at, Title: t.Description.Title, Type: "application/td+json", NoQuery: true},
+		{LinkType: linkset.DefaultLink, Href: at, Title: t.Description.Title, Type: "text/html", Default: true, NoQuery: true},
+	}
+	if !gone {
+		_, err := n.names.links.Put(ctx, operator.Console, linkset.Item{Anchor: t.Key, Description: t.Description.Title, Entries: entries})
+		return err
+	}
+	for _, e := range entries {
+		if _, err := n.names.links.Remove(ctx, t.Key, e.ID()); err != nil && !errors.Is(err, linkset.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// classOf tells what is known of a product code: what the links say, and its
+// open things. Errors: openvalues.ErrUnknown.
+func (n *Node) classOf(ctx context.Context, k id.Key, language string) (c openvalues.Class, err error) {
+	c.Key, c.Elements = k.Path(), k.ElementString()
+	it, err := n.names.links.Class(ctx, c.Key)
+	switch {
+	case err == nil:
+		describe(&c, it, language)
+	case !errors.Is(err, linkset.ErrNotFound):
+		return c, err
+	}
+	c.Things, err = n.names.values.OfClass(ctx, c.Key, classThings)
+	if err == nil && it == nil && len(c.Things) == 0 {
+		err = openvalues.ErrUnknown
+	}
+	return c, err
+}
+
+// describe adds what the links say; where a resolver redirects to is no link
+// for people.
+func describe(c *openvalues.Class, it *linkset.Item, language string) {
+	if c.Title = it.Description; it.Local[language] != "" {
+		c.Title = it.Local[language]
+	}
+	for _, e := range it.Entries {
+		if !slices.Contains([]string{linkset.DefaultLink, linkset.DefaultMulti, linkset.HandledBy}, e.LinkType) {
+			c.Links = append(c.Links, openvalues.ClassLink{LinkType: e.LinkType, Title: e.Title, Href: e.Href, Type: e.Type, Langs: e.Langs})
+		}
+	}
+}
