@@ -68,12 +68,15 @@ func (b *Book) Close() error { return b.file.Close() }
 
 // Lookup returns what is known of an anchor, by one read of one row from the
 // disk. It costs the same whether anybody asked before. Errors: ErrNotFound.
-func (b *Book) Lookup(ctx context.Context, anchor string) (*Item, error) {
+func (b *Book) Lookup(ctx context.Context, anchor string) (Item, error) {
 	it, err := store.One(ctx, b.file, "links", scanItem, selectItem+` WHERE anchor = ?`, anchor)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, ErrNotFound
+		return Item{}, ErrNotFound
 	}
-	return it, err
+	if err != nil {
+		return Item{}, err
+	}
+	return *it, nil
 }
 
 // Class is Lookup for what everyone may know was asked for: it answers from
@@ -85,10 +88,11 @@ func (b *Book) Class(ctx context.Context, anchor string) (*Item, error) {
 	}
 	at := b.recent.generation()
 	it, err := b.Lookup(ctx, anchor)
-	if err == nil {
-		b.recent.put(it, at)
+	if err != nil {
+		return nil, err
 	}
-	return it, err
+	b.recent.put(&it, at)
+	return &it, nil
 }
 
 // List yields the items in the order of their anchors, beginning after one. An

@@ -213,6 +213,28 @@ func (p preferences) language(tags []string) (most int) {
 	return most
 }
 
+// Wanted tells whether an Accept header asks for a linkset as such.
+func Wanted(accept string) bool {
+	return strings.Contains(accept, "linkset") && readRanges(accept).named(MediaType) > 0
+}
+
+// Prefers tells whether an Accept header names a media type, and not another
+// one with more weight.
+func Prefers(accept, kind, other string) bool {
+	p := readRanges(accept)
+	return p.named(kind) > p.named(other)
+}
+
+// named is the quality that a header gives to a media type by its name.
+func (p preferences) named(kind string) int {
+	for _, r := range p {
+		if r.text == kind {
+			return r.quality
+		}
+	}
+	return 0
+}
+
 // DescriptionIn is what the item is, in the language that fits an
 // Accept-Language header best.
 func (it *Item) DescriptionIn(accept string) string {

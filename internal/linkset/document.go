@@ -1,6 +1,7 @@
 package linkset
 
 import (
+	"cmp"
 	"strings"
 )
 
@@ -33,13 +34,28 @@ func Write(base, language string, items ...*Item) Document {
 	return d
 }
 
+// WriteLinks is Write for some links of an item alone, without its default.
+func WriteLinks(base, language string, it *Item) Document {
+	c := it.head(base, language)
+	byType := map[string][]target{}
+	for _, e := range it.Entries {
+		byType[e.LinkType] = append(byType[e.LinkType], e.target(it.Anchor))
+	}
+	for linkType, targets := range byType {
+		c[TypeURL(linkType)] = targets
+	}
+	return Document{Linkset: []map[string]any{c}}
+}
+
+// head has what every context has; GS1's schema wants a description.
+func (it *Item) head(base, language string) map[string]any {
+	return map[string]any{"anchor": AnchorURL(base, it.Anchor), "itemDescription": cmp.Or(it.DescriptionIn(language), it.Anchor)}
+}
+
 // context is the item's link context object (RFC 9264 §4.2.2).
 func (it *Item) context(base, language string) map[string]any {
-	what := it.DescriptionIn(language)
-	if what == "" {
-		what = it.Anchor // GS1's schema wants a description
-	}
-	c := map[string]any{"anchor": AnchorURL(base, it.Anchor), "itemDescription": what}
+	c := it.head(base, language)
+	what := cmp.Or(it.DescriptionIn(language), it.Anchor)
 	byType := map[string][]target{}
 	for _, e := range it.Entries {
 		if e.LinkType != DefaultLink && e.LinkType != DefaultMulti {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,9 +13,11 @@ import (
 	"time"
 
 	"primum/internal/answer"
+	gs1door "primum/internal/door/gs1"
 	"primum/internal/durable"
 	"primum/internal/linkset"
 	openvalues "primum/internal/open"
+	"primum/internal/resolve"
 	"primum/internal/wire"
 )
 
@@ -38,11 +41,14 @@ type staying interface {
 // names is what everyone may ask a node: rooms with a public file each, and
 // the doors to them. Nothing here lies in state.db or log.db.
 type names struct {
-	links  *linkset.Book
-	values *openvalues.Book
-	doors  []publicDoor
-	mux    *http.ServeMux
-	open   []interface{ Close() error } // in the order of their opening
+	links    *linkset.Book
+	values   *openvalues.Book
+	resolver *resolve.Resolver
+	doors    []publicDoor
+	gs1      *gs1door.Door
+	digital  http.Handler // gs1, shielded
+	mux      *http.ServeMux
+	open     []interface{ Close() error } // in the order of their opening
 }
 
 // openNames opens the public files; assembleNames makes the doors.
@@ -65,10 +71,18 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 }
 
 // assembleNames lists the doors, in plain sight.
-func (n *Node) assembleNames() error {
-	a := n.names
+func (n *Node) assembleNames(key ed25519.PrivateKey) error {
+	c, a := n.cfg, n.names
 	a.mux = http.NewServeMux()
-	a.doors = append(a.doors, n.servicesDoor(), n.valuesDoor())
+	a.resolver = resolve.New(resolve.Options{
+		Authority: c.Authority, Base: n.BaseURL(), Secret: resolve.SecretOf(key), Links: a.links, Hushes: n.store.Labels,
+	})
+	a.gs1 = gs1door.New(gs1door.Config{
+		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
+		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log,
+	})
+	a.digital = n.shielded(a.gs1, false)
+	a.doors = append(a.doors, a.gs1, n.servicesDoor(), n.valuesDoor())
 	for _, d := range a.doors {
 		routes := d.Routes()
 		for _, pattern := range sortedKeys(routes) {
@@ -91,11 +105,16 @@ func sortedKeys(m map[string]http.Handler) []string {
 // serveName answers what the doors have a pattern for, and tells whether they
 // had one.
 func (n *Node) serveName(w http.ResponseWriter, r *http.Request) bool {
-	if _, pattern := n.names.mux.Handler(r); pattern == "" {
-		return false
+	if _, pattern := n.names.mux.Handler(r); pattern != "" {
+		n.names.mux.ServeHTTP(w, r)
+		return true
 	}
-	n.names.mux.ServeHTTP(w, r)
-	return true
+	// A compressed Digital Link may be any word: the doors' own paths go first.
+	if n.names.gs1.Takes(r.URL.EscapedPath()) {
+		n.names.digital.ServeHTTP(w, r)
+		return true
+	}
+	return false
 }
 
 // shielded gives a door's handler what every answer has: headers, the limit of

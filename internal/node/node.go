@@ -217,7 +217,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.assembleNames(); err != nil {
+	if err := n.assembleNames(key); err != nil {
 		return err
 	}
 	n.server = &http.Server{
@@ -271,7 +271,7 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
 	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
 	jobs.Go(func() { n.names.values.Run(ctx) })
-	jobs.Go(func() {                      // expiry, retention, trimming
+	jobs.Go(func() { // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)
 		}

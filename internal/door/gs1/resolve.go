@@ -1,0 +1,254 @@
+package gs1door
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"primum/internal/answer"
+	"primum/internal/linkset"
+	"primum/internal/wire"
+	"primum/thing/id"
+)
+
+// How long answers may be kept (design, privacy of names 7).
+const (
+	cacheClass  = "public, max-age=3600"
+	cacheSerial = "no-store"
+)
+
+// question is a request for a Digital Link, read.
+type question struct {
+	link    id.Link
+	serial  bool // it names one object
+	linkset bool // it wants the list, not where it leads
+	ask     linkset.Ask
+	query   string // as it was sent
+}
+
+// ServeHTTP answers for a Digital Link.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer.Open(w.Header(), "Link, Location")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
+		w.Header().Set("Allow", readMethods)
+		answer.Problem(w, http.StatusMethodNotAllowed, wire.ProbMalformed, "names are read by GET or HEAD")
+		return
+	}
+	q, err := read(r)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	w.Header().Set("Cache-Control", cacheClass)
+	if q.serial {
+		w.Header().Set("Cache-Control", cacheSerial)
+	}
+	if r.Method == http.MethodOptions {
+		d.linkTo(w.Header(), q, class(q.link.Key).Path())
+		answer.Preflight(w, readMethods)
+		return
+	}
+	d.resolve(w, r, q)
+}
+
+// read takes a request apart. Errors: *id.Error, *linkset.InvalidError.
+func read(r *http.Request) (q question, err error) {
+	path := r.URL.EscapedPath()
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/") // Resolver 1.2: final slashes are tolerated
+	}
+	q.query = r.URL.RawQuery
+	if q.link, err = id.ParseLink(path, q.query, id.Options{}); err != nil {
+		return q, err
+	}
+	q.serial = q.link.Serial()
+	q.ask = linkset.Ask{Language: r.Header.Get("Accept-Language"), Accept: r.Header.Get("Accept")}
+	if q.link.Rest != "" {
+		if err := q.readRest(q.link.Rest); err != nil {
+			return q, err
+		}
+	}
+	q.linkset = q.linkset || linkset.Wanted(q.ask.Accept)
+	return q, nil
+}
+
+// readRest reads the members of the query that are for resolvers.
+func (q *question) readRest(rest string) error {
+	members, err := url.ParseQuery(rest)
+	if err != nil {
+		return &linkset.InvalidError{Member: "query", Reason: "its percent-encoding is broken"}
+	}
+	q.ask.Context = members.Get("context")
+	switch linkType := members.Get("linkType"); linkType {
+	case "":
+	case "linkset", "all", linkset.Vocabulary + "linkset", "gs1:linkset", "gs1:all":
+		q.linkset = true
+	default:
+		if q.ask.LinkType, err = linkset.NormalType(linkType); err != nil {
+			q.ask.LinkType = unknownType
+		}
+	}
+	return nil
+}
+
+// unknownType is a link type that no link has.
+const unknownType = "?"
+
+// refuse answers 400 with the place of the error.
+func refuse(w http.ResponseWriter, err error) {
+	var bad *id.Error
+	var invalid *linkset.InvalidError
+	p := wire.Problem{Type: wire.ProblemPrefix + wire.ProbMalformed, Title: "This is no GS1 Digital Link", Status: http.StatusBadRequest}
+	switch {
+	case errors.As(err, &bad):
+		p.Detail, p.Pointer = bad.Error(), bad.Part
+	case errors.As(err, &invalid):
+		p.Detail, p.Pointer = invalid.Reason, invalid.Member
+	}
+	answer.Write(w, p)
+}
+
+// class is the part of a key that names no single object; the key itself where
+// it has none above it.
+func class(k id.Key) id.Key {
+	if up := k.Class(); !up.IsZero() {
+		return up
+	}
+	return id.Key{AIs: k.AIs[:1]}
+}
+
+// resolve answers for a key that was read.
+func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
+	h := w.Header()
+	h.Set("Vary", "Accept, Accept-Language")
+	if q.link.Compressed {
+		h.Add("Link", "<"+d.cfg.Base+"/"+q.link.Path()+`>; rel="owl:sameAs"`)
+	}
+	if to, ok, err := d.books.Delegated(r.Context(), q.link.Path()); err != nil {
+		d.failed(w, err)
+		return
+	} else if ok && to.HandledBy != d.cfg.Base {
+		h.Add("Link", "<"+to.HandledBy+">; rel=\""+linkset.TypeURL(linkset.HandledBy)+`"`)
+		// What is delegated is the other node's to answer, serial and all.
+		redirect(w, to.HandledBy+"/"+q.link.Path(), q.query)
+		return
+	}
+	found, err := d.walk(r.Context(), q.link.Key)
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	switch {
+	case len(found) == 0:
+		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "nothing is known here of this key")
+	case q.linkset:
+		d.writeLinkset(w, r, q, found)
+	default:
+		d.lead(w, q, found)
+	}
+}
+
+// walk returns what is known of a key and of all above it, the most exact
+// first (Resolver 1.2, walking up the tree). It reads every level in any case.
+func (d *Door) walk(ctx context.Context, k id.Key) (found []*linkset.Item, err error) {
+	up := id.Key{AIs: k.AIs[:len(k.AIs)-len(k.Attributes())]}
+	for ok := true; ok; up, ok = up.Up() {
+		it, err := d.level(ctx, up)
+		if err != nil && !errors.Is(err, linkset.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			found = append(found, it)
+		}
+	}
+	return found, nil
+}
+
+func (d *Door) level(ctx context.Context, k id.Key) (*linkset.Item, error) {
+	if !k.Serial() {
+		return d.books.Class(ctx, k.Path())
+	}
+	anchor, err := d.cfg.Anchor(ctx, id.FromKey(k))
+	if err != nil {
+		return nil, err
+	}
+	it, err := d.books.Lookup(ctx, anchor)
+	return &it, err
+}
+
+// lead redirects to the link that fits, or lists those that fit alike.
+func (d *Door) lead(w http.ResponseWriter, q question, found []*linkset.Item) {
+	d.linkTo(w.Header(), q, found[0].Anchor)
+	for _, it := range found {
+		switch fit := it.Choose(q.ask); len(fit) {
+		case 0:
+		case 1:
+			query := q.query
+			if fit[0].NoQuery {
+				query = ""
+			} else if query != "" {
+				query = q.forward()
+			}
+			redirect(w, fit[0].Href, query)
+			return
+		default:
+			d.writeChoices(w, it, fit, q.ask.Language)
+			return
+		}
+	}
+	answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "no link of this type is known here")
+}
+
+// linkTo names the list of all links of an anchor (Resolver 1.2, Link header).
+func (d *Door) linkTo(h http.Header, _ question, anchor string) {
+	h.Add("Link", "<"+d.cfg.Base+"/"+anchor+`?linkType=linkset>; rel="linkset"; type="`+linkset.MediaType+`"`)
+}
+
+// redirect answers 307, with a query added to the target's own.
+func redirect(w http.ResponseWriter, to, query string) {
+	if query != "" {
+		page, fragment, has := strings.Cut(to, "#")
+		sign := "?"
+		if strings.Contains(page, "?") {
+			sign = "&"
+		}
+		to = page + sign + query
+		if has {
+			to += "#" + fragment
+		}
+	}
+	w.Header()["Location"] = []string{to}
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
+// forward is the query as it goes on to a target, which may be a third party's:
+// all of it, but attributes that name a single object, and every attribute of
+// GS1's where the question was for one (design, privacy of names 7).
+func (q *question) forward() string {
+	if q.serial {
+		return q.link.Rest
+	}
+	keep := ""
+	for member := range strings.SplitSeq(q.query, "&") {
+		name, _, _ := strings.Cut(member, "=")
+		switch name {
+		case "", "21", "235", "250", "251", "8200":
+			continue
+		}
+		if keep != "" {
+			keep += "&"
+		}
+		keep += member
+	}
+	return keep
+}
+
+// failed answers for a store that failed, without its words.
+func (d *Door) failed(w http.ResponseWriter, err error) {
+	d.cfg.Log.Error("links not read", "error", err)
+	answer.Problem(w, http.StatusServiceUnavailable, wire.ProbStorage, "try again later")
+}

@@ -1,0 +1,32 @@
+package gs1door
+
+import (
+	"net/http"
+
+	"primum/internal/answer"
+	"primum/internal/linkset"
+)
+
+// jsonLD links a linkset with the context by which it is RDF (RFC 9264 §7.1).
+const jsonLD = `>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"`
+
+// writeLinkset answers with all links of what was found, the most exact level
+// first.
+func (d *Door) writeLinkset(w http.ResponseWriter, r *http.Request, q question, found []*linkset.Item) {
+	h := w.Header()
+	h.Add("Link", "<"+d.cfg.Base+ContextPath+jsonLD)
+	kind := linkset.MediaType
+	if linkset.Prefers(q.ask.Accept, "application/json", linkset.MediaType) {
+		kind = "application/json"
+	}
+	answer.JSON(w, http.StatusOK, kind, linkset.Write(d.cfg.Base, q.ask.Language, found...))
+}
+
+// writeChoices answers 300 with the links that can't be told apart (RFC 9110
+// §15.4.1).
+func (d *Door) writeChoices(w http.ResponseWriter, it *linkset.Item, fit []linkset.Entry, language string) {
+	some := *it
+	some.Entries = fit
+	w.Header().Add("Link", "<"+d.cfg.Base+ContextPath+jsonLD)
+	answer.JSON(w, http.StatusMultipleChoices, linkset.MediaType, linkset.WriteLinks(d.cfg.Base, language, &some))
+}
