@@ -19,6 +19,8 @@ import (
 	openvalues "primum/internal/open"
 	"primum/internal/resolve"
 	"primum/internal/wire"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
@@ -71,18 +73,20 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 }
 
 // assembleNames lists the doors, in plain sight.
-func (n *Node) assembleNames(key ed25519.PrivateKey) error {
+func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) error {
 	c, a := n.cfg, n.names
 	a.mux = http.NewServeMux()
-	a.resolver = resolve.New(resolve.Options{
-		Authority: c.Authority, Base: n.BaseURL(), Secret: resolve.SecretOf(key), Links: a.links, Hushes: n.store.Labels,
-	})
+	a.resolver = n.newResolver(key)
+	byName, err := n.namesDoor(key, reg)
+	if err != nil {
+		return err
+	}
 	a.gs1 = gs1door.New(gs1door.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
 		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log,
 	})
 	a.digital = n.shielded(a.gs1, false)
-	a.doors = append(a.doors, a.gs1, n.servicesDoor(), n.valuesDoor())
+	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor())
 	for _, d := range a.doors {
 		routes := d.Routes()
 		for _, pattern := range sortedKeys(routes) {

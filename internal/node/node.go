@@ -25,6 +25,7 @@ import (
 	"primum/internal/peer"
 	"primum/internal/portal"
 	"primum/internal/relay"
+	"primum/internal/resolve"
 	"primum/internal/rights"
 	"primum/internal/seen"
 	"primum/internal/store"
@@ -193,7 +194,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
 		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready, Proof: n.prove, Ledger: &logs,
-		Meter: n.meter, Measurements: n.facts.measurements, Security: n.security,
+		Meter: n.meter, Measurements: n.facts.measurements, Security: n.security, NameSecret: resolve.SecretOf(key),
 	})
 	if err != nil {
 		return err
@@ -203,7 +204,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		Next: n.door, Admit: n.door.Admit, Counts: n.counts, Since: c.Clock.Now(), Contact: c.Contact,
 		Notice: n.door.Notice, Session: n.door.PageSession, MayCarry: n.door.AdmitAccount, Loopback: c.Loopback(), LAN: c.Loopback(),
 		Facts: n.store.Facts, Measurements: n.facts.measurements, LogState: n.logState, Sworn: sworn,
-		Open: n.names.values, Class: n.classOf,
+		Open: n.names.values, Class: n.classOf, Services: n.offers,
 	})
 	if err != nil {
 		return err
@@ -217,7 +218,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.assembleNames(key); err != nil {
+	if err := n.assembleNames(key, registry); err != nil {
 		return err
 	}
 	n.server = &http.Server{

@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // Where a node answers for names (docs/spec/names.md).
 const (
 	ResolvePath = "/resolve" // GET ?id=NAME: Resolution, or a redirect for a browser
@@ -8,6 +10,28 @@ const (
 	LabelPrefix = "/thing/"     // a personal thing by its random label: LABEL is its page, LABEL/did.json its document
 	MaxAnswer   = 256 << 10
 )
+
+// MaxLabels is how many labels an account has at most.
+const MaxLabels = 100
+
+// NewLabel asks for the label of a thing of the caller's.
+type NewLabel struct {
+	Name string `json:"name"` // any name that one thing has
+}
+
+// Label is a random name of a thing, for its public page and its did:web.
+type Label struct {
+	Label string    `json:"label"`
+	Name  string    `json:"name"` // canonical; only the owner sees it
+	URL   string    `json:"url"`  // of the public page, where the owner puts a notice under the label
+	DID   string    `json:"did"`
+	Made  time.Time `json:"made"`
+}
+
+// Labels are the caller's.
+type Labels struct {
+	Labels []Label `json:"labels"`
+}
 
 // Kinds of answers to a name.
 const (

@@ -62,6 +62,8 @@ type Config struct {
 	// Proof is the tlog-proof of a leaf of the commitments log, or a
 	// *wire.Refusal: ProbNotFound, ProbNotYet. Nil: there is no ledger.
 	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
+	// NameSecret is resolve.SecretOf the node's key: of labels.
+	NameSecret []byte
 	// Ledger is where the node's logs are; nil: it has none.
 	Ledger *ledger.NodeLedger
 }

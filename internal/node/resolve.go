@@ -1,0 +1,59 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	namesdoor "primum/internal/door/names"
+	"primum/internal/peer"
+	"primum/internal/resolve"
+	"primum/internal/store"
+)
+
+// newResolver makes the answers to names, of what is kept and described here.
+func (n *Node) newResolver(key ed25519.PrivateKey) *resolve.Resolver {
+	return resolve.New(resolve.Options{
+		Authority: n.cfg.Authority, Base: n.BaseURL(), Secret: resolve.SecretOf(key),
+		Links: n.names.links, Hushes: n.store.Labels, Pages: n.pageOf,
+	})
+}
+
+// namesDoor answers names over HTTP.
+func (n *Node) namesDoor(key ed25519.PrivateKey, reg prometheus.Registerer) (publicDoor, error) {
+	tally := &resolve.Tally{}
+	if err := n.countAnswers(tally, reg); err != nil {
+		return nil, err
+	}
+	return namesdoor.New(namesdoor.Config{
+		Authority: n.cfg.Authority, Base: n.BaseURL(), KeyName: peer.KeyName, Key: key.Public().(ed25519.PublicKey), Secret: resolve.SecretOf(key),
+		Resolver: n.names.resolver, Pages: n.pageOf, OptOuts: n.store.Labels, Tally: tally, Clock: n.cfg.Clock, Log: n.cfg.Log,
+		Caller: n.door.Caller, Publisher: n.tokens.Name, Note: n.tokens.Note,
+	}), nil
+}
+
+// pageOf is the title of the public page under a label.
+func (n *Node) pageOf(ctx context.Context, label string) (title string, ok bool, err error) {
+	page, err := n.door.Notice(ctx, label)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", false, nil
+	}
+	return page.Title, err == nil, err
+}
+
+// countAnswers shows how many names were answered in the last full hour: there
+// is no finer number, and no log of names.
+func (n *Node) countAnswers(tally *resolve.Tally, reg prometheus.Registerer) error {
+	for _, kind := range []resolve.Kind{resolve.Found, resolve.Referral, resolve.Unknown} {
+		err := reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "primum_names_last_hour", Help: "Names answered in the last full hour.", ConstLabels: prometheus.Labels{"answer": string(kind)},
+		}, func() float64 { return float64(tally.LastHour(kind, n.cfg.Clock.Now())) }))
+		if err != nil {
+			return fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return nil
+}
