@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +21,12 @@ const (
 	maxOffer     = 4096
 )
 
-var serviceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$`)
-
 // IsServiceName tells whether s can name a service: 1 to 48 of a-z, 0-9 and -,
 // which it does not begin or end with.
-func IsServiceName(s string) bool { return serviceName.MatchString(s) }
+func IsServiceName(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	return s != "" && len(s) <= 48 && strings.Trim(s, letters) == "" && strings.Trim(s, "-") == s
+}
 
 // Service is what an account of a node offers to everybody, and what it needs
 // for it. It asks nobody: a person who connects says yes to a ServiceAsk, or to

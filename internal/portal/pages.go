@@ -100,12 +100,12 @@ type startPage struct {
 	frame
 	Version, Since, SinceISO string
 	Counts                   *Counts
-	Built                    bool
+	Built, Services          bool
 }
 
 func (p *Portal) getStart(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", scriptless())
-	d := startPage{frame: p.frame(w, r), Version: p.cfg.Version, Built: p.assets.built}
+	d := startPage{frame: p.frame(w, r), Version: p.cfg.Version, Built: p.assets.built, Services: p.cfg.Services != nil}
 	d.Title = p.cfg.Authority
 	if !p.cfg.Since.IsZero() {
 		// The isolates keep the order of the parts in a text from right to left.

@@ -72,6 +72,8 @@ type Config struct {
 	Measurements func(context.Context) (wire.Measurements, error)
 	// LogState is the state of the public log; nil: nothing is said of it.
 	LogState func() LogState
+	// Services is what accounts of this node offer; nil: no such page.
+	Services ServiceSource
 	// Sworn reads an oath's document; nil: none is shown.
 	Sworn func(doc []byte) (Oath, error)
 
@@ -144,14 +146,16 @@ func (p *Portal) Stop() {
 // mount is all pages, in plain sight.
 func (p *Portal) mount() {
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                     p.getStart,
-		"GET /my":                      p.getMy,
-		"GET /sw.js":                   p.getServiceWorker,
-		"GET /manifest.webmanifest":    p.getWebManifest,
-		"GET " + assetsPath + "{name}": p.getAsset,
-		"GET " + ManifestPath:          p.getManifest,
-		"POST " + reportPath:           p.postReport,
-		"GET /thing/{id}":              p.getThing,
+		"GET /{$}":                             p.getStart,
+		"GET /my":                              p.getMy,
+		"GET /sw.js":                           p.getServiceWorker,
+		"GET /manifest.webmanifest":            p.getWebManifest,
+		"GET " + assetsPath + "{name}":         p.getAsset,
+		"GET " + ManifestPath:                  p.getManifest,
+		"POST " + reportPath:                   p.postReport,
+		"GET /thing/{id}":                      p.getThing,
+		"GET " + wire.ServicePages:             p.getServices,
+		"GET " + wire.ServicePages + "/{name}": p.getService,
 	} {
 		p.mux.HandleFunc(pattern, p.page(h))
 	}

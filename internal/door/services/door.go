@@ -18,7 +18,7 @@ import (
 )
 
 // Path is where the list is; below it is each service by its name.
-const Path = "/v1/services"
+const Path = wire.ServiceListPath
 
 // Catalogue is what the door shows and changes; *catalogue.Catalogue does.
 type Catalogue interface {
