@@ -81,6 +81,9 @@ func (r *run) logical(c *call, current any) bool {
 			return false
 		}
 		re = compile(pattern, c.function.name == "match")
+		if !r.spend(re.size) {
+			return false
+		}
 	}
 	if re.exp == nil || !r.spend(1+len(text)*re.size/64) {
 		return false
@@ -111,24 +114,33 @@ func compile(pattern string, whole bool) *regex {
 	if err != nil {
 		return &regex{}
 	}
+	size := programSize(tree)
+	if size > maxProgram {
+		return &regex{size: maxProgram}
+	}
 	narrow(tree)
 	text := tree.String()
 	if whole {
 		text = `\A(?:` + text + `)\z`
 	}
-	tree, err = syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return &regex{}
-	}
-	program, err := syntax.Compile(tree.Simplify())
-	if err != nil || len(program.Inst) > maxProgram {
-		return &regex{}
-	}
 	exp, err := regexp.Compile(text)
 	if err != nil {
-		return &regex{}
+		return &regex{size: size}
 	}
-	return &regex{exp: exp, size: len(program.Inst)}
+	return &regex{exp: exp, size: size}
+}
+
+// programSize is about how many instructions an expression becomes, before
+// repetitions are written out.
+func programSize(e *syntax.Regexp) int {
+	n := 1 + len(e.Rune)
+	for _, sub := range e.Sub {
+		n += programSize(sub)
+	}
+	if e.Op == syntax.OpRepeat {
+		n *= max(e.Min, e.Max, 1)
+	}
+	return min(n, 1<<20)
 }
 
 // narrow makes a dot match all but line feed and carriage return (RFC 9485 §5.3).
