@@ -61,7 +61,7 @@ func parse(s string) (ID, *Error) {
 	if id, err, ok := parseScheme(s); ok {
 		return id, err
 	}
-	for _, read := range []func(string) (ID, *Error, bool){parseElements, parsePath, parseIP, parseUUID, parseMAC, parseNumber, parseBare} {
+	for _, read := range []func(string) (ID, *Error, bool){parseElements, parsePath, parseIP, parseUUID, parseMAC, parseNumber, parseBare, parseEPC} {
 		if id, err, ok := read(s); ok {
 			return id, err
 		}
@@ -185,7 +185,9 @@ func (id ID) Forms() []Form {
 		return uuidForms(id.text)
 	case DIDWeb:
 		return []Form{{"did", id.text}, {"did-document", id.DocumentURL()}}
-	case URL, EPC:
+	case EPC:
+		return gidForms(id.text)
+	case URL:
 		return []Form{{id.form, id.text}}
 	}
 	return nil
@@ -200,9 +202,11 @@ func (id ID) keyForms() []Form {
 		}
 		forms = append(forms, Form{"digital-link-written", id.key.URL(stem)})
 	}
-	return append(forms,
+	forms = append(forms,
 		Form{"digital-link-compressed", "https://" + canonicalHost + "/" + id.key.Compressed()},
-		Form{"element-string", id.key.ElementString()})
+		Form{"element-string", id.key.ElementString()},
+		Form{"element-string-fnc1", string(fnc1) + id.key.ScannerString()})
+	return append(forms, id.epcForms()...)
 }
 
 func tooLong() *Error {

@@ -103,16 +103,6 @@ func (k Key) URL(host string) string {
 	return s
 }
 
-// ElementString is the key as people read it below a bar code: "(01)04012345999990(10)ABC".
-func (k Key) ElementString() string {
-	var b strings.Builder
-	for _, ai := range k.AIs {
-		b.WriteString("(" + ai.Code + ")")
-		b.WriteString(strings.ReplaceAll(ai.Value, "(", "\\("))
-	}
-	return b.String()
-}
-
 // Up is the key with one qualifier less, or with its serial component cut (the
 // walk-up of GS1-Conformant Resolver 1.2). It has no attributes. False when
 // nothing stands above.
