@@ -94,8 +94,8 @@ func (p *Portal) getOpen(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := openPage{frame: p.frame(w, r)}
-	d.Title = p.words(d.Lang)("open.title")
-	d.Heading, d.Text = d.Title, p.words(d.Lang)("open.about")
+	d.Title = p.words(d.Lang)("openpage.title")
+	d.Heading, d.Text = d.Title, p.words(d.Lang)("openpage.about")
 	for _, s := range services {
 		n, err := p.cfg.Open.Count(r.Context(), s.Name)
 		if err != nil {
@@ -132,7 +132,7 @@ func (p *Portal) getOpenService(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := openPage{frame: p.frame(w, r), License: contact(s.License), Contact: contact(s.Contact), Keep: int64(s.KeepDays), Up: "/open"}
-	d.ContactText, d.UpText = shown(d.Contact), p.words(d.Lang)("open.title")
+	d.ContactText, d.UpText = shown(d.Contact), p.words(d.Lang)("openpage.title")
 	d.Title = clean(s.TitleIn(d.Lang))
 	d.Heading, d.Text = d.Title, cleanLines(s.TextIn(d.Lang))
 	if len(things) > pageThings {

@@ -66,7 +66,7 @@ func (p *Portal) fillChart(ctx context.Context, d *openThingPage, t open.Thing, 
 		}
 	}
 	for _, other := range chartSpans() {
-		d.Spans = append(d.Spans, chartChoice{say("open.span." + other.name), chartPath(here, property, other.name), other.name == s.name})
+		d.Spans = append(d.Spans, chartChoice{say("openpage.span." + other.name), chartPath(here, property, other.name), other.name == s.name})
 	}
 	d.CSV = d.Self + "/properties/" + url.PathEscape(property) + "/history?format=csv&limit=10000&from=" + s.name
 	return nil

@@ -90,7 +90,7 @@ func valueText(s open.Sample, lang string, say func(string, ...any) string) stri
 	}
 	switch v := v.(type) {
 	case bool:
-		return say("open.bool." + strconv.FormatBool(v))
+		return say("openpage.bool." + strconv.FormatBool(v))
 	case string:
 		return clean(v)
 	}
