@@ -114,6 +114,9 @@ func fillBackup(ctx context.Context, st *store.Store, me self, dataDir, dir stri
 	if err := st.Backup(ctx, filepath.Join(dir, storeFolder)); err != nil {
 		return err
 	}
+	if err := backupNames(ctx, dataDir, dir); err != nil {
+		return err
+	}
 	for _, name := range []string{keyFile, selfFile} {
 		if err := copySmall(filepath.Join(dataDir, name), filepath.Join(dir, name)); err != nil {
 			return err
@@ -129,6 +132,34 @@ func fillBackup(ctx context.Context, st *store.Store, me self, dataDir, dir stri
 		return err
 	}
 	return durable.WriteFile(filepath.Join(dir, markFile), append(b, '\n'))
+}
+
+// backupNames copies the files of public things. They are no part of one moment
+// with the store: what was published between is in one of the two.
+func backupNames(ctx context.Context, dataDir, dir string) error {
+	files, err := filepath.Glob(filepath.Join(dataDir, namesFolder, "*.db"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	to := filepath.Join(dir, namesFolder)
+	if err := durable.MakeDir(to); err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := store.CopyDatabase(ctx, file, filepath.Join(to, filepath.Base(file))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restoreNames brings them back. Backups of versions before names have none.
+func restoreNames(backup, dataDir string) error {
+	from, to := filepath.Join(backup, namesFolder), filepath.Join(dataDir, namesFolder)
+	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(os.CopyFS(to, os.DirFS(from)), os.Chmod(to, 0o700))
 }
 
 func copySmall(from, to string) error {

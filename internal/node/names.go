@@ -109,6 +109,11 @@ func sortedKeys(m map[string]http.Handler) []string {
 // serveName answers what the doors have a pattern for, and tells whether they
 // had one.
 func (n *Node) serveName(w http.ResponseWriter, r *http.Request) bool {
+	// Digital Links go by no mux: it would tidy up what serial numbers may have.
+	if gs1door.Begins(r.URL.Path) {
+		n.names.digital.ServeHTTP(w, r)
+		return true
+	}
 	if _, pattern := n.names.mux.Handler(r); pattern != "" {
 		n.names.mux.ServeHTTP(w, r)
 		return true

@@ -63,6 +63,9 @@ func (o Restoration) fill(ctx context.Context, r *Report) error {
 		return err
 	}
 	r.Circles = int64(waiting)
+	if err := restoreNames(o.Backup, o.DataDir); err != nil {
+		return err
+	}
 	for _, name := range []string{keyFile, selfFile} {
 		if err := copySmall(filepath.Join(o.Backup, name), filepath.Join(o.DataDir, name)); err != nil {
 			return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +59,21 @@ func (f *File) copyTo(ctx context.Context, path string) error {
 		return f.failed("copy "+filepath.Base(f.path), err)
 	}
 	return errors.Join(os.Chmod(path, 0o600), syncPath(path))
+}
+
+// CopyDatabase writes a copy of one database that OpenFile made, in use or not,
+// to a path where nothing is: without freed pages, without a write-ahead log.
+func CopyDatabase(ctx context.Context, from, to string) error {
+	if _, err := os.Stat(from); err != nil {
+		return fmt.Errorf("copy database: %w", err)
+	}
+	reading, err := sql.Open("sqlite", dsn(from, 0, true))
+	if err != nil {
+		return fmt.Errorf("copy database: %w", err)
+	}
+	reading.SetMaxOpenConns(1)
+	f := &File{path: from, reading: reading, writer: &writer{}}
+	return errors.Join(f.copyTo(ctx, to), reading.Close())
 }
 
 // Restore copies a backup into dir, which must hold no store, and fences every

@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"primum/internal/answer"
@@ -82,10 +83,19 @@ func (d *Door) Routes() map[string]http.Handler {
 		LinksPath:       http.HandlerFunc(d.links),
 		DelegationsPath: http.HandlerFunc(d.delegations),
 	}
-	for _, code := range primaryKeys() {
+	for _, code := range primaryKeys {
 		routes["/"+code+"/{rest...}"] = d
 	}
 	return routes
+}
+
+// Begins tells whether a path begins with a primary key.
+func Begins(path string) bool {
+	if len(path) < 4 || path[0] != '/' || path[1] < '0' || path[1] > '9' {
+		return false
+	}
+	code, _, ok := strings.Cut(path[1:], "/")
+	return ok && slices.Contains(primaryKeys[:], code)
 }
 
 // shortest compressed link: three bytes of a key that nobody can write shorter.
@@ -105,9 +115,7 @@ func (d *Door) Takes(path string) bool {
 
 // primaryKeys are the keys that a path may begin with (GS1 Digital Link 1.6
 // §4.3), in the order of their codes.
-func primaryKeys() []string {
-	return []string{"00", "01", "253", "255", "401", "402", "414", "415", "417", "8003", "8004", "8006", "8010", "8013", "8017", "8018"}
-}
+var primaryKeys = [...]string{"00", "01", "253", "255", "401", "402", "414", "415", "417", "8003", "8004", "8006", "8010", "8013", "8017", "8018"}
 
 // description is the resolver's own (GS1-Conformant Resolver 1.2, Resolver
 // Description File).
@@ -138,7 +146,7 @@ func (d *Door) describe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := description{
-		Name: d.cfg.Authority, Root: d.cfg.Base, Keys: primaryKeys(),
+		Name: d.cfg.Authority, Root: d.cfg.Base, Keys: primaryKeys[:],
 		LinkTypes: []namespace{{linkset.Vocabulary, "gs1:"}}, Context: d.cfg.Base + ContextPath,
 	}
 	if mail, ok := strings.CutPrefix(d.cfg.Contact, "mailto:"); ok {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -280,10 +281,8 @@ func (d *Door) subject(name string) (string, error) {
 		return d.Canonical(strings.TrimPrefix(name, "*."))
 	}
 	code, _, _ := strings.Cut(name, "/")
-	for _, known := range append(primaryKeys(), "dns", "ip", "mac", "url", "did", "epc", "uuid") {
-		if code == known {
-			return name, nil
-		}
+	if isScope(code) || slices.Contains(primaryKeys[:], code) {
+		return name, nil
 	}
 	return "", &linkset.InvalidError{Member: "subject", Reason: "a prefix or range begins with a primary key and a slash, as 01/0401234*"}
 }

@@ -1,0 +1,95 @@
+package node
+
+import (
+	"net/http"
+	"path/filepath"
+	"testing"
+
+	"primum/internal/linkset"
+	"primum/internal/peer"
+)
+
+const honey = "01/04012345999969"
+
+func putHoney(t *testing.T, n *Node) {
+	t.Helper()
+	_, err := n.names.links.Put(t.Context(), "test", linkset.Item{Anchor: honey, Description: "Honey Pot One", Entries: []linkset.Entry{
+		{LinkType: "gs1:pip", Href: "https://shop.example/honey", Title: "Honey"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask sends a request that follows no redirect.
+func ask(t *testing.T, n *Node, path string) *http.Response {
+	t.Helper()
+	tr := &http.Transport{DialContext: peer.Dialer{Loopback: true}.DialContext, DisableKeepAlives: true}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.BaseURL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := resp.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func TestLinksAreAnsweredAndBackedUp(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	n := open(t, c)
+	stop := serve(t, n)
+	putHoney(t, n)
+	if resp := ask(t, n, "/"+honey); resp.StatusCode != http.StatusTemporaryRedirect || resp.Header.Get("Location") != "https://shop.example/honey" {
+		t.Errorf("a Digital Link: %d %v", resp.StatusCode, resp.Header)
+	}
+	backup := filepath.Join(t.TempDir(), "backup")
+	if _, err := n.Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.DataDir = filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), Restoration{Backup: backup, DataDir: c.DataDir, NewLedger: true, Now: begin()}); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, c)
+	if it, err := again.names.links.Lookup(t.Context(), honey); err != nil || it.Description != "Honey Pot One" {
+		t.Errorf("after a restore: %+v, %v", it, err)
+	}
+}
+
+// TestSerialsWithSlashesStayWhole checks that no mux tidies them up.
+func TestSerialsWithSlashesStayWhole(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	defer serve(t, n)()
+	putHoney(t, n)
+	for _, serial := range []string{"A%2F%2FB", "..", "%2E%2E", "%2Fetc", "A%2F..%2FB"} {
+		if resp := ask(t, n, "/"+honey+"/21/"+serial); resp.StatusCode != http.StatusTemporaryRedirect || resp.Header.Get("Location") != "https://shop.example/honey" {
+			t.Errorf("serial %s: %d %v", serial, resp.StatusCode, resp.Header)
+		}
+	}
+}
+
+// TestCompressedLinksTakeNoPageAway checks that a page's path is none.
+func TestCompressedLinksTakeNoPageAway(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	defer serve(t, n)()
+	for _, path := range []string{
+		"/services", "/operator", "/requests", "/settings", "/directory", "/manifest.webmanifest", "/openapi.json", "/portal", "/healthz", "/metrics",
+		"/security.txt", "/favicon.ico", "/sandbox", "/download", "/welcome", "/complaints", "/objections", "/facts",
+	} {
+		if n.names.gs1.Takes(path) {
+			t.Errorf("%s is taken for a compressed link", path)
+		}
+	}
+}
