@@ -19,16 +19,21 @@ const checkWait = 2 * time.Minute
 
 func checkCommand(a *app) *cobra.Command {
 	var web bool
+	var look outside
 	c := a.command("check [DOMAIN]", "check", cobra.MaximumNArgs(1), func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 && !web {
 			return a.checkNoticed(cmd)
 		}
-		if !web || len(args) == 0 {
+		if len(args) == 0 {
 			return a.said(exitUsage, "check.what")
+		}
+		if !web {
+			return a.checkDomain(cmd.Context(), args[0], look)
 		}
 		return a.checkWeb(cmd, args[0])
 	})
 	c.Flags().BoolVar(&web, "web", false, a.words.Get("flag.web"))
+	look.flags(a, c)
 	return c
 }
 
@@ -106,8 +111,13 @@ func (a *app) finding(f portal.Finding) {
 		a.line(map[string]any{"good": f.Good, "id": f.ID, "text": text})
 		return
 	}
+	a.tick(f.Good, text)
+}
+
+// tick prints a line with a green or red mark.
+func (a *app) tick(good bool, text string) {
 	mark, colour := "✗", "\x1b[31m"
-	if f.Good {
+	if good {
 		mark, colour = "✓", "\x1b[32m"
 	}
 	if a.outTTY && a.env("NO_COLOR") == "" {

@@ -12,8 +12,11 @@ import (
 // ttl is of every record, in seconds: an hour.
 const ttl = 3600
 
-// zoneMost bounds a file of records, in bytes.
-const zoneMost = 64 << 10
+// zoneMost bounds a file of records, in bytes; recordsMost what it says.
+const (
+	zoneMost    = 64 << 10
+	recordsMost = 1000
+)
 
 // ErrRecords means that a file holds no records as they are printed here.
 var ErrRecords = errors.New("no records that can be compared")
@@ -96,7 +99,9 @@ func ParseRecords(zone, domain string) (out []Record, err error) {
 		if !dns.IsSubDomain(dns.Fqdn(domain), rr.Header().Name) {
 			return nil, fmt.Errorf("%w: %s is not below %s", ErrRecords, rr.Header().Name, domain)
 		}
-		out = append(out, recordOf(rr))
+		if out = append(out, recordOf(rr)); len(out) > recordsMost {
+			return nil, fmt.Errorf("%w: more than %d", ErrRecords, recordsMost)
+		}
 	}
 	if err := p.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecords, err)
