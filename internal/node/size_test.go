@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 		beLoad(authority)
 		return
 	}
+	if os.Getenv(childBare) != "" {
+		beBare()
+		return
+	}
 	os.Exit(m.Run())
 }
 
