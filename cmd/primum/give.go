@@ -93,7 +93,7 @@ func (a *app) giveRequest(cmd *cobra.Command, id, with string, f grantFlags) (er
 		return usage(err)
 	}
 	p.Request, p.Purpose, p.Service = r.ID, r.Request.Purpose, r.Request.Service
-	p.Retention, p.Conditionality, p.Notice = r.Request.Retention, r.Request.Conditionality, r.Request.Notice
+	p.Retention, p.DeletesWithin, p.Conditionality, p.Notice = r.Request.Retention, r.Request.DeletesWithin, r.Request.Conditionality, r.Request.Notice
 	return a.give(cmd.Context(), o, p, f, t, grantee)
 }
 

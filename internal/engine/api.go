@@ -329,17 +329,45 @@ type Want struct {
 	Fits      []Ref     `json:"fits"`
 }
 
-// GiveParams of "give". A person, a request's id, or both.
+// ServiceParams of "service": whose catalogue, and which of it.
+type ServiceParams struct {
+	Node     string `json:"node"` // domain
+	Name     string `json:"name"`
+	Language string `json:"language,omitempty"` // of the words that are wanted
+}
+
+// ServiceInfo answers "service". Each of its asks is a request that nobody has
+// sent: it has no id, and is answered by "give" with a ServiceRef, or not at all.
+type ServiceInfo struct {
+	Node     string        `json:"node"`
+	Name     string        `json:"name"`
+	Title    string        `json:"title"`
+	Offer    string        `json:"offer,omitempty"`
+	Language string        `json:"language"` // of title and offer
+	Page     string        `json:"page,omitempty"`
+	Asks     []RequestInfo `json:"asks"`
+}
+
+// ServiceRef names one ask of a service that was read before.
+type ServiceRef struct {
+	Node string `json:"node"`
+	Name string `json:"name"`
+	Ask  int    `json:"ask"` // from 0
+}
+
+// GiveParams of "give". A person, a request's id, an ask of a service, or some
+// of these.
 type GiveParams struct {
-	Account      string    `json:"account,omitempty"`
-	Request      string    `json:"request,omitempty"`
-	Share        []Share   `json:"share"`
-	Purpose      string    `json:"purpose,omitempty"` // words; empty: of the request, or household
-	Until        time.Time `json:"until"`
-	Pseudonymous bool      `json:"pseudonymous,omitempty"`
-	Notice       string    `json:"notice,omitempty"` // the exact text shown
-	Language     string    `json:"language,omitempty"`
-	Replaces     string    `json:"replaces,omitempty"`
+	Account      string      `json:"account,omitempty"`
+	Request      string      `json:"request,omitempty"`
+	Service      *ServiceRef `json:"service,omitempty"`
+	Share        []Share     `json:"share"`
+	Purpose      string      `json:"purpose,omitempty"` // words; empty: of the request, or household
+	Until        time.Time   `json:"until"`
+	Pseudonymous bool        `json:"pseudonymous,omitempty"`
+	Notice       string      `json:"notice,omitempty"` // the exact text shown
+	Language     string      `json:"language,omitempty"`
+	Replaces     string      `json:"replaces,omitempty"`
 }
 
 // Share is one affordance of a grant to be given.

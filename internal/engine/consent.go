@@ -19,6 +19,7 @@ import (
 func (e *Engine) consentHandlers() map[string]handler {
 	return map[string]handler{
 		"requests": handle(e.requests),
+		"service":  handle(e.service),
 		"refuse":   handle(e.refuse),
 		"give":     handle(e.give),
 		"grants":   handle(e.grants),
@@ -166,6 +167,11 @@ func (s *session) giveParams(ctx context.Context, p GiveParams) (q circle.GivePa
 			return q, err
 		}
 	}
+	if p.Service != nil {
+		if err := s.connecting(&q, &p); err != nil {
+			return q, err
+		}
+	}
 	if p.Purpose != "" || q.Purpose.Class == "" {
 		if q.Purpose, err = purposeOf(p.Purpose); err != nil {
 			return q, err
@@ -200,7 +206,7 @@ func (s *session) answering(q *circle.GiveParams, p *GiveParams) error {
 		}
 		p.Account = r.From
 		q.Request, q.Purpose, q.Service = r.ID, r.Request.Purpose, r.Request.Service
-		q.Retention, q.Conditionality, q.Notice = r.Request.Retention, r.Request.Conditionality, r.Request.Notice
+		q.Retention, q.DeletesWithin, q.Conditionality, q.Notice = r.Request.Retention, r.Request.DeletesWithin, r.Request.Conditionality, r.Request.Notice
 		return nil
 	}
 	return &Error{Code: "no-request"}

@@ -42,6 +42,7 @@ func Methods() []Method {
 		{"goOnWithout", GoOnParams{}, Empty{}, "excuse a silent client"},
 
 		{"requests", Empty{}, []RequestInfo{}, "requests that wait for a yes or no"},
+		{"service", ServiceParams{}, ServiceInfo{}, "read what a node offers, as requests that nobody has sent"},
 		{"refuse", RefuseParams{}, Empty{}, "say no"},
 		{"give", GiveParams{}, Given{}, "say yes, or share unasked"},
 		{"grants", Empty{}, []GrantInfo{}, "all grants, given and received, newest first"},

@@ -29,6 +29,7 @@ type session struct {
 	alerts  *alerts
 	sandbox *sandbox
 	shapes  *shapes
+	offers  *offers
 	filled  map[string]bool // affordances whose past was asked for; one goroutine's
 	empty   map[string]int  // how often there was none; the same goroutine's
 	news    chan struct{}   // capacity 1: something lies in the client's news
@@ -53,7 +54,7 @@ func (e *Engine) openSession(a account) (*session, error) {
 		return nil, err
 	}
 	s := &session{
-		e: e, guest: a.guest, recent: r, alerts: rules, shapes: newShapes(), filled: make(map[string]bool), empty: make(map[string]int),
+		e: e, guest: a.guest, recent: r, alerts: rules, shapes: newShapes(), offers: newOffers(), filled: make(map[string]bool), empty: make(map[string]int),
 		news: make(chan struct{}, 1), past: make(chan struct{}, 1),
 	}
 	s.ctx, s.stop = context.WithCancel(e.ctx)

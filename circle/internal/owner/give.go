@@ -39,6 +39,7 @@ type GiveParams struct {
 	Notice         grant.Notice
 	Country        string
 	Retention      grant.Duration
+	DeletesWithin  grant.Duration // after the end; 0: 30 days
 	AskAgainAfter  grant.Duration // 0: 90 days
 	Conditionality *grant.Conditionality
 	Replaces       string // grant id of a renewal
@@ -165,7 +166,7 @@ func (o *Owner) GrantParams(p GiveParams, h *member.OwnedHome, s core.StockEntry
 		Node: h.Node, Home: h.Circle.String(), Circle: s.Circle.String(), AnchorKey: ed25519.PublicKey(s.Key), AnchorSuites: s.Suites,
 		Valid: grant.Interval{From: p.From, Until: p.Until}, Replaces: p.Replaces, Shares: shares, Purpose: p.Purpose, Service: p.Service,
 		Country: p.Country, Notice: p.Notice, Pseudonymous: p.Pseudonymous, MaxClients: p.MaxClients, Bucket: p.Bucket,
-		Retention: p.Retention, AskAgainAfter: p.AskAgainAfter, Conditionality: p.Conditionality,
+		Retention: p.Retention, DeletesWithin: p.DeletesWithin, AskAgainAfter: p.AskAgainAfter, Conditionality: p.Conditionality,
 	}
 	if out.Bucket == 0 {
 		out.Bucket = o.fittingBucket(p.Home, shares)
