@@ -1,47 +1,162 @@
 package directory
 
 import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"embed"
 	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"sync"
 	"time"
+
+	"primum/internal/clock"
+	"primum/internal/store"
+	"primum/thing/td"
 )
 
-// Visibility says who sees an entry, apart from its owner.
-type Visibility string
+//go:embed migrations
+var migrations embed.FS
 
-// Who sees an entry.
-const (
-	Public   Visibility = "public"   // everybody
-	Grantees Visibility = "grantees" // who holds a valid grant of the owner
-	Private  Visibility = "private"  // nobody else
-)
+// FileName is the database's, in the directory given to Open.
+const FileName = "directory.db"
 
-// Operator is the owner of the entries that publishers make.
-const Operator = ""
+// MaxOwn bounds the entries of one account.
+const MaxOwn = 1000
 
-// Viewer is who asks. The zero Viewer is a stranger.
-type Viewer struct {
-	Account   string   // that signed the request; empty: none
-	Publisher bool     // the request bears a publisher's token: it acts for the operator
-	Owners    []string // accounts whose grant to Account is given and valid now
+// Options of a directory; all may be zero.
+type Options struct {
+	Clock    clock.Clock
+	Log      *slog.Logger
+	MaxPages int64 // of 4 KiB; 0: the disk bounds it
+	// Granting lists the accounts whose grant to an account is given and valid
+	// now. Nil: nobody grants anything.
+	Granting func(ctx context.Context, account string) ([]string, error)
 }
 
-// Entry is a description in the directory.
-type Entry struct {
-	ID         string
-	Owner      string // Operator or an account
-	Visibility Visibility
-	TD         []byte // as kept: with its id and the directory's context, without registration
-	Created    time.Time
-	Modified   time.Time
-	Expires    time.Time     // zero: it stays
-	TTL        time.Duration // that Expires was counted from; 0: none was said
+// Directory keeps descriptions. Make one with Open.
+type Directory struct {
+	file     *store.File
+	o        Options
+	valid    *td.Validator
+	stranger queries
+	viewer   queries
+	events   cipher.Block // hides how many events there were
+	tags     []byte       // key of the list's entity tags
+	expiry   expiry
+	scans    chan struct{}
+
+	mu   sync.Mutex
+	wake chan struct{} // guarded by mu; closed when there are new events
 }
 
-// Errors of this package. Those of thing/td (*td.Invalid) come as they are.
-var (
-	ErrNotFound  = errors.New("no such thing in the directory")
-	ErrForbidden = errors.New("the thing belongs to somebody else")
-	ErrTaken     = errors.New("another public thing has this id")
-	ErrFull      = errors.New("the account has as many things as it may")
-	ErrQuery     = errors.New("query")
-)
+// Open opens or creates the directory in dir, which exists. Errors: as of
+// store.OpenFile.
+func Open(ctx context.Context, dir string, o Options) (*Directory, error) {
+	if o.Clock == nil {
+		o.Clock = clock.Real()
+	}
+	valid, err := td.NewValidator()
+	if err != nil {
+		return nil, err
+	}
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	f, err := store.OpenFile(ctx, filepath.Join(dir, FileName), sub, store.Options{Log: o.Log, MaxPages: o.MaxPages})
+	if err != nil {
+		return nil, fmt.Errorf("open directory: %w", err)
+	}
+	d := &Directory{
+		file: f, o: o, valid: valid, stranger: strangerQueries(), viewer: viewerQueries(),
+		scans: make(chan struct{}, max(1, runtime.NumCPU()/2)), wake: make(chan struct{}),
+	}
+	if err := errors.Join(d.readSecrets(ctx), d.readDue(ctx)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open directory: %w", err), f.Close())
+	}
+	return d, nil
+}
+
+// Close commits what waits and closes the file.
+func (d *Directory) Close() error { return d.file.Close() }
+
+func (d *Directory) readSecrets(ctx context.Context) error {
+	scan := func(r store.Row) (b []byte, err error) { return b, r.Scan(&b) }
+	key, err := store.One(ctx, d.file, "key", scan, `SELECT value FROM secrets WHERE name = 'events'`)
+	if err != nil {
+		return err
+	}
+	if d.events, err = aes.NewCipher(key); err != nil {
+		return err
+	}
+	d.tags, err = store.One(ctx, d.file, "key", scan, `SELECT value FROM secrets WHERE name = 'tags'`)
+	return err
+}
+
+// As is the viewer that an account or a publisher is now; of neither, a
+// stranger.
+func (d *Directory) As(ctx context.Context, account string, publisher bool) (Viewer, error) {
+	v := Viewer{Account: account, Publisher: publisher}
+	if account == "" || d.o.Granting == nil {
+		return v, nil
+	}
+	owners, err := d.o.Granting(ctx, account)
+	if err != nil {
+		return v, fmt.Errorf("ask for grants: %w", err)
+	}
+	v.Owners = owners
+	return v, nil
+}
+
+// stranger tells a viewer who sees what is public, and nothing else.
+func (v Viewer) stranger() bool { return v.Account == "" && !v.Publisher }
+
+// own is the owner that a viewer is; "?" (which no owner is) of a stranger.
+func (v Viewer) own() string {
+	switch {
+	case v.Publisher:
+		return Operator
+	case v.Account == "":
+		return "?"
+	}
+	return v.Account
+}
+
+// sees tells whether a viewer sees an entry of an owner with a visibility.
+func (v Viewer) sees(owner string, visible Visibility) bool {
+	switch {
+	case visible == "":
+		return false
+	case visible == Public || owner == v.own():
+		return true
+	case visible == Private:
+		return false
+	}
+	for _, o := range v.Owners {
+		if o == owner {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Directory) now() time.Time { return d.o.Clock.Now().UTC().Truncate(time.Millisecond) }
+
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func at(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

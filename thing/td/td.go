@@ -30,6 +30,7 @@ type Summary struct {
 	ID         string // empty: it has none
 	Title      string
 	Types      []string // of member @type
+	LoneType   bool     // @type is a text, not a list
 	Properties []string // names, sorted
 	Actions    []string
 	Events     []string

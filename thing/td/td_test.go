@@ -77,7 +77,7 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(s); got != "{urn:uuid:6f1d9c6e-9a1e-4c5e-8a54-6c1f6f0b2d11 Lamp [Lamp Light] [a b] [] [] 1.1}" {
+	if got := fmt.Sprint(s); got != "{urn:uuid:6f1d9c6e-9a1e-4c5e-8a54-6c1f6f0b2d11 Lamp [Lamp Light] false [a b] [] [] 1.1}" {
 		t.Error(got)
 	}
 }

@@ -107,6 +107,7 @@ func (c *checker) summary() Summary {
 	s := Summary{Version: c.version}
 	s.ID, _ = c.top["id"].(string)
 	s.Title, _ = c.top["title"].(string)
+	_, s.LoneType = c.top["@type"].(string)
 	for _, t := range listOf(c.top["@type"]) {
 		if name, ok := t.(string); ok {
 			s.Types = append(s.Types, name)
