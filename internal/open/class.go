@@ -39,9 +39,10 @@ func (t Thing) Address(base string) string {
 // §6.3.8).
 const quiet = 4
 
-// QR is a drawn QR code: a square of Size modules with its margin, and the path
-// of its dark modules as SVG has it.
+// QR is a drawn QR code: what it says, a square of Size modules with its margin,
+// and the path of its dark modules as SVG has it.
 type QR struct {
+	Text string
 	Size int
 	Path string
 }
@@ -64,7 +65,7 @@ func DrawQR(text string) (QR, error) {
 			}
 		}
 	}
-	return QR{code.Size + 2*quiet, b.String()}, nil
+	return QR{text, code.Size + 2*quiet, b.String()}, nil
 }
 
 // SVG is the code as a picture of its own, black on white in any look.
