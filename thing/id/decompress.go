@@ -5,13 +5,17 @@ import (
 	"strings"
 )
 
-// minCompressed is the fewest characters of a compressed key: a code, a GLN.
-const minCompressed = 9
+// The fewest characters of a compressed key (a code, a GLN), and of what
+// follows a key that stands plainly before it.
+const (
+	minWhole = 9
+	minRest  = 3
+)
 
 // decompress reads one path segment. The offset of a fault is that of the
 // segment: what stands in bits has no place of its own.
-func decompress(segment string) (list []AI, rest string, fault *Error) {
-	if len(segment) < minCompressed || !only(segment, base64url) {
+func decompress(segment string, least int) (list []AI, rest string, fault *Error) {
+	if len(segment) < least || !only(segment, base64url) {
 		return nil, "", refuse(0, "path", NoKey, "neither a primary key nor a compressed Digital Link")
 	}
 	for _, other := range []bool{false, true} {

@@ -87,9 +87,9 @@ func compressed(segments []segment, opts Options) (link Link, first int, err *Er
 	if n == 0 {
 		return Link{}, 0, refuse(0, "path", NoKey, "no GS1 primary key stands in this path")
 	}
-	first = n - 1
+	first, least := n-1, minWhole
 	if n >= 3 && isKey(segments[n-3].text) {
-		first = n - 3
+		first, least = n-3, minRest
 		if link, err = plain(segments[first:n-1], opts); err != nil {
 			return Link{}, 0, err
 		}
@@ -97,7 +97,7 @@ func compressed(segments []segment, opts Options) (link Link, first int, err *Er
 	if first > 0 && !opts.Stem {
 		return Link{}, 0, refuse(segments[0].at, "path", NoKey, "the path does not begin with a primary key")
 	}
-	list, rest, err := decompress(segments[n-1].text)
+	list, rest, err := decompress(segments[n-1].text, least)
 	if err != nil {
 		return Link{}, 0, err.at(segments[n-1].at)
 	}
@@ -168,13 +168,26 @@ func element(r *row, code string, value segment, opts Options) (AI, *Error) {
 	if err != nil {
 		return AI{}, err.at(value.at)
 	}
+	written := len(text)
 	if opts.ShortGTIN && code == "01" {
 		text = fill(text)
 	}
 	if err := r.check(code, text); err != nil {
+		err.Offset = escapedAt(value.text, err.Offset-len(text)+written)
 		return AI{}, err.at(value.at)
 	}
 	return AI{code, text}, nil
+}
+
+// escapedAt is where the byte n of what s says stands in s.
+func escapedAt(s string, n int) (at int) {
+	for ; n > 0 && at < len(s); n-- {
+		if s[at] == '%' {
+			at += 2
+		}
+		at++
+	}
+	return at
 }
 
 // fill makes 14 digits of a GTIN-8, GTIN-12 or GTIN-13.
@@ -202,7 +215,7 @@ func (l *Link) query(raw string, opts Options) *Error {
 			if member != "" {
 				rest = append(rest, member)
 			}
-		} else if err := l.attribute(name, segment{value, at + len(name) + 1}, opts); err != nil {
+		} else if err := l.attribute(name, segment{value, at + len(member) - len(value)}, opts); err != nil {
 			return err
 		}
 		at += end + 1
@@ -216,7 +229,7 @@ func (l *Link) query(raw string, opts Options) *Error {
 }
 
 func (l *Link) attribute(code string, value segment, opts Options) *Error {
-	at := value.at - len(code) - 1
+	at := max(0, value.at-len(code)-1)
 	r := find(code)
 	switch {
 	case r == nil:

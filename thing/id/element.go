@@ -91,11 +91,12 @@ func opening(s string) string {
 
 // newAI checks a value; a GTIN may be written without the zeros before it.
 func newAI(code, value string) (AI, *Error) {
+	written := len(value)
 	if code == "01" || code == "02" {
 		value = fill(value)
 	}
 	if err := find(code).check(code, value); err != nil {
-		return AI{}, err
+		return AI{}, err.at(written - len(value))
 	}
 	return AI{code, value}, nil
 }
@@ -184,7 +185,7 @@ func parseNumber(s string) (ID, *Error, bool) {
 	}
 	ai, err := newAI("01", s)
 	if err != nil {
-		return ID{}, err.at(n - 14), true
+		return ID{}, err, true
 	}
 	id := FromKey(Key{[]AI{ai}})
 	id.form = "gtin"

@@ -237,7 +237,9 @@ func (s *scheme) fields(list []string, pattern bool) (epc, *Error) {
 	}
 	e.ref, at = ref, at+len(list[1])+1
 	if s.code == "8006" {
-		e.pieces = list[2] + list[3]
+		if e.pieces = list[2] + list[3]; len(list[2]) != 2 || len(list[3]) != 2 || !digits(e.pieces) {
+			return epc{}, refuse(at, "pieces", Value, "piece and total have two digits each")
+		}
 		at += len(e.pieces) + 2
 	}
 	if s.serial == "" {

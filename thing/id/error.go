@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 // at moves the place of a fault by the bytes that stand before the part.
 func (e *Error) at(before int) *Error {
 	if e != nil {
-		e.Offset += before
+		e.Offset = max(0, e.Offset+before)
 	}
 	return e
 }

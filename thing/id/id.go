@@ -48,12 +48,14 @@ func Parse(s string) (ID, error) {
 	}
 	id, err := parse(s)
 	if err != nil {
+		err.Offset = min(err.Offset, len(s)) // a part that is missing has no place of its own
 		return ID{}, err
 	}
 	return id, nil
 }
 
 // parse goes from forms that say what they are to forms that must be guessed.
+// Eight groups of two digits are an EUI-64, though IPv6 could be written so.
 func parse(s string) (ID, *Error) {
 	if s == "" {
 		return ID{}, refuse(0, "name", Empty, "a name is empty")
@@ -61,7 +63,7 @@ func parse(s string) (ID, *Error) {
 	if id, err, ok := parseScheme(s); ok {
 		return id, err
 	}
-	for _, read := range []func(string) (ID, *Error, bool){parseElements, parsePath, parseIP, parseUUID, parseMAC, parseNumber, parseBare, parseEPC} {
+	for _, read := range []func(string) (ID, *Error, bool){parseElements, parsePath, parseMAC, parseIP, parseUUID, parseNumber, parseBare, parseEPC} {
 		if id, err, ok := read(s); ok {
 			return id, err
 		}
@@ -71,7 +73,10 @@ func parse(s string) (ID, *Error) {
 
 // parseScheme reads what begins with a scheme.
 func parseScheme(s string) (ID, *Error, bool) {
-	scheme, _, _ := strings.Cut(s, ":")
+	scheme, _, ok := strings.Cut(s, ":")
+	if !ok {
+		return ID{}, nil, false
+	}
 	switch strings.ToLower(scheme) {
 	case "http", "https":
 		if strings.HasPrefix(s[len(scheme):], "://") {
