@@ -24,6 +24,10 @@ func (d *Door) Admit(r *http.Request) (wait time.Duration, ok bool) {
 	return d.perAddress.take(d.addressOf(r))
 }
 
+// Address is the client's address, an IPv6 one by its /64. It serves limits only
+// and is kept nowhere.
+func (d *Door) Address(r *http.Request) string { return d.addressOf(r) }
+
 // AdmitAccount counts a request that the portal carries for an account towards
 // its limit, and says how long to wait where that is reached.
 func (d *Door) AdmitAccount(account string) (wait time.Duration, ok bool) {
