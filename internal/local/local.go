@@ -54,6 +54,7 @@ type world struct {
 	adviser  string
 	register string // pointer file for the CLI
 	portal   string // address that opens the owner's portal
+	endFeed  func() // of the open values; nil: none
 }
 
 // Run starts everything, shows the first shared value, and goes on until the
@@ -124,7 +125,10 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.register, err = register(w.peopleDir(), w.owner, w.adviser); err != nil {
 		return err
 	}
-	return w.play(ctx)
+	if err := w.play(ctx); err != nil {
+		return err
+	}
+	return w.names(ctx)
 }
 
 // running is one node at work.
@@ -158,6 +162,9 @@ func (w *world) peopleDir() string { return filepath.Join(w.dir, "people") }
 // stop ends everything in the order in which messages flow, and removes what
 // is not to be kept.
 func (w *world) stop() (err error) {
+	if w.endFeed != nil {
+		w.endFeed()
+	}
 	if w.house != nil {
 		err = errors.Join(err, w.house.stop())
 	}

@@ -195,6 +195,7 @@ func (w *world) printScreen() {
 	w.say("local.where", "Dir", w.dir, "H", w.h.node.BaseURL()+"/", "HFiles", filepath.Join(w.dir, "node-h"),
 		"S", w.s.node.BaseURL()+"/", "SFiles", filepath.Join(w.dir, "node-s"))
 	w.say("local.portal", "URL", w.portal, "Own", w.h.node.BaseURL()+"/my")
+	w.say("local.names", "Product", w.h.node.BaseURL()+"/"+product, "Roof", w.h.node.BaseURL()+"/open/"+weather+"/"+roof, "Services", w.s.node.BaseURL()+"/services")
 	w.say("local.try")
 	for _, c := range [][2]string{
 		{"local.try.watch", "watch " + shared + " --as " + w.adviser},
@@ -202,6 +203,7 @@ func (w *world) printScreen() {
 		{"local.try.grants", "grants --as " + w.owner},
 		{"local.try.share", "share lamp/state " + w.adviser + " --may read,write --for 1d --yes --as " + w.owner},
 		{"local.try.send", "send lamp/state ON --as " + w.adviser},
+		{"local.try.resolve", "resolve " + product2 + " --via " + w.h.node.Authority()},
 		{"local.try.withdraw", "withdraw " + shared + " --as " + w.owner},
 	} {
 		_, _ = fmt.Fprintf(w.o.Out, "  # %s\n  %s\n\n", w.o.Words.Get(c[0]), strings.TrimSpace(p+" "+c[1]))
