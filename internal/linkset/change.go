@@ -23,7 +23,8 @@ type Sum struct {
 	Removed int `json:"removed"`
 }
 
-func (s *Sum) add(o Sum) {
+// Add adds what another change did.
+func (s *Sum) Add(o Sum) {
 	s.Items += o.Items
 	s.Links += o.Links
 	s.Added += o.Added
@@ -54,7 +55,7 @@ func (b *Book) Import(ctx context.Context, by string, items iter.Seq2[Item, erro
 		if err != nil {
 			return err
 		}
-		all.add(s)
+		all.Add(s)
 		batch = batch[:0]
 		if progress != nil {
 			progress(all)
@@ -123,7 +124,7 @@ func writeAll(t *store.Tx, items []Item, merge merger, now time.Time) (sum Sum, 
 		if len(it.Entries) > MaxEntries {
 			return sum, ErrFull
 		}
-		sum.add(s)
+		sum.Add(s)
 		it.Changed = now
 		if err := writeItem(t, it); err != nil {
 			return sum, err

@@ -2,6 +2,9 @@ package linkset
 
 import (
 	"cmp"
+	"encoding/json"
+	"io"
+	"iter"
 	"strings"
 )
 
@@ -32,6 +35,29 @@ func Write(base, language string, items ...*Item) Document {
 		d.Linkset = append(d.Linkset, it.context(base, language))
 	}
 	return d
+}
+
+// WriteJSON writes items as one linkset that ReadJSON reads, one at a time.
+func WriteJSON(w io.Writer, base string, items iter.Seq2[*Item, error]) error {
+	begin := `{"linkset":[` + "\n"
+	for it, err := range items {
+		if err != nil {
+			return err
+		}
+		b, err := json.Marshal(it.context(base, ""))
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, begin+string(b)); err != nil {
+			return err
+		}
+		begin = ",\n"
+	}
+	if strings.HasPrefix(begin, ",") {
+		begin = ""
+	}
+	_, err := io.WriteString(w, begin+"\n]}\n")
+	return err
 }
 
 // WriteLinks is Write for some links of an item alone, without its default.

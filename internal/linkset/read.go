@@ -164,7 +164,7 @@ func mark(entries, marks []Entry) []Entry {
 
 // columns of a CSV file; the first line names those it has, in any order.
 func columns() []string {
-	return []string{"anchor", "itemDescription", "linkType", "href", "title", "hreflang", "type", "context", "default"}
+	return []string{"anchor", "itemDescription", "linkType", "href", "title", "hreflang", "type", "context", "default", "fwqs"}
 }
 
 // ReadCSV reads links from a table, one a line. Several languages or contexts
@@ -243,6 +243,7 @@ func readRow(row []string, at map[string]int, canonical Canonical) (it Item, err
 	e := Entry{
 		LinkType: cell("linkType"), Href: cell("href"), Title: cell("title"), Type: cell("type"),
 		Langs: strings.Fields(cell("hreflang")), Context: strings.Fields(cell("context")), Default: cell("default") == "true",
+		NoQuery: cell("fwqs") == "false",
 	}
 	if e, err = e.checked(); err != nil {
 		return it, err
@@ -275,11 +276,14 @@ func WriteCSV(w io.Writer, items iter.Seq2[*Item, error]) error {
 			if len(e.Langs) == 1 && it.Local[e.Langs[0]] != "" {
 				what = it.Local[e.Langs[0]]
 			}
-			mark := ""
+			var mark, forward string
 			if e.Default {
 				mark = "true"
 			}
-			err := table.Write([]string{it.Anchor, what, e.LinkType, e.Href, e.Title, strings.Join(e.Langs, " "), e.Type, strings.Join(e.Context, " "), mark})
+			if e.NoQuery {
+				forward = "false"
+			}
+			err := table.Write([]string{it.Anchor, what, e.LinkType, e.Href, e.Title, strings.Join(e.Langs, " "), e.Type, strings.Join(e.Context, " "), mark, forward})
 			if err != nil {
 				return err
 			}
