@@ -17,6 +17,7 @@ import (
 	"primum/client"
 	"primum/client/nethttp"
 	"primum/identity"
+	"primum/internal/local"
 	"primum/internal/node"
 	"primum/internal/operator"
 	"primum/internal/wire"
@@ -81,6 +82,9 @@ func (a *app) publisherToken(f *publisherFlags) (domain, token string, err error
 		if file == "" && token == "" {
 			file = filepath.Join(dir, operator.TokenFile)
 		}
+	}
+	if dir, ok := local.NodeDir(domain); ok && file == "" && token == "" {
+		file = filepath.Join(dir, operator.TokenFile)
 	}
 	if file != "" {
 		b, err := readFact(file, 4<<10)

@@ -122,7 +122,9 @@ func (w *world) start(ctx context.Context) (err error) {
 	if w.house, err = startHouse(filepath.Join(w.dir, "edge"), w.o.Transport); err != nil {
 		return err
 	}
-	if w.register, err = register(w.peopleDir(), w.owner, w.adviser); err != nil {
+	if w.register, err = register(w.peopleDir(), map[string]string{
+		w.h.node.Authority(): filepath.Join(w.dir, "node-h"), w.s.node.Authority(): filepath.Join(w.dir, "node-s"),
+	}, w.owner, w.adviser); err != nil {
 		return err
 	}
 	if err := w.play(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,9 +24,9 @@ func registerDir() string {
 	return filepath.Join(base, fmt.Sprintf("primum-local-register-%d", os.Getuid()))
 }
 
-// register notes the home of the addresses and returns the folder to remove at
-// the end.
-func register(home string, addresses ...string) (string, error) {
+// register notes the home of the addresses, and the data directories of nodes by
+// their domains; it returns the folder to remove at the end.
+func register(home string, nodes map[string]string, addresses ...string) (string, error) {
 	dir := registerDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make register: %w", err)
@@ -37,8 +38,12 @@ func register(home string, addresses ...string) (string, error) {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return "", fmt.Errorf("make register: %w", err)
 	}
+	places := maps.Clone(nodes)
 	for _, a := range addresses {
-		if err := os.WriteFile(filepath.Join(own, a), []byte(home), 0o600); err != nil {
+		places[a] = home
+	}
+	for name, place := range places {
+		if err := os.WriteFile(filepath.Join(own, name), []byte(place), 0o600); err != nil {
 			return own, fmt.Errorf("write register: %w", err)
 		}
 	}
@@ -61,13 +66,26 @@ func ownedByUs(dir string) error {
 // Home is where a running `primum local` keeps the keys of an address; false
 // when none does. With an empty address: of any.
 func Home(address string) (string, bool) {
+	return registered(func(name string) bool {
+		return strings.Contains(name, "@") && (address == "" || name == address)
+	})
+}
+
+// NodeDir is the data directory of the node that a running `primum local` has
+// for a domain; false when none does.
+func NodeDir(domain string) (string, bool) {
+	return registered(func(name string) bool { return name == domain })
+}
+
+// registered is the first place in the register that still is there.
+func registered(wanted func(name string) bool) (string, bool) {
 	dir := registerDir()
-	if ownedByUs(dir) != nil || strings.ContainsAny(address, "/\\") {
+	if ownedByUs(dir) != nil {
 		return "", false
 	}
 	found := ""
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || address != "" && d.Name() != address {
+		if err != nil || d.IsDir() || !wanted(d.Name()) {
 			return err
 		}
 		b, err := os.ReadFile(path)
