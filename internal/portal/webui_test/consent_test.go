@@ -23,6 +23,11 @@ var consentStates = []struct{ scene, ready string }{
 	{"request-gone", "@request-gone"},
 	{"request-nothing-measured", ".preview-none"},
 	{"request-no-preview", ".preview-none"},
+	{"connect", "@preview-plot"},
+	{"connect-each", "@look"},
+	{"connect-strange", "@preview-plot"},
+	{"connect-gone", "@state-error"},
+	{"connect-none", "@connect-none"},
 	{"grants", "@grant"},
 	{"grants-none", "@grants-empty"},
 	{"grants-of-one", "@grant"},
@@ -488,4 +493,45 @@ func give(t *testing.T, tab *webtest.Tab, file string) {
 		const field = document.querySelector("[data-test=scan-file]"); field.files = bag.files;
 		field.dispatchEvent(new Event("change"));
 	})()`, nil)
+}
+
+// TestConnectIsAnsweredToTheService: a yes names the service and the ask that
+// were shown; a no sends nothing at all.
+func TestConnectIsAnsweredToTheService(t *testing.T) {
+	server := stage(t)
+	tab := webtest.NewTab(t)
+	tab.View(webtest.Phone390)
+	tab.Open(scene(server, "connect-each", "en"))
+	says(tab, "@service", "Energy check")
+	tab.Eval(`document.querySelectorAll("[data-test=look]")[1].click()`, nil)
+	tab.WaitVisible("@preview-plot")
+	says(tab, "@notice", "quarter hours")
+	says(tab, "@tied", "5 % off the base price")
+	tab.Click("@no")
+	says(tab, "@request-refused", "Nothing was sent")
+	if n := len(asked[json.RawMessage](t, tab, "refuse")) + len(asked[json.RawMessage](t, tab, "give")); n != 0 {
+		t.Errorf("a no was sent %d times", n)
+	}
+	tab.Open(scene(server, "connect-none", "en"))
+	tab.Type("@connect-url", "nothing")
+	tab.Click("@connect-go")
+	tab.WaitText("@connect-fault", "no address of a service")
+	tab.Set("@connect-url", "https://Stadtwerke.example/services/energy-check?at=ada%40h.example")
+	tab.Click("@connect-go")
+	tab.WaitVisible("@preview-plot")
+	if got := asked[map[string]string](t, tab, "service"); len(got) != 1 || got[0]["node"] != "stadtwerke.example" || got[0]["name"] != "energy-check" {
+		t.Errorf("asked for %v", got)
+	}
+	tab.Click("@yes")
+	tab.WaitVisible("@request-given")
+	given := asked[struct {
+		Account, Request string
+		Service          struct {
+			Node, Name string
+			Ask        int
+		}
+	}](t, tab, "give")
+	if len(given) != 1 || given[0].Request != "" || given[0].Service.Name != "energy-check" || given[0].Account != "advice@stadtwerke.example" {
+		t.Errorf("given %+v", given)
+	}
 }

@@ -356,10 +356,42 @@ export interface Want {
 	readonly fits: readonly Ref[];
 }
 
-/** GiveParams of "give". A person, a request's id, or both. */
+/** ServiceParams of "service": whose catalogue, and which of it. */
+export interface ServiceParams {
+	/** domain */
+	readonly node: string;
+	readonly name: string;
+	/** of the words that are wanted */
+	readonly language?: string;
+}
+
+/** ServiceInfo answers "service". Each of its asks is a request that nobody has
+ * sent: it has no id, and is answered by "give" with a ServiceRef, or not at all. */
+export interface ServiceInfo {
+	readonly node: string;
+	readonly name: string;
+	readonly title: string;
+	readonly offer?: string;
+	/** of title and offer */
+	readonly language: string;
+	readonly page?: string;
+	readonly asks: readonly RequestInfo[];
+}
+
+/** ServiceRef names one ask of a service that was read before. */
+export interface ServiceRef {
+	readonly node: string;
+	readonly name: string;
+	/** from 0 */
+	readonly ask: number;
+}
+
+/** GiveParams of "give". A person, a request's id, an ask of a service, or some
+ * of these. */
 export interface GiveParams {
 	readonly account?: string;
 	readonly request?: string;
+	readonly service?: ServiceRef;
 	readonly share: readonly Share[];
 	/** words; empty: of the request, or household */
 	readonly purpose?: string;
@@ -821,6 +853,8 @@ export interface Methods {
 	"goOnWithout": { in: GoOnParams; out: Empty };
 	/** requests that wait for a yes or no */
 	"requests": { in: Empty; out: readonly RequestInfo[] };
+	/** read what a node offers, as requests that nobody has sent */
+	"service": { in: ServiceParams; out: ServiceInfo };
 	/** say no */
 	"refuse": { in: RefuseParams; out: Empty };
 	/** say yes, or share unasked */

@@ -1,6 +1,6 @@
 // Scenes of requests, grants, stopping, sharing and links.
 
-import type { Affordance, GrantInfo, GrantItem, LinkInfo, Person, Point, Precision, PreviewParams, PreviewResult, Ref, RequestInfo, Status, Stop, ThingInfo, WithdrawParams } from "../engine/api.gen";
+import type { Affordance, GrantInfo, GrantItem, LinkInfo, Person, Point, Precision, PreviewParams, PreviewResult, Ref, RequestInfo, ServiceInfo, Status, Stop, ThingInfo, WithdrawParams } from "../engine/api.gen";
 import { EngineError } from "../engine/engine";
 import type { Scene, ScriptedEngine } from "../engine/scripted";
 
@@ -90,6 +90,10 @@ const bea: RequestInfo = {
 const evil = "\u202e<script>alert(1)</script>\u0000 " + "y".repeat(400);
 const strange: RequestInfo = { ...advice, id: "r3", name: evil, from: "x@strange.example", service: evil, purpose: evil, retention: evil, benefit: evil, price: evil, needed: true, notice: evil.repeat(50), wants: [{ label: evil, ops: ["observeproperty"], precision: { every: "1h", stat: "max", round: 50, delay: "1d" }, fits: [meter] }] };
 const foreign: RequestInfo = { ...advice, id: "r4", name: "Weather office", wants: [{ label: "rain", ops: ["observeproperty"], precision: { every: "1h", stat: "sum" }, fits: [] }] };
+
+const unsent: RequestInfo = { ...advice, id: "", price: "2 EUR a month" };
+const offered: ServiceInfo = { node: "stadtwerke.example", name: "energy-check", title: "Energy check", offer: "We show you where electricity is lost.\nOnce a month you get a letter.", language: "en", asks: [unsent] };
+const study: RequestInfo = { ...unsent, purpose: "research", purposeClass: "dpv:ScientificResearch", wants: [{ label: "power", ops: ["readproperty"], precision: { every: "1d", stat: "mean" }, fits: [meter] }] };
 
 function item(ref: Ref, every: string, ...ops: string[]): GrantItem {
 	return { ref, path: `${ref.thing}/${ref.name}`, ops: ops.length > 0 ? ops : ["observeproperty", "readproperty"], precision: { every, stat: ref.thing === "lamp" ? "last" : "mean" }, words: "" };
@@ -182,6 +186,7 @@ function sharing(at: string, answers: Scene["answers"] = {}): Scene {
 				await pause(80);
 				return { grant: "g1", opened: true };
 			},
+			service: () => offered,
 			refuse: () => ({}),
 			"link.list": () => mine,
 			"link.create": (p) => {
@@ -217,6 +222,11 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"request-nothing-measured": sharing("requests/r1", { preview: () => ({ own: [], seen: [], from: iso(midnight - day), to: iso(midnight), words: "" }) }),
 	"request-no-preview": sharing("requests/r1", { preview: fails("unreachable") }),
 	"request-give-fails": sharing("requests/r1", { give: fails("unreachable") }),
+	connect: sharing("connect/stadtwerke.example/energy-check"),
+	"connect-each": sharing("connect/stadtwerke.example/energy-check", { service: () => ({ ...offered, asks: [unsent, study] }) }),
+	"connect-strange": sharing("connect/strange.example/x", { service: () => ({ ...offered, title: evil, offer: evil, language: "en", asks: [{ ...strange, id: "" }] }) }),
+	"connect-gone": sharing("connect/strange.example/x", { service: fails("no-service") }),
+	"connect-none": sharing("connect"),
 	grants: sharing("grants"),
 	"grants-none": sharing("grants", { grants: () => [] }),
 	"grants-of-one": sharing("grants/h/home-1/plug/power"),

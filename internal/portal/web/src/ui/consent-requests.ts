@@ -1,6 +1,6 @@
 // Requests: who asks, for what, until when; and a Yes and a No of one weight.
 // To leave the page is neither.
-import type { Affordance, RequestInfo, Share, ThingInfo, Want } from "../engine/api.gen";
+import type { Affordance, RequestInfo, ServiceRef, Share, ThingInfo, Want } from "../engine/api.gen";
 import { busy } from "../lib/form";
 import { fill, h, type Child } from "../lib/h";
 import { refKey } from "../lib/ref";
@@ -26,7 +26,8 @@ function allRequests(ctx: Ctx): HTMLElement {
 		if (e.kind === "requests") load();
 	});
 	load();
-	return page(ctx, { heading: t("consent.requests.title"), class: "consent" }, consentTabs(ctx, "requests"), list);
+	const connect = h("a", { class: "button", href: "#/connect", test: "to-connect" }, t("consent.connect.title"));
+	return page(ctx, { heading: t("consent.requests.title"), class: "consent", actions: connect }, consentTabs(ctx, "requests"), list);
 }
 
 function requestList(ctx: Ctx, all: readonly RequestInfo[]): Child {
@@ -35,12 +36,13 @@ function requestList(ctx: Ctx, all: readonly RequestInfo[]): Child {
 	return h("div", { class: "stack" }, all.map((r) => requestCard(ctx, r)));
 }
 
-function requestCard(ctx: Ctx, r: RequestInfo): HTMLElement {
+/** A request in short, and the way to the whole of it. */
+export function requestCard(ctx: Ctx, r: RequestInfo, route = `requests/${encodeURIComponent(r.id)}`): HTMLElement {
 	const { t } = ctx;
 	return h("article", { class: "card request-card", test: "request" }, who(ctx, { ...r, account: r.from }),
 		h("ul", { class: "wants" }, r.wants.map((w) => h("li", null, h("strong", null, bdi(w.label)), " ", h("span", { class: "soft" }, wantWords(ctx, w))))),
 		h("p", null, t("consent.requests.line", { Purpose: clean(purposeWords(t, r.purpose)), Until: untilWords(ctx, r) })),
-		h("a", { class: "button", href: `#/requests/${encodeURIComponent(r.id)}`, test: "look" }, t("consent.requests.look")));
+		h("a", { class: "button", href: "#/" + route, test: "look" }, t("consent.requests.look")));
 }
 
 function wantWords(ctx: Ctx, w: Want): string {
@@ -66,7 +68,7 @@ export function isoSeconds(s: string): number {
 }
 
 /** A text of several lines, each without what nobody sees. */
-function lines(text: string): string {
+export function lines(text: string): string {
 	return text.slice(0, 8000).split(/\r?\n/).map((l) => clean(l, 4000)).join("\n");
 }
 
@@ -91,12 +93,17 @@ function gone(ctx: Ctx): Child {
 	return h("div", { test: "request-gone" }, state("ended", "hand", t("consent.request.gone"), t("consent.request.goneMore"), h("a", { class: "button", href: "#/requests" }, t("consent.requests.title"))));
 }
 
+/** What is asked, and the answers; from is the service whose ask it is, if nobody sent it. */
+export function decision(ctx: Ctx, r: RequestInfo, things: readonly ThingInfo[], view: HTMLElement, from: ServiceRef): Child[] {
+	return new Decision(ctx, r, things, view, from).content();
+}
+
 /** One request while the person decides. */
 class Decision {
 	private readonly parts: WantPart[];
 	private readonly problem = h("div", { test: "decide-problem" });
 
-	constructor(private readonly ctx: Ctx, private readonly r: RequestInfo, things: readonly ThingInfo[], private readonly view: HTMLElement) {
+	constructor(private readonly ctx: Ctx, private readonly r: RequestInfo, things: readonly ThingInfo[], private readonly view: HTMLElement, private readonly from?: ServiceRef) {
 		this.parts = r.wants.map((w) => new WantPart(ctx, w, things));
 	}
 
@@ -140,17 +147,17 @@ class Decision {
 		return h("footer", { class: "decide" },
 			able ? null : h("p", { class: "problem", test: "nothing-fits" }, t("consent.request.nothing")),
 			h("div", { class: "even answers" },
-				h("div", null, no, h("p", { class: "soft" }, t("consent.no.then", { N: 90 }))),
+				h("div", null, no, h("p", { class: "soft" }, this.from ? t("consent.connect.no") : t("consent.no.then", { N: 90 }))),
 				able ? h("div", null, yes, tied.length > 0 ? tied.map((s) => h("p", { class: "tied", test: "tied" }, s)) : h("p", { class: "soft" }, t("consent.yes.then"))) : null),
 			this.problem,
-			h("p", { class: "soft later" }, t("consent.later", { Date: dayWords(this.ctx.lang, new Date(r.expires), new Date()) })));
+			this.from ? null : h("p", { class: "soft later" }, t("consent.later", { Date: dayWords(this.ctx.lang, new Date(r.expires), new Date()) })));
 	}
 
 	private async give(name: string): Promise<void> {
 		const { ctx, r } = this;
 		const share = this.parts.map((p) => p.share()).filter((s): s is Share => s !== undefined);
 		try {
-			const given = await ctx.engine.call("give", { account: r.from, request: r.id, share, until: endOf(r).toISOString(), notice: r.notice, language: r.language ?? ctx.lang });
+			const given = await ctx.engine.call("give", { account: r.from, ...(this.from ? { service: this.from } : { request: r.id }), share, until: endOf(r).toISOString(), notice: r.notice, language: r.language ?? ctx.lang });
 			this.done("request-given", ctx.t("consent.given.title", { Name: name }), ctx.t(given.opened ? "consent.given.opened" : "consent.given.waiting", { Name: name }),
 				h("a", { class: "button", href: `#/grant/${encodeURIComponent(given.grant)}`, test: "to-grant" }, ctx.t("consent.given.look")));
 		} catch (err) {
@@ -160,6 +167,10 @@ class Decision {
 
 	private async refuse(name: string): Promise<void> {
 		const { ctx, r } = this;
+		if (this.from) {
+			this.done("request-refused", ctx.t("consent.refused.title"), ctx.t("consent.connect.nothing"));
+			return;
+		}
 		try {
 			await ctx.engine.call("refuse", { request: r.id, askAgain: "90d" });
 			this.done("request-refused", ctx.t("consent.refused.title"), ctx.t("consent.refused.more", { Name: name, N: 90 }));
