@@ -50,10 +50,12 @@ type Config struct {
 	// Settle is how long announcements must be quiet before descriptions are
 	// compared with the pinned ones; 0: 1 s.
 	Settle time.Duration
-	Drive  Drive        // nil: the anchor is not driven (tests)
-	Clock  clock.Clock  // nil: the machine's
-	Rand   io.Reader    // nil: crypto/rand
-	Log    *slog.Logger // nil: none
+	// Open publishes values that concern nobody; nil: none.
+	Open  *OpenFeed
+	Drive Drive        // nil: the anchor is not driven (tests)
+	Clock clock.Clock  // nil: the machine's
+	Rand  io.Reader    // nil: crypto/rand
+	Log   *slog.Logger // nil: none
 }
 
 // Status is a thing in the list that `primum edge things` shows at the edge.

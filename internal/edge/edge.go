@@ -73,6 +73,7 @@ type Edge struct {
 	waiting *buffer
 	begun   *durable.Log // commands; the house's lock guards it
 	door    *door
+	public  *openFeed // nil: nothing is published openly
 	ready   chan struct{}
 
 	mu      sync.Mutex
@@ -143,6 +144,11 @@ func (e *Edge) open() (err error) {
 	if err := e.openBegun(); err != nil {
 		return err
 	}
+	if c.Open != nil {
+		if e.public, err = newOpenFeed(c, e.note); err != nil {
+			return err
+		}
+	}
 	if c.Broker != nil {
 		if e.broker, err = openBroker(c, e.house); err != nil {
 			return err
@@ -163,6 +169,9 @@ func (e *Edge) Close() error {
 	}
 	if e.begun != nil {
 		all = append(all, e.begun.Close())
+	}
+	if e.public != nil {
+		all = append(all, e.public.close())
 	}
 	if e.history != nil {
 		all = append(all, e.history.Close())
@@ -195,6 +204,9 @@ func (e *Edge) Run(ctx context.Context) error {
 	start(e.door.serve)
 	start(func(ctx context.Context) error { e.history.Run(ctx); return nil })
 	start(e.loop)
+	if e.public != nil {
+		start(e.public.run)
+	}
 	if e.broker != nil {
 		start(e.broker.run)
 		start(e.sayBroker)
@@ -273,6 +285,9 @@ func (e *Edge) loop(ctx context.Context) error {
 // announce gives the owner's list to the anchor.
 func (e *Edge) announce(things []circle.Thing) {
 	e.note("tell things", e.feed.SetThings(things))
+	if e.public != nil {
+		e.public.announce(things)
+	}
 }
 
 // keep puts values into the history and feeds them to the anchor; what the
@@ -280,6 +295,9 @@ func (e *Edge) announce(things []circle.Thing) {
 // its history and feeds nobody.
 func (e *Edge) keep(samples []circle.Sample) {
 	e.note("keep history", e.history.Add(context.Background(), samples...))
+	if e.public != nil {
+		e.note("queue open values", e.public.keep(samples))
+	}
 	if _, owned := e.feed.Claimed(); !owned {
 		return
 	}
