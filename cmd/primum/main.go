@@ -30,7 +30,7 @@ func verbs() []func(*app) *cobra.Command {
 		backupCommand, restoreCommand, // backup.go
 		rightsCommand,            // rights.go
 		appCommand, checkCommand, // webapp.go, check.go
-		resolveCommand, labelCommand, // resolve.go, label.go
+		nameCommand, resolveCommand, labelCommand, // name.go, resolve.go, label.go
 		ledgerCommand,                // ledger.go
 		oathCommand,                  // oath.go
 		benchCommand, versionCommand, // bench.go, version.go

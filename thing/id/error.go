@@ -37,6 +37,7 @@ type Error struct {
 	Part   string // the part, by name: "01", "host", "partition"
 	Fault  Fault  // for programs
 	Reason string // for people, in English
+	Want   string // what should stand there, where that is known: the right check digit
 }
 
 // Error says the three in one line.

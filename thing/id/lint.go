@@ -99,7 +99,7 @@ func leap(year string) bool {
 func checksum(code, text string) *Error {
 	last := len(text) - 1
 	if want := checkDigit(text[:last]); text[last] != want {
-		return refuse(last, code, Checksum, "the check digit is %c, not %c", want, text[last])
+		return wrongCheck(last, code, string(want), text[last:])
 	}
 	return nil
 }
@@ -130,9 +130,15 @@ func checkPair(code, text string) *Error {
 		return refuse(0, code, Length, "too short for its check characters")
 	}
 	if want := checkCharacters(text[:n]); text[n:] != want {
-		return refuse(n, code, Checksum, "the check characters are %s, not %s", want, text[n:])
+		return wrongCheck(n, code, want, text[n:])
 	}
 	return nil
+}
+
+func wrongCheck(at int, code, want, is string) *Error {
+	err := refuse(at, code, Checksum, "the check digit or characters are %s, not %s", want, is)
+	err.Want = want
+	return err
 }
 
 func checkCharacters(s string) string {
