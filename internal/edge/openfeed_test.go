@@ -156,11 +156,18 @@ func TestOpenFeedWaitsForItsNode(t *testing.T) {
 	e = run(t, cfg, a)
 	e.announce(station)
 	e.keep([]circle.Sample{sample("3", start().Add(2*time.Second)), sample(`"much"`, start().Add(3*time.Second))})
-	n.await(t, "all values", func() bool {
-		all, _, err := n.book.History(t.Context(), open.Range{Service: "town", Thing: "station", Property: "pm10", To: start().Add(time.Hour), Limit: 10})
-		return err == nil && len(all) == 3
-	})
-	n.await(t, "an empty queue", func() bool { waiting, _ := e.public.queue.counts(); return waiting == 0 })
+	there := func(want int) func() bool {
+		return func() bool {
+			all, _, err := n.book.History(t.Context(), open.Range{Service: "town", Thing: "station", Property: "pm10", To: start().Add(time.Hour), Limit: 10})
+			return err == nil && len(all) == want
+		}
+	}
+	n.await(t, "all values", there(3))
+	e.keep([]circle.Sample{sample("4", start().Add(4*time.Second))})
+	n.await(t, "the next value", there(4))
+	if waiting, dropped := e.public.queue.counts(); waiting > 1 || dropped > 0 {
+		t.Errorf("%d values wait, %d were dropped", waiting, dropped)
+	}
 }
 
 func TestOpenFeedNamesWhatItPublishes(t *testing.T) {
