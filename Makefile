@@ -24,13 +24,16 @@ web: ## build the portal's pages and their engine (nothing when nothing changed)
 	@go run -C tools ./web $(WEBARGS)
 
 dist: WEBARGS := -best
-dist: web ## binaries for linux amd64 and arm64 in dist/, the engine as small as it gets
-	@mkdir -p dist
+dist: web ## programs and Debian packages for linux amd64 and arm64 in dist/
+	@mkdir -p dist && rm -f dist/*.deb
+	@go run ./cmd/primum completion bash >dist/primum.bash
 	@for arch in amd64 arm64; do \
-	  echo "dist/primum-linux-$$arch"; \
+	  echo "dist/primum-linux-$$arch dist/primum_$$arch.deb"; \
 	  GOOS=linux GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o dist/primum-linux-$$arch ./cmd/primum; \
+	  go run -C tools ./deb -arch $$arch -version '$(VERSION)' -at "$$(git log -1 --format=%ct 2>/dev/null || echo 0)" -root .. \
+	    -program ../dist/primum-linux-$$arch -completion ../dist/primum.bash -o ../dist/primum_$$arch.deb; \
 	done
-	@cd dist && sha256sum primum-linux-* > SHA256SUMS
+	@cd dist && sha256sum primum-linux-* *.deb > SHA256SUMS
 
 test: ## install what tests need (root on Debian) and run all, raced and shuffled
 	@tools/setup
