@@ -82,7 +82,7 @@ func TestConnectByTypedAddress(t *testing.T) {
 	tab := webtest.NewTab(t)
 	tab.View(webtest.Phone390)
 	tab.Open(url + "/services/leaks")
-	if got := tab.Attr("@qr", "data-address"); got != url+"/services/leaks" {
+	if got := tab.ReadQR("@qr"); got != url+"/services/leaks" {
 		t.Errorf("the code says %s", got)
 	}
 	tab.Type("#at", "ada@s.example")
@@ -92,7 +92,7 @@ func TestConnectByTypedAddress(t *testing.T) {
 	if got := tab.Attr("@connect", "href"); got != want && got != strings.ReplaceAll(want, "%3A", ":") {
 		t.Errorf("the button leads to %s, want %s", got, want)
 	}
-	if got := tab.Attr("@qr", "data-address"); got != tab.Attr("@connect", "href") {
+	if got := tab.ReadQR("@qr"); got != tab.Attr("@connect", "href") {
 		t.Errorf("the code says %s", got)
 	}
 	if p.Reports() != 0 {
