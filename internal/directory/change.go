@@ -21,6 +21,7 @@ type Change struct {
 	Visibility Visibility
 	Match      string // the tag that the entry must have; empty: any, or none
 	Fresh      bool   // there must be no entry yet
+	ID         string // of what Create makes; empty: a new one
 }
 
 // owner is who a viewer changes entries for.
@@ -38,7 +39,10 @@ func (d *Directory) Create(ctx context.Context, v Viewer, b []byte, c Change) (E
 	if err != nil {
 		return Entry{}, err
 	}
-	doc, err := d.read(b, "", newID())
+	if c.ID == "" {
+		c.ID = NewID()
+	}
+	doc, err := d.read(b, "", c.ID)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -46,8 +50,8 @@ func (d *Directory) Create(ctx context.Context, v Viewer, b []byte, c Change) (E
 	return e, err
 }
 
-// newID is a random UUID (RFC 9562 §5.4) as a URN.
-func newID() string {
+// NewID is a random UUID (RFC 9562 §5.4) as a URN.
+func NewID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"primum/internal/answer"
+	"primum/internal/directory"
 	gs1door "primum/internal/door/gs1"
 	"primum/internal/durable"
 	"primum/internal/linkset"
@@ -26,6 +27,8 @@ import (
 const (
 	namesFolder = "names"
 	nameWait    = 20 * time.Second // for an answer that doesn't stay
+
+	strictTransport = "max-age=31536000"
 )
 
 // publicDoor answers strangers: patterns of an http.ServeMux and who answers
@@ -45,6 +48,7 @@ type staying interface {
 type names struct {
 	links    *linkset.Book
 	values   *openvalues.Book
+	things   *directory.Directory
 	resolver *resolve.Resolver
 	doors    []publicDoor
 	gs1      *gs1door.Door
@@ -69,6 +73,10 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 		return err
 	}
 	a.open = append(a.open, a.values)
+	if err := n.openThings(ctx, dir); err != nil {
+		return err
+	}
+	a.open = append(a.open, a.things)
 	return nil
 }
 
@@ -85,8 +93,8 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
 		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log,
 	})
-	a.digital = n.shielded(a.gs1, false)
-	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor())
+	a.digital = n.digital(a.gs1)
+	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor(), n.thingsDoor())
 	for _, d := range a.doors {
 		routes := d.Routes()
 		for _, pattern := range sortedKeys(routes) {
@@ -131,29 +139,64 @@ func (n *Node) serveName(w http.ResponseWriter, r *http.Request) bool {
 // when it fails. A door overwrites a header where its answers need another.
 func (n *Node) shielded(next http.Handler, stays bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.publicHeaders(w.Header())
-		if wait, ok := n.door.Admit(r); !ok {
-			w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second))))
-			answer.Problem(w, http.StatusTooManyRequests, wire.ProbTooMany, "the limit for your address is reached")
+		if n.admitted(w, r) {
+			n.inside(w, r, next, stays)
+		}
+	})
+}
+
+func (n *Node) inside(w http.ResponseWriter, r *http.Request, next http.Handler, stays bool) {
+	n.publicHeaders(w.Header())
+	defer n.caught(w)
+	if !stays {
+		ctx, cancel := context.WithTimeout(r.Context(), nameWait)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	next.ServeHTTP(w, r)
+}
+
+// digital is shielded for Digital Links. An answer that is ready is a redirect
+// without a body: it needs no deadline, and no word on what a page may.
+func (n *Node) digital(door *gs1door.Door) http.Handler {
+	quiet, strict := []string{"no-referrer"}, []string{strictTransport}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !n.admitted(w, r) {
 			return
 		}
-		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
-					panic(v)
-				}
-				// The value may hold what was sent; its place is enough.
-				n.cfg.Log.Error("a public door panicked", "at", string(debug.Stack()))
-				answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
-			}
-		}()
-		if !stays {
-			ctx, cancel := context.WithTimeout(r.Context(), nameWait)
-			defer cancel()
-			r = r.WithContext(ctx)
+		h := w.Header()
+		h["Referrer-Policy"] = quiet
+		if !n.cfg.Loopback() {
+			h["Strict-Transport-Security"] = strict
 		}
-		next.ServeHTTP(w, r)
+		if !door.Ready(w, r) {
+			n.inside(w, r, door, false)
+		}
 	})
+}
+
+// admitted answers who comes too often from one address.
+func (n *Node) admitted(w http.ResponseWriter, r *http.Request) bool {
+	wait, ok := n.door.Admit(r)
+	if !ok {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait.Round(time.Second)/time.Second))))
+		answer.Problem(w, http.StatusTooManyRequests, wire.ProbTooMany, "the limit for your address is reached")
+	}
+	return ok
+}
+
+// caught answers for a door that panicked; it is deferred.
+func (n *Node) caught(w http.ResponseWriter) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	// The value may hold what was sent; its place is enough.
+	n.cfg.Log.Error("a public door panicked", "at", string(debug.Stack()))
+	answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
 }
 
 func (n *Node) publicHeaders(h http.Header) {
@@ -161,7 +204,7 @@ func (n *Node) publicHeaders(h http.Header) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 	if !n.cfg.Loopback() {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h.Set("Strict-Transport-Security", strictTransport)
 	}
 }
 

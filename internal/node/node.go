@@ -272,7 +272,8 @@ func (n *Node) startJobs(ctx context.Context, jobs *sync.WaitGroup) {
 	jobs.Go(func() { n.rights.Run(ctx) }) // old cases, journals
 	jobs.Go(func() { n.seen.Run(ctx) })   // who saw what, and its days
 	jobs.Go(func() { n.names.values.Run(ctx) })
-	jobs.Go(func() { // expiry, retention, trimming
+	jobs.Go(func() { n.names.things.Run(ctx) }) // what is over
+	jobs.Go(func() {                            // expiry, retention, trimming
 		if err := n.book.Run(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.Error("periodic work ended", "error", err)
 		}

@@ -18,7 +18,7 @@ import (
 func (n *Node) newResolver(key ed25519.PrivateKey) *resolve.Resolver {
 	return resolve.New(resolve.Options{
 		Authority: n.cfg.Authority, Base: n.BaseURL(), Secret: resolve.SecretOf(key),
-		Links: n.names.links, Hushes: n.store.Labels, Pages: n.pageOf,
+		Links: n.names.links, Hushes: n.store.Labels, Pages: n.pageOf, Descriptions: described{n},
 	})
 }
 

@@ -173,6 +173,14 @@ func (g *Grants) OfHome(ctx context.Context, home wire.CircleID, state string) (
 	return Many(ctx, g.f, "grants", scanGrant, `SELECT `+grantColumns+` FROM grants WHERE home = ? AND state = ? ORDER BY id`, home[:], state)
 }
 
+// Owners lists the accounts that have a grant in a state for a grantee, which
+// is valid at a time.
+func (g *Grants) Owners(ctx context.Context, grantee, state string, now time.Time) ([]string, error) {
+	return Many(ctx, g.f, "owners of grants", func(r Row) (s string, err error) { return s, r.Scan(&s) },
+		`SELECT DISTINCT owner FROM grants WHERE grantee = ? AND state = ? AND valid_from <= ?3 AND (valid_until = 0 OR valid_until > ?3)
+		ORDER BY owner`, grantee, state, ms(now))
+}
+
 // Events reads a grant's history, oldest first.
 func (g *Grants) Events(ctx context.Context, id string) ([]GrantEvent, error) {
 	return Many(ctx, g.f, "grant's history", func(r Row) (e GrantEvent, err error) {

@@ -1,0 +1,132 @@
+package wotdoor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"primum/internal/answer"
+	"primum/internal/directory"
+	"primum/internal/wire"
+)
+
+// Bounds of what streams cost.
+const (
+	streamsPerAddress = 32
+	streamsInAll      = 2000
+	streamLife        = time.Hour // then the reader connects again
+	beat              = 20 * time.Second
+	writeWait         = 30 * time.Second
+)
+
+// streams counts the open streams of each address.
+type streams struct {
+	mu    sync.Mutex
+	all   map[string]int // guarded by mu
+	total int            // guarded by mu
+}
+
+func (s *streams) begin(address string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all[address] >= streamsPerAddress || s.total >= streamsInAll {
+		return false
+	}
+	s.all[address]++
+	s.total++
+	return true
+}
+
+func (s *streams) end(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.all[address]--; s.all[address] <= 0 {
+		delete(s.all, address)
+	}
+}
+
+// follow streams events (WoT Discovery §7.3.2.3, WHATWG HTML §9.2).
+func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
+	c, ok := d.reader(w, r)
+	if !ok {
+		return
+	}
+	kind := r.PathValue("type")
+	if kind != "" && !slices.Contains([]string{directory.ThingCreated, directory.ThingUpdated, directory.ThingDeleted}, kind) {
+		w.Header().Del("Cache-Control")
+		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "events are thing_created, thing_updated and thing_deleted")
+		return
+	}
+	s, err := d.cfg.Directory.Subscribe(r.Context(), c.Viewer, kind, r.URL.Query().Get("diff") == "true", r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	h := w.Header()
+	address := d.cfg.Address(r)
+	if !d.streams.begin(address) {
+		h.Set("Retry-After", "60")
+		answer.Problem(w, http.StatusTooManyRequests, wire.ProbTooMany, "too many streams are open; close one, or read /things now and then")
+		return
+	}
+	defer d.streams.end(address)
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy that would wait for more
+	if r.Method == http.MethodHead {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
+	defer cancel()
+	defer context.AfterFunc(d.ctx, cancel)()
+	d.stream(ctx, w, s)
+}
+
+// stream writes events until the reader or ctx is gone.
+func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.Subscription) {
+	out := &outlet{w: w, rc: http.NewResponseController(w)}
+	_ = out.rc.SetReadDeadline(time.Time{})
+	if !out.write([]byte(": primum\nretry: 2000\n\n")) {
+		return
+	}
+	for {
+		wait, cancel := context.WithTimeout(ctx, beat)
+		list, err := s.Next(wait)
+		cancel()
+		quiet := ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
+		if err != nil && !quiet {
+			return
+		}
+		var b bytes.Buffer
+		if quiet {
+			b.WriteString(":\n\n")
+		}
+		for _, e := range list {
+			b.WriteString("event: " + e.Type + "\nid: " + e.ID + "\ndata: ")
+			b.Write(e.Data) // JSON without line breaks
+			b.WriteString("\n\n")
+		}
+		if !out.write(b.Bytes()) {
+			return
+		}
+	}
+}
+
+type outlet struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+// write sends bytes at once; false when the reader is gone.
+func (o *outlet) write(b []byte) bool {
+	_ = o.rc.SetWriteDeadline(time.Now().Add(writeWait))
+	if _, err := o.w.Write(b); err != nil {
+		return false
+	}
+	return o.rc.Flush() == nil
+}
