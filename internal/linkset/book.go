@@ -38,6 +38,7 @@ type Book struct {
 	clock     clock.Clock
 	recent    *recent
 	delegated atomic.Pointer[ranges]
+	changes   atomic.Uint64
 
 	delegating sync.Mutex // held while delegations change
 }
@@ -94,6 +95,10 @@ func (b *Book) Class(ctx context.Context, anchor string) (*Item, error) {
 	b.recent.put(&it, at)
 	return &it, nil
 }
+
+// Generation rises with every change of a link or a delegation, after it: what
+// was made of anything read before is old then.
+func (b *Book) Generation() uint64 { return b.changes.Load() }
 
 // List yields the items in the order of their anchors, beginning after one. An
 // error ends it.

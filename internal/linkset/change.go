@@ -111,6 +111,7 @@ func (b *Book) commit(ctx context.Context, anchors []string, run func(*store.Tx)
 	}
 	err := b.file.Change(context.WithoutCancel(ctx), "change links", run)
 	b.recent.forget(anchors...)
+	b.changes.Add(1)
 	return err
 }
 

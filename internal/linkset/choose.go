@@ -38,6 +38,12 @@ func (it *Item) Choose(a Ask) []Entry {
 	return []Entry{first}
 }
 
+// Varies tells whether the default depends on who asks.
+func (it *Item) Varies() bool {
+	_, all, _ := it.defaults()
+	return len(all) > 1
+}
+
 // of returns the links of a type, in the order in which they were put.
 func (it *Item) of(linkType string) (all []Entry) {
 	for _, e := range it.Entries {

@@ -168,6 +168,7 @@ func (b *Book) changeDelegations(ctx context.Context, edit func(ranges) (ranges,
 	})
 	if err == nil {
 		b.delegated.Store(&all)
+		b.changes.Add(1)
 	}
 	return err
 }

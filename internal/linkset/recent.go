@@ -2,8 +2,8 @@ package linkset
 
 import "sync"
 
-// maxRecent bounds the items in memory: about 16 MB.
-const maxRecent = 16384
+// maxRecent bounds the items in memory: about 30 MB.
+const maxRecent = 32768
 
 // recent has items that were read lately.
 type recent struct {

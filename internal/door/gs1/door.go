@@ -29,13 +29,6 @@ const (
 	DelegationsPath = "/v1/linkset/delegations"
 )
 
-// Book is what the door reads and changes; *linkset.Book does.
-type Book interface {
-	Lookup(ctx context.Context, anchor string) (linkset.Item, error)
-	Class(ctx context.Context, anchor string) (*linkset.Item, error)
-	Delegated(ctx context.Context, anchor string) (linkset.Delegation, bool, error)
-}
-
 // Config of the door; Contact, Anchor and Log may be empty.
 type Config struct {
 	Authority string // the node's domain
@@ -57,7 +50,7 @@ type Config struct {
 // Door is safe for concurrent use.
 type Door struct {
 	cfg   Config
-	books Book
+	ready ready
 }
 
 // New makes the door.
@@ -71,7 +64,7 @@ func New(c Config) *Door {
 			return k.Path(), nil
 		}
 	}
-	return &Door{cfg: c, books: c.Links}
+	return &Door{cfg: c}
 }
 
 // Routes are the patterns of the door and who answers them. Compressed links

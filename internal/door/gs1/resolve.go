@@ -21,6 +21,7 @@ const (
 
 // question is a request for a Digital Link, read.
 type question struct {
+	path    string // as it was sent
 	link    id.Link
 	serial  bool // it names one object
 	linkset bool // it wants the list, not where it leads
@@ -48,7 +49,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", cacheSerial)
 	}
 	if r.Method == http.MethodOptions {
-		d.linkTo(w.Header(), q, class(q.link.Key).Path())
+		w.Header().Add("Link", d.linksetOf(class(q.link.Key).Path()))
 		answer.Preflight(w, readMethods)
 		return
 	}
@@ -57,7 +58,8 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // read takes a request apart. Errors: *id.Error, *linkset.InvalidError.
 func read(r *http.Request) (q question, err error) {
-	path := r.URL.EscapedPath()
+	q.path = r.URL.EscapedPath()
+	path := q.path
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/") // Resolver 1.2: final slashes are tolerated
 	}
@@ -128,7 +130,8 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
 	if q.link.Compressed {
 		h.Add("Link", "<"+d.cfg.Base+"/"+q.link.Path()+`>; rel="owl:sameAs"`)
 	}
-	if to, ok, err := d.books.Delegated(r.Context(), q.link.Path()); err != nil {
+	generation := d.cfg.Links.Generation() // before anything is read
+	if to, ok, err := d.cfg.Links.Delegated(r.Context(), q.link.Path()); err != nil {
 		d.failed(w, err)
 		return
 	} else if ok && to.HandledBy != d.cfg.Base {
@@ -148,6 +151,7 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
 	case q.linkset:
 		d.writeLinkset(w, r, q, found)
 	default:
+		d.keepReady(q, found[0], generation)
 		d.lead(w, q, found)
 	}
 }
@@ -170,19 +174,19 @@ func (d *Door) walk(ctx context.Context, k id.Key) (found []*linkset.Item, err e
 
 func (d *Door) level(ctx context.Context, k id.Key) (*linkset.Item, error) {
 	if !k.Serial() {
-		return d.books.Class(ctx, k.Path())
+		return d.cfg.Links.Class(ctx, k.Path())
 	}
 	anchor, err := d.cfg.Anchor(ctx, id.FromKey(k))
 	if err != nil {
 		return nil, err
 	}
-	it, err := d.books.Lookup(ctx, anchor)
+	it, err := d.cfg.Links.Lookup(ctx, anchor)
 	return &it, err
 }
 
 // lead redirects to the link that fits, or lists those that fit alike.
 func (d *Door) lead(w http.ResponseWriter, q question, found []*linkset.Item) {
-	d.linkTo(w.Header(), q, found[0].Anchor)
+	w.Header().Add("Link", d.linksetOf(found[0].Anchor))
 	for _, it := range found {
 		switch fit := it.Choose(q.ask); len(fit) {
 		case 0:
@@ -203,9 +207,10 @@ func (d *Door) lead(w http.ResponseWriter, q question, found []*linkset.Item) {
 	answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "no link of this type is known here")
 }
 
-// linkTo names the list of all links of an anchor (Resolver 1.2, Link header).
-func (d *Door) linkTo(h http.Header, _ question, anchor string) {
-	h.Add("Link", "<"+d.cfg.Base+"/"+anchor+`?linkType=linkset>; rel="linkset"; type="`+linkset.MediaType+`"`)
+// linksetOf names the list of all links of an anchor, as a Link header does
+// (Resolver 1.2, Link header).
+func (d *Door) linksetOf(anchor string) string {
+	return "<" + d.cfg.Base + "/" + anchor + `?linkType=linkset>; rel="linkset"; type="` + linkset.MediaType + `"`
 }
 
 // redirect answers 307, with a query added to the target's own.

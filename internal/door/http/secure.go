@@ -21,6 +21,9 @@ func secure(h http.Header, tls bool) {
 // Admit counts a request of the portal towards the limit of its address, and
 // says how long to wait where that is reached.
 func (d *Door) Admit(r *http.Request) (wait time.Duration, ok bool) {
+	if d.perAddress.rate.PerSecond <= 0 {
+		return 0, true
+	}
 	return d.perAddress.take(d.addressOf(r))
 }
 
