@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"primum/internal/clock"
+	"primum/internal/directory"
 	"primum/internal/linkset"
 	"primum/internal/resolve"
 	"primum/internal/store"
@@ -28,9 +29,9 @@ import (
 
 const lampKey = "01/09521234543213"
 
-// privateNode has a lamp's class and four things of it: of one the maker has links,
-// one was opted out, one is a person's own, one nobody has heard of. All four
-// serials have the same length.
+// privateNode has a lamp's class and five things of it: of one the maker has links,
+// one was opted out, one is a person's own, of one a person has a description
+// for herself, and one nobody has heard of. All serials have the same length.
 func privateNode(t *testing.T, c Config) *Node {
 	t.Helper()
 	n := open(t, c)
@@ -48,7 +49,18 @@ func privateNode(t *testing.T, c Config) *Node {
 		t.Fatalf("opt out: %d %s", w.Code, w.Body)
 	}
 	own(t, n, "ada@"+n.Authority(), lampKey+"/21/owned-77")
+	describeThing(t, n, directory.Viewer{Account: "ada@" + n.Authority()}, lampKey+"/21/secret77")
 	return n
+}
+
+// describeThing keeps a Thing Description under a name.
+func describeThing(t *testing.T, n *Node, v directory.Viewer, path string) {
+	t.Helper()
+	id := "https://id.gs1.org/" + path
+	td := `{"@context":"https://www.w3.org/2022/wot/td/v1.1","id":"` + id + `","title":"Described","security":"n","securityDefinitions":{"n":{"scheme":"nosec"}}}`
+	if _, _, err := n.names.things.Put(t.Context(), v, id, []byte(td), directory.Change{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // own gives an account's thing its label, as PUT /v1/labels does.
@@ -138,7 +150,7 @@ func TestPrivateSerialsAreAnsweredLikeUnknown(t *testing.T) {
 	different := 0
 	for _, a := range waysToAsk() {
 		want := said(t, n, n.askSerial(a, "nobody77"), "nobody77")
-		for _, serial := range []string{"opted-77", "owned-77"} {
+		for _, serial := range []string{"opted-77", "owned-77", "secret77"} {
 			if got := said(t, n, n.askSerial(a, serial), serial); got != want {
 				t.Errorf("%v: %s is told apart:\n%s\nnot\n%s", a, serial, got, want)
 			}
@@ -146,6 +158,10 @@ func TestPrivateSerialsAreAnsweredLikeUnknown(t *testing.T) {
 		if w := n.askSerial(a, "known-77"); strings.Contains(w.Body.String()+w.Header().Get("Location"), "shop.example/known-77") {
 			different++
 		}
+	}
+	describeThing(t, n, directory.Viewer{Publisher: true}, lampKey+"/21/public77")
+	if w := n.ask("/resolve?id=/"+lampKey+"/21/public77", ""); !strings.Contains(w.Body.String(), "Described") {
+		t.Errorf("a public description: %s", w.Body)
 	}
 	if different < 8 {
 		t.Errorf("a known serial is seen in %d ways only", different)
@@ -157,7 +173,7 @@ func TestPrivateSerialsAreAnsweredLikeUnknown(t *testing.T) {
 // package resolve; this looks from outside.
 func TestPrivateSerialsTakeTheTimeOfUnknown(t *testing.T) {
 	n := privateNode(t, config(t))
-	serials := []string{"nobody77", "opted-77", "owned-77"}
+	serials := []string{"nobody77", "opted-77", "owned-77", "secret77"}
 	for _, path := range []string{"/resolve?id=/" + lampKey + "/21/SERIAL", "/" + lampKey + "/21/SERIAL"} {
 		took := map[string][]time.Duration{}
 		for round := range 400 {
