@@ -6,6 +6,7 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,8 @@ type Config struct {
 	HTTPPort int
 	TLSPort  int
 	Every    time.Duration // between looks whether to renew; default 10 min
+	// Roots are of the authority's own pages; nil: the system's.
+	Roots *x509.CertPool
 	Log      *slog.Logger
 }
 
@@ -82,6 +85,7 @@ func New(cfg Config) (*Keeper, error) {
 	k.issuer = certmagic.NewACMEIssuer(k.magic, certmagic.ACMEIssuer{
 		CA: cfg.CA, TestCA: cfg.CA, Email: cfg.Email, Agreed: true, ListenHost: cfg.Host, Logger: quiet,
 		AltHTTPPort: max(cfg.HTTPPort, 0), AltTLSALPNPort: cfg.TLSPort, DisableHTTPChallenge: cfg.HTTPPort < 0,
+		TrustedRoots: cfg.Roots,
 	})
 	k.magic.Issuers = []certmagic.Issuer{k.issuer}
 	return k, nil
