@@ -28,6 +28,7 @@ const (
 	delegated = "01/0409876*"
 	product2  = "01/04098765432101"
 	weather   = "weather"
+	mast      = "urn:example:weather-mast"
 	roof      = "roof"
 	pace      = 2 * time.Second // between two values of the roof
 )
@@ -135,6 +136,15 @@ func (p *publisher) measure(ctx context.Context, now time.Time) error {
 	}})
 }
 
+// mast puts a description into the directory of things.
+func (p *publisher) mast(ctx context.Context) error {
+	return p.put(ctx, http.MethodPut, "/things/"+mast, "application/td+json", document{
+		"@context": "https://www.w3.org/2022/wot/td/v1.1", "id": mast, "title": "Weather mast", "security": "open",
+		"securityDefinitions": document{"open": document{"scheme": "nosec"}},
+		"links":               []document{{"rel": "item", "href": p.base + "/open/" + weather + "/" + roof, "type": "application/td+json"}},
+	})
+}
+
 // roof makes the open service and its thing, with the values of the last hour.
 func (p *publisher) roof(ctx context.Context) error {
 	err := p.put(ctx, http.MethodPut, "/v1/open/"+weather, "application/json", document{
@@ -150,6 +160,9 @@ func (p *publisher) roof(ctx context.Context) error {
 		"properties": document{"temperature": document{"title": "Temperature", "titles": document{"de": "Temperatur", "ar": "درجة الحرارة"}, "type": "number", "unit": "°C", "readOnly": true}},
 	})
 	if err != nil {
+		return err
+	}
+	if err := p.mast(ctx); err != nil {
 		return err
 	}
 	for now, at := time.Now(), time.Now().Add(-time.Hour); at.Before(now); at = at.Add(time.Minute) {
