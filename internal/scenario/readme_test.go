@@ -247,8 +247,9 @@ func shellBlocks(t *testing.T, file string) (blocks [][]string) {
 	return blocks
 }
 
-// runLine runs one command line with a shell, where ./primum is the binary.
-func runLine(t *testing.T, bin string, env []string, line string) {
+// runLine runs one command line with a shell, where ./primum is the binary, and
+// returns what it printed.
+func runLine(t *testing.T, bin string, env []string, line string) (printed string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -260,7 +261,7 @@ func runLine(t *testing.T, bin string, env []string, line string) {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) || err != nil {
 		t.Errorf("%s: %v\n%s", line, err, out)
-		return
+		return ""
 	}
 	if len(bytes.TrimSpace(out)) == 0 {
 		t.Errorf("%s printed nothing", line)
@@ -268,6 +269,7 @@ func runLine(t *testing.T, bin string, env []string, line string) {
 	if strings.Contains(line, " withdraw ") && (!bytes.Contains(out, []byte("lock two")) || bytes.Contains(out, []byte("not confirmed"))) {
 		t.Errorf("%s printed\n%s", line, out)
 	}
+	return string(out)
 }
 
 // TestReadmeShowsTheExample compares the Go program in README.md with the
