@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// The fewest characters of a compressed key (a code, a GLN), and of what
+// The fewest characters of a compressed key (a code, four digits), and of what
 // follows a key that stands plainly before it.
 const (
-	minWhole = 9
+	minWhole = 6
 	minRest  = 3
 )
 

@@ -76,6 +76,9 @@ func plain(segments []segment, opts Options) (link Link, err *Error) {
 			return Link{}, refuse(segments[i].at, ai.Code, Order, "(%s) does not qualify (%s)", ai.Code, link.AIs[0].Code)
 		}
 		link.AIs = append(link.AIs, ai)
+		if err := link.ordered(i/2 + 1); err != nil {
+			return Link{}, err.at(segments[i].at)
+		}
 	}
 	return link, nil
 }

@@ -224,9 +224,9 @@ func order(list []AI, primary int) (Key, *Error) {
 // valid checks what stands together: one order of qualifiers, nothing twice,
 // only attributes that may be some.
 func (k Key) valid() *Error {
-	orders, n := find(k.AIs[0].Code).qualifiers, k.named()
-	if n > 1 && !slices.ContainsFunc(orders, func(order []string) bool { return within(k.AIs[1:n], order) }) {
-		return refuse(0, k.AIs[1].Code, Order, "these qualifiers do not stand together in this order after (%s)", k.AIs[0].Code)
+	n := k.named()
+	if err := k.ordered(n); err != nil {
+		return err
 	}
 	for i, ai := range k.AIs {
 		if slices.ContainsFunc(k.AIs[:i], func(a AI) bool { return a.Code == ai.Code }) {
@@ -237,6 +237,23 @@ func (k Key) valid() *Error {
 		}
 	}
 	return nil
+}
+
+// ordered says whether the first n elements are a primary key and qualifiers in one order.
+func (k Key) ordered(n int) *Error {
+	for _, order := range find(k.AIs[0].Code).qualifiers {
+		if within(k.AIs[1:n], order) {
+			return nil
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	code := k.AIs[n-1].Code
+	if slices.ContainsFunc(k.AIs[:n-1], func(a AI) bool { return a.Code == code }) {
+		return refuse(0, code, Twice, "(%s) stands twice", code)
+	}
+	return refuse(0, code, Order, "(%s) does not stand here in the order of (%s)", code, k.AIs[0].Code)
 }
 
 // within says whether the qualifiers are a part of an order, in order.
