@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -29,7 +28,7 @@ func (c *Client) Service(ctx context.Context, authority, name string) (grant.Ser
 		return grant.Service{}, fmt.Errorf("%w: %q is no name of one", ErrService, name[:min(len(name), 64)])
 	}
 	href := identity.BaseURL(authority) + wire.ServiceListPath + "/" + url.PathEscape(name)
-	r, err := c.o.Calls.Send(ctx, Key{}, Request{Method: http.MethodGet, URL: href, Max: grant.MaxService})
+	r, err := c.o.Calls.Send(ctx, Key{}, Request{Method: "GET", URL: href, Max: grant.MaxService})
 	if err != nil {
 		return grant.Service{}, fmt.Errorf("read service: %w", err)
 	}
