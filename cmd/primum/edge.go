@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,7 @@ import (
 	"primum/internal/edge"
 	"primum/internal/edge/mqtt"
 	"primum/internal/edge/simulated"
+	"primum/thing"
 )
 
 type edgeFlags struct {
@@ -18,6 +20,9 @@ type edgeFlags struct {
 	broker       mqtt.Options
 	passwordFile string
 	simulate     bool
+	open         string   // service to publish in
+	openThings   []string // what is published
+	openTo       publisherFlags
 }
 
 // edgeListen is the door of an edge that nobody told another: this machine
@@ -44,6 +49,10 @@ func edgeCommand(a *app) *cobra.Command {
 	fl.StringVar(&f.config.HomeAssistant, "homeassistant", "", a.words.Get("flag.homeassistant"))
 	fl.StringVar(&f.config.Statestream, "statestream", "", a.words.Get("flag.statestream"))
 	fl.BoolVar(&f.simulate, "simulate", false, a.words.Get("flag.simulate"))
+	fl.StringVar(&f.open, "open", "", a.words.Get("flag.edge-open"))
+	fl.StringSliceVar(&f.openThings, "open-things", nil, a.words.Get("flag.edge-open-things"))
+	f.openTo.add(a, c)
+	c.MarkFlagsRequiredTogether("open", "open-things")
 	c.AddCommand(edgeThingsCommand(a), edgeAcceptCommand(a), edgeHistoryCommand(a))
 	return c
 }
@@ -99,6 +108,12 @@ func (a *app) edgeConfig(f edgeFlags) (edge.Config, error) {
 	if f.simulate {
 		cfg.Simulated = simulated.New(a.clock, 0, 1)
 	}
+	if f.open != "" {
+		var err error
+		if cfg.Open, err = a.openFeed(f); err != nil {
+			return cfg, err
+		}
+	}
 	cfg.Dir = a.edgeDir(cfg.Dir)
 	cfg.Clock, cfg.Log, cfg.Terminal, cfg.Words = a.clock, a.serverLog(), a.errOut, a.words
 	cfg.Drive = func(ctx context.Context, anchor *circle.Anchor, take func(circle.Event) error) error {
@@ -106,6 +121,28 @@ func (a *app) edgeConfig(f edgeFlags) (edge.Config, error) {
 		return client.RunAnchor(ctx, anchor, client.AnchorOptions{Calls: calls, Take: take, Link: a.edgeLink})
 	}
 	return cfg, nil
+}
+
+// openFeed is what an edge publishes openly: only what was named, and it says so.
+func (a *app) openFeed(f edgeFlags) (*edge.OpenFeed, error) {
+	if err := thing.CheckName(f.open); err != nil {
+		return nil, usage(err)
+	}
+	feed := &edge.OpenFeed{Service: f.open}
+	for _, s := range f.openThings {
+		n, err := thing.ParseName(s)
+		if err != nil {
+			return nil, usage(err)
+		}
+		feed.Things = append(feed.Things, n)
+	}
+	to, err := a.publisher(&f.openTo)
+	if err != nil {
+		return nil, err
+	}
+	feed.Do = to.Do
+	a.say("openly.feeds", "Things", strings.Join(f.openThings, ", "), "URL", to.Base+openPath("", f.open, ""))
+	return feed, nil
 }
 
 // edgeDir is where an edge's state is when nobody said otherwise.

@@ -25,12 +25,14 @@ func verbs() []func(*app) *cobra.Command {
 		shareCommand, linksCommand, withdrawCommand, // share.go, links.go, withdraw.go
 		requestCommand, requestsCommand, // request.go
 		giveCommand, refuseCommand, // give.go
+		serviceCommand, connectCommand, // service.go
 		grantsCommand, seenCommand, // grants.go, seen.go
 		watchCommand, sendCommand, receiveCommand, // watch.go, send.go, receive.go
 		backupCommand, restoreCommand, // backup.go
 		rightsCommand,            // rights.go
 		appCommand, checkCommand, // webapp.go, check.go
 		nameCommand, resolveCommand, labelCommand, // name.go, resolve.go, label.go
+		openCommand, // openvalues.go
 		ledgerCommand,                // ledger.go
 		oathCommand,                  // oath.go
 		benchCommand, versionCommand, // bench.go, version.go

@@ -53,17 +53,26 @@ func (a *app) publisher(f *publisherFlags) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	domain, err = identity.ParseAuthority(domain)
+	return a.publisherAt(domain, token)
+}
+
+// publisherAt asks a node; without a token it reads.
+func (a *app) publisherAt(domain, token string) (*publisher, error) {
+	domain, err := identity.ParseAuthority(domain)
 	if err != nil {
 		return nil, usage(err)
 	}
 	host, _, _ := strings.Cut(domain, ":")
-	dialer := nethttp.Dialer{Own: append(ownHosts(a.env), host)} // whose token one has is no stranger
-	rt := &http.Transport{DialContext: dialer.DialContext, ForceAttemptHTTP2: true}
+	return a.toNode(domain, append(ownHosts(a.env), host), token), nil // whose token one has is no stranger
+}
+
+// toNode asks a node; hosts of own may have private addresses.
+func (a *app) toNode(domain string, own []string, token string) *publisher {
+	rt := &http.Transport{DialContext: nethttp.Dialer{Own: own}.DialContext, ForceAttemptHTTP2: true}
 	return &publisher{
 		Base: identity.BaseURL(domain), Node: domain, token: token, agent: "primum/" + a.version,
 		http: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-	}, nil
+	}
 }
 
 func (a *app) publisherToken(f *publisherFlags) (domain, token string, err error) {
@@ -107,7 +116,9 @@ func (p *publisher) Do(ctx context.Context, method, path, contentType string, bo
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+p.token)
+	if p.token != "" {
+		req.Header.Set("Authorization", "Bearer "+p.token)
+	}
 	req.Header.Set("User-Agent", p.agent)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
