@@ -63,14 +63,18 @@ func (s *Labels) Get(ctx context.Context, label string) (Label, error) {
 }
 
 // Remove ends an account's label, and takes down the public page that stands
-// under it. ErrNotFound if the account has no such label.
+// under it; no other ever will, because the label may be printed on the thing.
+// ErrNotFound if the account has no such label.
 func (s *Labels) Remove(ctx context.Context, account, label string) error {
 	return s.f.writer.do(ctx, "remove label", func(t *Tx) error {
-		n, err := t.Exec(`DELETE FROM labels WHERE account = ? AND label = ?`, account, label)
+		n, err := t.Exec(`INSERT OR IGNORE INTO notices_taken (id, at) SELECT label, made FROM labels WHERE account = ? AND label = ?`, account, label)
 		if err == nil && n == 0 {
 			return ErrNotFound
 		}
 		if err != nil {
+			return err
+		}
+		if _, err := t.Exec(`DELETE FROM labels WHERE label = ?`, label); err != nil {
 			return err
 		}
 		_, err = t.Exec(`DELETE FROM notices WHERE account = ? AND id = ?`, account, label)

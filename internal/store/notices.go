@@ -27,8 +27,8 @@ func scanNotice(r Row) (n Notice, err error) {
 	return n, err
 }
 
-// Put adds or replaces a notice. ErrExists if the id is another account's
-// or was taken down, ErrQuota if the account has limit others.
+// Put adds or replaces a notice. ErrExists if the id is another account's,
+// its label, or was taken down, ErrQuota if the account has limit others.
 func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
 	return s.f.writer.do(ctx, "store notice", func(t *Tx) error {
 		var owner string
@@ -38,6 +38,9 @@ func (s *Notices) Put(ctx context.Context, n Notice, limit int) error {
 		}
 		if err == nil && owner != n.Account {
 			return ErrExists
+		}
+		if n, err := t.Number(`SELECT count(*) FROM labels WHERE label = ? AND account <> ?`, n.ID, n.Account); err != nil || n > 0 {
+			return errors.Join(err, ErrExists)
 		}
 		if down, err := t.taken(n.ID); err != nil || down {
 			return errors.Join(err, ErrExists)
