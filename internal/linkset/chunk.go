@@ -85,7 +85,7 @@ func tableChunks(r io.Reader, size int) iter.Seq2[Chunk, error] {
 			if errors.Is(err, io.EOF) {
 				break
 			}
-			line, _ := in.FieldPos(0)
+			line := lineOf(in, err)
 			if err != nil {
 				yield(Chunk{}, &FormatError{fmt.Sprintf("line %d", line), err})
 				return

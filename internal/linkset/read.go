@@ -185,13 +185,12 @@ func ReadCSV(r io.Reader, canonical Canonical) iter.Seq2[Item, error] {
 			if errors.Is(err, io.EOF) {
 				break
 			}
-			line, _ := table.FieldPos(0)
 			var next Item
 			if err == nil {
 				next, err = readRow(row, at, canonical)
 			}
 			if err != nil {
-				yield(Item{}, &FormatError{fmt.Sprintf("line %d", line), err})
+				yield(Item{}, &FormatError{fmt.Sprintf("line %d", lineOf(table, err)), err})
 				return
 			}
 			if next.Anchor == item.Anchor && len(item.Entries) < MaxEntries {
@@ -207,6 +206,16 @@ func ReadCSV(r io.Reader, canonical Canonical) iter.Seq2[Item, error] {
 			yield(item, nil)
 		}
 	}
+}
+
+// lineOf is the line that was just read, well or not.
+func lineOf(table *csv.Reader, err error) int {
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		return bad.StartLine
+	}
+	line, _ := table.FieldPos(0)
+	return line
 }
 
 func header(table *csv.Reader) (map[string]int, error) {
