@@ -19,7 +19,7 @@ import (
 
 func factCommand(a *app) *cobra.Command {
 	add := a.group("add", "fact-add", factPolicyCommand(a, "policy", ledger.TypePolicy), factPolicyCommand(a, "service", ledger.TypeService),
-		factIncidentCommand(a), factDemandCommand(a), factCheckCommand(a))
+		factNamingCommand(a), factIncidentCommand(a), factDemandCommand(a), factCheckCommand(a))
 	return a.group("fact", "fact", add, factListCommand(a))
 }
 

@@ -32,7 +32,7 @@ func verbs() []func(*app) *cobra.Command {
 		rightsCommand,            // rights.go
 		appCommand, checkCommand, // webapp.go, check.go
 		nameCommand, resolveCommand, labelCommand, // name.go, resolve.go, label.go
-		openCommand, // openvalues.go
+		openCommand,                  // openvalues.go
 		ledgerCommand,                // ledger.go
 		oathCommand,                  // oath.go
 		benchCommand, versionCommand, // bench.go, version.go

@@ -172,11 +172,15 @@ func (f *facts) stands(ctx context.Context, e ledger.Entry) (index uint64, there
 
 // addOwn adds the documents about the node itself that have changed.
 func (f *facts) addOwn(ctx context.Context) error {
-	in, err := f.words()
+	in, err := factWords()
 	if err != nil {
 		return err
 	}
 	release, err := f.release()
+	if err != nil {
+		return err
+	}
+	naming, err := f.naming(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -189,9 +193,7 @@ func (f *facts) addOwn(ctx context.Context) error {
 		{ledger.TypeRelease, "", release},
 		{ledger.TypePolicy, "node", wire.Policy{V: 1, Name: "node", Texts: texts(in, "facts.policy.node."), Settings: f.settings()}},
 		{ledger.TypeMeterCatalogue, "", meter.Catalogue(f.cfg.Quotas, in)},
-		{ledger.TypeNamingPolicy, "naming", wire.Policy{V: 1, Name: "naming", Texts: texts(in, "facts.policy.naming."), Settings: map[string]string{
-			"accounts": map[bool]string{true: "by-invitation", false: "open"}[f.cfg.Invite], "closed-names": "never-given-again",
-		}}},
+		{ledger.TypeNamingPolicy, namingName, naming},
 	}
 	for _, o := range own {
 		b, err := json.MarshalIndent(o.doc, "", "  ") // people read it, too
@@ -214,8 +216,8 @@ func (f *facts) settings() map[string]string {
 	}
 }
 
-// words are the sentences in every language that is there.
-func (f *facts) words() (meter.Languages, error) {
+// factWords are the sentences in every language that is there.
+func factWords() (meter.Languages, error) {
 	in := meter.Languages{}
 	for _, lang := range words.Available() {
 		w, err := words.NewPart("facts", lang)

@@ -325,3 +325,59 @@ func TestWhatIsPublishedIsChecked(t *testing.T) {
 		t.Errorf("more refused than received: %v", err)
 	}
 }
+
+// The operator's own words for names take the place of the program's, keep what
+// the program enforces over a restart, have a version each, and can be taken
+// back.
+func TestNamingPolicyOfTheOperator(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "node")
+	read := func(n *Node) (p wire.Policy, sha string) {
+		if err := errors.Join(n.facts.addOwn(t.Context()), n.facts.place(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		w := n.ask(wire.NamingPolicyPath, "")
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		sum := sha256.Sum256(w.Body.Bytes())
+		return p, hex.EncodeToString(sum[:])
+	}
+	n := factsNode(t, dir)
+	first, firstSum := read(n)
+	if first.Own || first.Version != 1 || first.Replaces != "" || first.Settings["thing-labels"] == "" {
+		t.Errorf("built in: %+v", first)
+	}
+	own := map[string]wire.Text{"en": {Title: "Names of the shop", Body: "First come, first served."}}
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	if _, v, added, err := AddNamingPolicy(t.Context(), dir, own, "2027-11-23", now); err != nil || v != 2 || !added {
+		t.Fatalf("version %d, added %v: %v", v, added, err)
+	}
+	if _, v, added, err := AddNamingPolicy(t.Context(), dir, own, "2027-11-23", now); err != nil || v != 2 || added {
+		t.Errorf("the same again: version %d, added %v: %v", v, added, err)
+	}
+	second, secondSum := read(n)
+	if !second.Own || second.Version != 2 || second.Replaces != firstSum || second.Texts["en"].Title != "Names of the shop" || second.Settings["closed-names"] != "never-given-again" {
+		t.Errorf("the operator's: %+v", second)
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = factsNode(t, dir, func(c *Config) { c.Invite = true })
+	third, thirdSum := read(n)
+	if !third.Own || third.Version != 3 || third.Replaces != secondSum || third.Settings["accounts"] != "by-invitation" || third.Texts["en"].Title != "Names of the shop" {
+		t.Errorf("after a change of what is enforced: %+v", third)
+	}
+	if again, sum := read(n); again.Version != 3 || sum != thirdSum {
+		t.Errorf("added again: %+v", again)
+	}
+	if _, v, _, err := AddNamingPolicy(t.Context(), dir, nil, "", now); err != nil || v != 4 {
+		t.Fatalf("version %d: %v", v, err)
+	}
+	if last, _ := read(n); last.Own || last.Version != 4 || last.Texts["de"].Title == "" {
+		t.Errorf("built in again: %+v", last)
+	}
+	if w := n.ask(wire.FactPath(secondSum), ""); w.Code != http.StatusOK {
+		t.Errorf("an older version is not kept: %d", w.Code)
+	}
+}

@@ -7,7 +7,7 @@ type setting struct{ Label, Value string }
 
 // settingNames are those that have words, in the order in which they are shown.
 func settingNames() []string {
-	return []string{"messages-kept-at-most", "usage-kept", "ledger-every", "accounts", "closed-names"}
+	return []string{"messages-kept-at-most", "usage-kept", "ledger-every", "accounts", "closed-names", "thing-labels"}
 }
 
 // settings are the known ones of a policy; others stand in the document only.
@@ -19,7 +19,7 @@ func settings(all map[string]string, say func(string, ...any) string) (out []set
 		}
 		if d, err := time.ParseDuration(value); err == nil {
 			value = span(d, say)
-		} else if value == "open" || value == "by-invitation" || value == "never-given-again" {
+		} else if value == "open" || value == "by-invitation" || value == "never-given-again" || value == "random-changed-with-owner" {
 			value = say("facts.value." + value)
 		}
 		out = append(out, setting{say("facts.setting." + name), clean(value)})

@@ -113,6 +113,13 @@ func (s *Facts) Newest(ctx context.Context, kind, name string) (Fact, error) {
 		WHERE place IS NOT NULL AND n > `+lostTo+` AND type = ? AND name = ? ORDER BY n DESC LIMIT 1`, kind, name)
 }
 
+// Latest is the newest document of a type and name, with its body, whether it
+// stands in the log already or waits; ErrNotFound.
+func (s *Facts) Latest(ctx context.Context, kind, name string) (Fact, error) {
+	return One(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f
+		WHERE n > `+lostTo+` AND type = ? AND name = ? ORDER BY n DESC LIMIT 1`, kind, name)
+}
+
 // Get is a document in the log by its hash, with its body; ErrNotFound.
 func (s *Facts) Get(ctx context.Context, sha256 string) (Fact, error) {
 	return One(ctx, s.f, "fact", scanFactBody, `SELECT `+factColumns+`, body FROM facts f

@@ -100,6 +100,12 @@ type Policy struct {
 	Settings map[string]string `json:"settings,omitempty"`
 	// Review is the day by which the operator looks at it again, "2027-11-23".
 	Review string `json:"review,omitempty"`
+	// Own marks a naming policy in the operator's words; else they are the
+	// program's. Version counts naming policies from 1; Replaces is the SHA-256
+	// of the one before, hexadecimal.
+	Own      bool   `json:"own,omitempty"`
+	Version  int    `json:"version,omitempty"`
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // Text is a title and paragraphs in one language, plain.

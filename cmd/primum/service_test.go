@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"primum/internal/clock"
+	"primum/internal/node"
+)
+
+// runNode serves a node of this machine until the test ends.
+func runNode(t *testing.T, dir, host string) *node.Node {
+	t.Helper()
+	n, err := node.Open(t.Context(), node.Config{Authority: host, Listen: "127.0.0.1:0", DataDir: dir, Clock: clock.Real()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- n.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return n
+}
+
+// A service is published without a token on the node's own machine, and with
+// one from elsewhere; anybody lists it.
+func TestServiceCommands(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	n := runNode(t, filepath.Join(m.home, "nodes", "h.localhost"), "h.localhost")
+	m.want(exitDone, "no services", "service", "list")
+	file := filepath.Join(t.TempDir(), "advice.json")
+	if err := os.WriteFile(file, []byte(m.ok("service", "example", "ada@"+n.Authority())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.want(exitDone, n.BaseURL()+"/services/energy-advice", "service", "publish", file)
+	m.want(exitDone, "like this already", "service", "publish", file)
+	away := newMachine(t)
+	away.want(exitUsage, "a token is needed", "service", "publish", file, "--node", n.Authority())
+	away.env["PRIMUM_TOKEN"] = "primum_pub_" + strings.Repeat("A", 43)
+	away.want(exitFailed, "unknown, or was removed", "service", "publish", file, "--node", n.Authority())
+	token := jsonLines(t, m.ok("operator", "token", "add", "shop", "--json"))[0]["token"].(string)
+	m.want(exitDone, "shop  since", "operator", "token", "list")
+	m.want(exitUsage, "a name has", "operator", "token", "add", "Shop 1")
+	away.env["PRIMUM_TOKEN"] = token
+	away.want(exitDone, "like this already", "service", "publish", file, "--node", n.Authority())
+	secret := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(secret, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	away.env["PRIMUM_TOKEN"] = ""
+	for { // until it stands in the public log
+		out := away.ok("service", "list", "--node", n.Authority())
+		if strings.Contains(out, n.Authority()+"/energy-advice") && strings.Contains(out, "5 EUR a month") && strings.Contains(out, "power W") {
+			break
+		}
+		if !strings.Contains(out, "no services") {
+			t.Fatalf("listed:\n%s", out)
+		}
+	}
+	away.want(exitDone, "offered no more", "service", "remove", "energy-advice", "--node", n.Authority(), "--token-file", secret)
+	m.want(exitDone, "has ended", "operator", "token", "remove", "shop")
+	m.want(exitFailed, "there is no token shop", "operator", "token", "remove", "shop")
+	away.want(exitFailed, "unknown, or was removed", "service", "remove", "energy-advice", "--node", n.Authority(), "--token-file", secret)
+	away.want(exitUsage, "can't name a service", "service", "remove", "../x", "--node", n.Authority())
+	bad := strings.Replace(m.ok("service", "example", "ada@"+n.Authority()), `"v": 1`, `"v": 2`, 1)
+	if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.want(exitUsage, "not 1 at /v", "service", "publish", file)
+}
