@@ -39,20 +39,8 @@ func Title(code string) string {
 	return ""
 }
 
-// CheckAI says what is wrong with a value of an application identifier: its
-// characters, its length, its check digit (GS1 General Specifications, chapter 3).
-func CheckAI(code, value string) error {
-	r := find(code)
-	if r == nil {
-		return refuse(0, code, AIUnknown, "GS1 has no application identifier %q", shorten(code))
-	}
-	if err := r.check(code, value); err != nil {
-		return err
-	}
-	return nil
-}
-
-// check returns nil or the first fault, its offset in the value.
+// check returns nil or the first fault of a value, its offset there: characters,
+// lengths, check digits (GS1 General Specifications, chapter 3).
 func (r *row) check(code, value string) *Error {
 	at := 0
 	for _, p := range r.parts {

@@ -17,7 +17,7 @@ func vectors(t testing.TB) (out []vector) {
 	if err != nil {
 		t.Skip("no shared data beside this clone: ", err)
 	}
-	defer f.Close()
+	t.Cleanup(func() { _ = f.Close() })
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		var v vector
 		if err := json.Unmarshal(sc.Bytes(), &v); err != nil {

@@ -64,7 +64,7 @@ func FuzzCompressed(f *testing.F) {
 			return
 		}
 		for _, ai := range list {
-			if err := CheckAI(ai.Code, ai.Value); err != nil {
+			if err := find(ai.Code).check(ai.Code, ai.Value); err != nil {
 				t.Fatalf("%q holds %v: %v", s, ai, err)
 			}
 		}

@@ -18,16 +18,6 @@ type Key struct {
 	AIs []AI
 }
 
-// NewKey makes a key of application identifiers in any order.
-// It fails with *Error, whose offset is 0.
-func NewKey(list ...AI) (Key, error) {
-	k, err := arrange(list)
-	if err != nil {
-		return Key{}, err
-	}
-	return k, nil
-}
-
 // IsZero says whether the key names nothing.
 func (k Key) IsZero() bool { return len(k.AIs) == 0 }
 

@@ -64,7 +64,7 @@ func TestEveryPrimaryKeyTakesItsQualifiers(t *testing.T) {
 
 func everyForm(t *testing.T, list []AI) {
 	t.Helper()
-	k, err := NewKey(list...)
+	k, err := arrange(list)
 	if err != nil {
 		t.Errorf("%v: %v", list, err)
 		return
