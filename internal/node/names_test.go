@@ -2,7 +2,9 @@ package node
 
 import (
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"primum/internal/linkset"
@@ -76,6 +78,30 @@ func TestSerialsWithSlashesStayWhole(t *testing.T) {
 		if resp := ask(t, n, "/"+honey+"/21/"+serial); resp.StatusCode != http.StatusTemporaryRedirect || resp.Header.Get("Location") != "https://shop.example/honey" {
 			t.Errorf("serial %s: %d %v", serial, resp.StatusCode, resp.Header)
 		}
+	}
+}
+
+// TestNamesPageNamesEveryRoute reads the doors' own tables.
+func TestNamesPageNamesEveryRoute(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "spec", "names.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, routes := open(t, config(t)), 0
+	for _, d := range n.names.doors {
+		for pattern := range d.Routes() {
+			want := "`" + pattern + "`"
+			if key, _, ok := strings.Cut(pattern, "{rest...}"); ok && key != "/01/" {
+				want = "`" + key + "`"
+			}
+			if routes++; !strings.HasPrefix(pattern, "OPTIONS ") && !strings.Contains(string(b), want) {
+				t.Errorf("docs/spec/names.md does not name %s", want)
+			}
+		}
+	}
+	if routes < 40 {
+		t.Errorf("the doors have %d routes", routes)
 	}
 }
 
