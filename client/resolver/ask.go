@@ -143,8 +143,13 @@ func (w *walk) elsewhere(ctx context.Context, base string) error {
 	if err != nil || w.name.Kind() != id.DNS {
 		return fmt.Errorf("%w: its domain has no address", ErrUnreachable)
 	}
-	_, list, err := w.r.o.DNS.LookupSRV(ctx, "wot", "tcp", u.Hostname())
-	asked := "_wot._tcp." + u.Hostname()
+	// The first is the instance that "primum quickstart" prints for a directory.
+	asked, list := "directory._wot._tcp."+u.Hostname(), []*net.SRV(nil)
+	for _, asked = range []string{asked, "_wot._tcp." + u.Hostname()} {
+		if _, list, err = w.r.o.DNS.LookupSRV(ctx, "", "", asked); err == nil && len(list) > 0 {
+			break
+		}
+	}
 	if err != nil || len(list) == 0 {
 		w.step(Step{What: StepSRV, Asked: asked, Error: "no such record"})
 		return fmt.Errorf("%w: its domain has no address", ErrUnreachable)

@@ -60,8 +60,8 @@ func (w *world) LookupAddr(_ context.Context, addr string) ([]string, error) {
 	return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
 }
 
-func (w *world) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
-	if r, ok := w.srv["_"+service+"._"+proto+"."+name]; ok {
+func (w *world) LookupSRV(_ context.Context, _, _, name string) (string, []*net.SRV, error) {
+	if r, ok := w.srv[name]; ok {
 		return name, []*net.SRV{r}, nil
 	}
 	return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
@@ -215,8 +215,9 @@ func TestStockServersAreUnderstood(t *testing.T) {
 		http.NotFound(rw, r)
 	}
 	w.srv["_wot._tcp.lamp.example"], w.txt["_wot._tcp.lamp.example"] = &net.SRV{Target: "things.example.", Port: 443}, []string{"type=Thing", "td=/td"}
+	w.srv["directory._wot._tcp.zone.example"] = &net.SRV{Target: "things.example.", Port: 443}
 	w.srv["_wot._tcp.odd.example"] = &net.SRV{Target: "things.example.", Port: 22}
-	for name, title := range map[string]string{"things.example": "At /.well-known/wot", "lamp.example": "At /td"} {
+	for name, title := range map[string]string{"things.example": "At /.well-known/wot", "lamp.example": "At /td", "zone.example": "At /.well-known/wot"} {
 		if got, err := w.resolver("").Resolve(t.Context(), name); err != nil || got.Answer.Title != title {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
