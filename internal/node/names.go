@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -91,7 +92,7 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 	}
 	a.gs1 = gs1door.New(gs1door.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
-		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log,
+		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage,
 	})
 	a.digital = n.digital(a.gs1)
 	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor(), n.thingsDoor())
@@ -174,6 +175,36 @@ func (n *Node) digital(door *gs1door.Door) http.Handler {
 		}
 	})
 }
+
+// classPage shows people what is known of a product, where its Digital Link
+// leads to no one place.
+func (n *Node) classPage(w http.ResponseWriter, r *http.Request, status int, class string) {
+	to, err := url.Parse("/class/" + class)
+	if err != nil {
+		answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+		return
+	}
+	page := r.Clone(r.Context())
+	to.RawQuery = r.URL.RawQuery
+	page.URL, page.RequestURI = to, to.RequestURI()
+	n.portal.OpenPages().ServeHTTP(&restated{ResponseWriter: w, status: status}, page)
+}
+
+// restated answers with another status than a page that was found.
+type restated struct {
+	http.ResponseWriter
+	status int // 0: the page's own
+}
+
+func (w *restated) WriteHeader(status int) {
+	if status == http.StatusOK && w.status != 0 {
+		status = w.status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *restated) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // admitted answers who comes too often from one address.
 func (n *Node) admitted(w http.ResponseWriter, r *http.Request) bool {

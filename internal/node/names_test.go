@@ -1,6 +1,7 @@
 package node
 
 import (
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -118,4 +119,49 @@ func TestCompressedLinksTakeNoPageAway(t *testing.T) {
 			t.Errorf("%s is taken for a compressed link", path)
 		}
 	}
+}
+
+// TestPeopleGetAPage asks as a browser does, where a link leads to no one place.
+func TestPeopleGetAPage(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	defer serve(t, n)()
+	_, err := n.names.links.Put(t.Context(), "test", linkset.Item{Anchor: honey, Description: "Honey Pot One", Entries: []linkset.Entry{
+		{LinkType: "gs1:certificationInfo", Href: "https://shop.example/1", Title: "One"},
+		{LinkType: "gs1:certificationInfo", Href: "https://shop.example/2", Title: "Two"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int{
+		"/" + honey + "?linkType=gs1:certificationInfo": 300, "/" + honey + "/21/7?linkType=gs1:certificationInfo": 300,
+		"/" + honey + "?linkType=linkset": 200, "/01/04012345999990": 404,
+	} {
+		code, kind, body := browse(t, n, path)
+		if code != status || !strings.HasPrefix(kind, "text/html") || status != 404 && !strings.Contains(body, "https://shop.example/2") {
+			t.Errorf("%s: %d %s %s", path, code, kind, body)
+		}
+		if strings.Contains(body, "/21/7") {
+			t.Errorf("%s: the page repeats a serial number", path)
+		}
+	}
+}
+
+func browse(t *testing.T, n *Node, path string) (status int, kind, body string) {
+	t.Helper()
+	tr := &http.Transport{DialContext: peer.Dialer{Loopback: true}.DialContext, DisableKeepAlives: true}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.BaseURL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(b)
 }

@@ -146,13 +146,15 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
 		return
 	}
 	switch {
+	case len(found) == 0 && d.people(w, r, q, 0):
 	case len(found) == 0:
 		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "nothing is known here of this key")
+	case q.linkset && d.people(w, r, q, http.StatusOK):
 	case q.linkset:
 		d.writeLinkset(w, r, q, found)
 	default:
 		d.keepReady(q, found[0], generation)
-		d.lead(w, q, found)
+		d.lead(w, r, q, found)
 	}
 }
 
@@ -185,7 +187,7 @@ func (d *Door) level(ctx context.Context, k id.Key) (*linkset.Item, error) {
 }
 
 // lead redirects to the link that fits, or lists those that fit alike.
-func (d *Door) lead(w http.ResponseWriter, q question, found []*linkset.Item) {
+func (d *Door) lead(w http.ResponseWriter, r *http.Request, q question, found []*linkset.Item) {
 	w.Header().Add("Link", d.linksetOf(found[0].Anchor))
 	for _, it := range found {
 		switch fit := it.Choose(q.ask); len(fit) {
@@ -200,7 +202,9 @@ func (d *Door) lead(w http.ResponseWriter, q question, found []*linkset.Item) {
 			redirect(w, fit[0].Href, query)
 			return
 		default:
-			d.writeChoices(w, it, fit, q.ask.Language)
+			if !d.people(w, r, q, http.StatusMultipleChoices) {
+				d.writeChoices(w, it, fit, q.ask.Language)
+			}
 			return
 		}
 	}

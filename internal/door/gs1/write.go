@@ -22,6 +22,16 @@ func (d *Door) writeLinkset(w http.ResponseWriter, r *http.Request, q question, 
 	answer.JSON(w, http.StatusOK, kind, linkset.Write(d.cfg.Base, q.ask.Language, found...))
 }
 
+// people answers a browser with a page about the class, and tells whether the
+// question came from one.
+func (d *Door) people(w http.ResponseWriter, r *http.Request, q question, status int) bool {
+	if d.cfg.Page == nil || !linkset.Prefers(q.ask.Accept, "text/html", linkset.MediaType) {
+		return false
+	}
+	d.cfg.Page(w, r, status, class(q.link.Key).Path())
+	return true
+}
+
 // writeChoices answers 300 with the links that can't be told apart (RFC 9110
 // §15.4.1).
 func (d *Door) writeChoices(w http.ResponseWriter, it *linkset.Item, fit []linkset.Entry, language string) {
