@@ -161,9 +161,19 @@ func raw(v any) json.RawMessage {
 	return b
 }
 
-// Properties are the names of a thing's properties, sorted.
+// Properties are the names of a thing's properties: numbers first, then by name.
 func (t Thing) Properties() []string {
-	return slices.Sorted(maps.Keys(t.Description.Properties))
+	names := slices.Sorted(maps.Keys(t.Description.Properties))
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch {
+		case t.Numeric(a) == t.Numeric(b):
+			return 0
+		case t.Numeric(a):
+			return -1
+		}
+		return 1
+	})
+	return names
 }
 
 // TitleIn is the title of a thing in a language, else its own.

@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"primum/internal/open"
 	"primum/thing/id"
@@ -17,7 +18,8 @@ type classPage struct {
 }
 
 func (p *Portal) getClass(w http.ResponseWriter, r *http.Request) {
-	k, err := id.ParseDigitalLink("/"+r.PathValue("key"), "", id.Options{})
+	// The path as it was sent: the parser unescapes each value itself.
+	k, err := id.ParseDigitalLink(strings.TrimPrefix(r.URL.EscapedPath(), "/class"), "", id.Options{})
 	if err != nil || k.Serial() || p.cfg.Class == nil {
 		p.missing(w, r)
 		return

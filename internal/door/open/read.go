@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"primum/internal/answer"
@@ -197,7 +198,8 @@ func (d *Door) getQR(w http.ResponseWriter, r *http.Request) {
 
 // getClass tells programs what is known of a product code.
 func (d *Door) getClass(w http.ResponseWriter, r *http.Request) {
-	k, err := id.ParseDigitalLink("/"+r.PathValue("key"), "", id.Options{})
+	// The path as it was sent: the parser unescapes each value itself.
+	k, err := id.ParseDigitalLink(strings.TrimPrefix(r.URL.EscapedPath(), "/class"), "", id.Options{})
 	if err != nil || k.Serial() || d.cfg.Class == nil { // a serial has no class page; its class has
 		d.failed(w, open.ErrUnknown)
 		return
