@@ -23,7 +23,7 @@ func resolveCommand(a *app) *cobra.Command {
 			a.line(got)
 		}
 		if err != nil {
-			return a.resolveFailed(err)
+			return a.resolveFailed(args[0], err)
 		}
 		return a.resolved(got)
 	})
@@ -57,11 +57,11 @@ func (a *app) resolveAnswer(answer string) string {
 	return answer
 }
 
-func (a *app) resolveFailed(err error) error {
+func (a *app) resolveFailed(name string, err error) error {
 	var bad *id.Error
 	switch {
 	case errors.As(err, &bad):
-		return usage(bad)
+		return a.refusedName(name, bad)
 	case errors.Is(err, resolver.ErrNobody):
 		return a.said(exitUsage, "resolve.nobody")
 	case errors.Is(err, resolver.ErrReferral):
