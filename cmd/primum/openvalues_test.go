@@ -96,3 +96,39 @@ func TestOpenCommands(t *testing.T) {
 		t.Errorf("after its end: %s", out)
 	}
 }
+
+// TestEdgePublishesOpenly: an edge gives what is named to everybody, and nothing
+// else.
+func TestEdgePublishesOpenly(t *testing.T) {
+	t.Parallel()
+	n, data := publicNode(t, "edge.localhost")
+	m := newMachine(t)
+	m.want(exitUsage, "open-things", "edge", "--simulate", "--open", "town")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan ended, 1)
+	go func() {
+		done <- m.runIn(ctx, "edge", "--simulate", "--dir", t.TempDir(), "--listen", "127.0.0.1:0", "--open", "town", "--open-things", "water/flow", "--data", data)
+	}()
+	stranger := newMachine(t)
+	deadline := time.After(20 * time.Second)
+	for {
+		got := stranger.run("open", "get", "town/water", "--node", n.Authority(), "--json")
+		if got.code == exitDone && strings.Contains(got.out, `"flow"`) {
+			if strings.Contains(got.out, "volume") {
+				t.Errorf("more was published: %s", got.out)
+			}
+			break
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("nothing was published: %+v", got)
+		case e := <-done:
+			t.Fatalf("the edge ended: %+v", e)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	cancel()
+	if e := <-done; e.code != exitDone || !strings.Contains(e.out, "Published for everybody: water/flow") {
+		t.Errorf("the edge: %+v", e)
+	}
+}
