@@ -91,7 +91,7 @@ func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
 func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.Subscription) {
 	out := &outlet{w: w, rc: http.NewResponseController(w)}
 	_ = out.rc.SetReadDeadline(time.Time{})
-	if !out.write([]byte(": primum\nretry: 2000\n\n")) {
+	if !out.write(nil) { // the headers: from here on nothing is missed
 		return
 	}
 	for {
@@ -104,7 +104,7 @@ func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.S
 		}
 		var b bytes.Buffer
 		if quiet {
-			b.WriteString(":\n\n")
+			b.WriteString(":\n") // no blank line: some readers make an event of that
 		}
 		for _, e := range list {
 			b.WriteString("event: " + e.Type + "\nid: " + e.ID + "\ndata: ")

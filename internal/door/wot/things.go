@@ -1,6 +1,8 @@
 package wotdoor
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,7 +28,7 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	e, err := d.cfg.Directory.Get(r.Context(), c.Viewer, r.PathValue("id"))
+	e, err := d.find(r.Context(), c, r.PathValue("id"))
 	if err != nil {
 		d.failed(w, err)
 		return
@@ -36,6 +38,22 @@ func (d *Door) get(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.send(w, td.MediaType, e.Bytes(d.now()))
+}
+
+// find reads a thing by its id; or by its whole address here, which some take
+// for its id because Location said it (the W3C's test suite does).
+func (d *Door) find(ctx context.Context, c caller, id string) (directory.Entry, error) {
+	e, err := d.cfg.Directory.Get(ctx, c.Viewer, id)
+	if !errors.Is(err, directory.ErrNotFound) {
+		return e, err
+	}
+	address := d.cfg.Base + ThingsPath + "/"
+	for _, a := range []string{address, strings.Replace(address, "//", "/", 1)} { // http.ServeMux makes one slash of two
+		if rest, ok := strings.CutPrefix(id, a); ok {
+			return d.cfg.Directory.Get(ctx, c.Viewer, rest)
+		}
+	}
+	return e, err
 }
 
 func (d *Door) send(w http.ResponseWriter, kind string, b []byte) {
