@@ -72,15 +72,20 @@ func plain(segments []segment, opts Options) (link Link, err *Error) {
 		if err != nil {
 			return Link{}, err
 		}
-		if i > 0 && place(find(link.AIs[0].Code).qualifiers, ai.Code) < 0 {
-			return Link{}, refuse(segments[i].at, ai.Code, Order, "(%s) does not qualify (%s)", ai.Code, link.AIs[0].Code)
-		}
 		link.AIs = append(link.AIs, ai)
-		if err := link.ordered(i/2 + 1); err != nil {
-			return Link{}, err.at(segments[i].at)
+		if n := len(link.AIs); n > 1 && !link.fits(n) {
+			return Link{}, link.misplaced(ai.Code).at(segments[i].at)
 		}
 	}
 	return link, nil
+}
+
+// misplaced is the fault of a qualifier that may not stand at the end of the key.
+func (k Key) misplaced(code string) *Error {
+	if slices.ContainsFunc(k.AIs[:len(k.AIs)-1], func(a AI) bool { return a.Code == code }) {
+		return refuse(0, code, Twice, "(%s) stands twice", code)
+	}
+	return refuse(0, code, Order, "(%s) does not stand here in the order of (%s)", code, k.AIs[0].Code)
 }
 
 // compressed reads a path whose last segment is compressed: the whole key, or
@@ -237,8 +242,11 @@ func (l *Link) attribute(code string, value segment, opts Options) *Error {
 	switch {
 	case r == nil:
 		return refuse(at, code, AIUnknown, "GS1 has no application identifier %q", shorten(code))
-	case !r.attribute || place(find(l.AIs[0].Code).qualifiers, code) >= 0:
+	case !r.attribute || l.takes(code):
 		return refuse(at, code, Order, "(%s) may not stand in the query after (%s)", code, l.AIs[0].Code)
+	}
+	if i := strings.IndexByte(value.text, '+'); i >= 0 { // a space, in a query
+		return refuse(value.at+i, code, Letter, "a space may not stand here; a plus is written %%2B")
 	}
 	ai, err := element(r, code, value, opts)
 	if err == nil {

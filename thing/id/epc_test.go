@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -37,6 +38,7 @@ func TestSGTIN96Vectors(t *testing.T) {
 		t.Fatalf("%d vectors, not 100", len(all))
 	}
 	for _, v := range all {
+		fromLink(t, v)
 		for _, from := range []string{v.Hex, v.Tag, v.EPC} {
 			id, err := Parse(from)
 			if err != nil {
@@ -52,6 +54,21 @@ func TestSGTIN96Vectors(t *testing.T) {
 					t.Errorf("%s has no %s %s but %v", from, w.Name, w.Text, id.Forms())
 				}
 			}
+		}
+	}
+}
+
+// fromLink goes the other way: the link and the prefix's length make the EPC.
+func fromLink(t *testing.T, v vector) {
+	t.Helper()
+	prefix, _, _ := strings.Cut(strings.TrimPrefix(v.EPC, "urn:epc:id:sgtin:"), ".")
+	for _, from := range []string{v.DL, v.AI} {
+		id, err := Parse(from)
+		if err == nil {
+			id, err = id.WithPrefix(len(prefix))
+		}
+		if err != nil || !slices.Contains(id.Forms(), Form{"epc", v.EPC}) {
+			t.Errorf("%s with a prefix of %d: %v, %v", from, len(prefix), id.Forms(), err)
 		}
 	}
 }

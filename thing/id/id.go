@@ -127,6 +127,9 @@ func parsePath(s string) (ID, *Error, bool) {
 
 // parseDNS reads a host name of two labels at least, or localhost.
 func parseDNS(s string) (ID, *Error) {
+	if digits(s) {
+		return ID{}, refuse(0, "name", Length, "bare digits are a GTIN of 8, 12, 13 or 14; before others stands their identifier, (00) or (8018)")
+	}
 	host, err := parseHost(s, true)
 	if err != nil {
 		return ID{}, err

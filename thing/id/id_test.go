@@ -56,6 +56,7 @@ func TestBadNamesAreRefusedAtTheirPlace(t *testing.T) {
 	}{
 		{"", Empty, 0},
 		{"kitchen", Unknown, 0},
+		{"340123451111111111", Length, 0},
 		{strings.Repeat("a.", 50_000), Long, MaxInput},
 		{"4012345999991", Checksum, 12},
 		{"(01)04012345999991", Checksum, 17},
@@ -68,6 +69,9 @@ func TestBadNamesAreRefusedAtTheirPlace(t *testing.T) {
 		{"https://id.gs1.org/01/04012345999990/21/A%00", Escape, 41},
 		{"https://id.gs1.org/01/04012345999990/21/A%252%F0", Letter, 45},
 		{"https://id.gs1.org/01/04012345999990/235/A/21/7", Order, 43},
+		{"https://id.gs1.org/01/04012345999990?10=A", Order, 37},
+		{"https://id.gs1.org/01/04012345999990?99=A+B", Letter, 41},
+		{"(01)04012345999990(235)A(21)7", Order, 0},
 		{"(10)ABC", NoKey, 0},
 		{"(01)04012345999990(10)", Length, 22},
 		{"(01)04012345999990(01)04012345999990", Twice, 0},

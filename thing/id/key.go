@@ -48,11 +48,17 @@ func (k Key) named() int {
 	if k.IsZero() {
 		return 0
 	}
-	orders, n := find(k.AIs[0].Code).qualifiers, 1
-	for n < len(k.AIs) && place(orders, k.AIs[n].Code) >= 0 {
+	n := 1
+	for n < len(k.AIs) && k.fits(n+1) {
 		n++
 	}
 	return n
+}
+
+// fits says whether the first n elements are a primary key and qualifiers in one order.
+func (k Key) fits(n int) bool {
+	r := find(k.AIs[0].Code)
+	return r != nil && slices.ContainsFunc(r.qualifiers, func(order []string) bool { return within(k.AIs[1:n], order) })
 }
 
 // Path is the canonical path without a slash before it: "01/04012345999990/10/A%2FB".
@@ -161,16 +167,6 @@ func (k Key) cutSerial() (Key, bool) {
 	return Key{[]AI{{p.Code, p.Value[:n]}}}, true
 }
 
-// place is where a qualifier stands in the first order that has it, -1 for none.
-func place(orders [][]string, code string) int {
-	for _, order := range orders {
-		if i := slices.Index(order, code); i >= 0 {
-			return i
-		}
-	}
-	return -1
-}
-
 // arrange sorts elements into a key and checks each.
 func arrange(list []AI) (Key, *Error) {
 	primary := -1
@@ -192,58 +188,57 @@ func arrange(list []AI) (Key, *Error) {
 	return order(list, primary)
 }
 
-func order(list []AI, primary int) (Key, *Error) {
+// order puts the primary key first, then the qualifiers of the first order
+// that leaves nothing but attributes.
+func order(list []AI, primary int) (k Key, err *Error) {
 	orders := find(list[primary].Code).qualifiers
+	for _, qualifiers := range append(orders[:len(orders):len(orders)], nil) {
+		if k, err = orderBy(list, primary, qualifiers); err == nil {
+			return k, nil
+		}
+	}
+	return Key{}, err
+}
+
+func orderBy(list []AI, primary int, order []string) (Key, *Error) {
 	k := Key{[]AI{list[primary]}}
-	var qualifiers, attributes []AI
+	var attributes []AI
 	for i, ai := range list {
 		switch {
 		case i == primary:
-		case place(orders, ai.Code) >= 0:
-			qualifiers = append(qualifiers, ai)
+		case slices.Contains(order, ai.Code):
+			k.AIs = append(k.AIs, ai)
 		default:
 			attributes = append(attributes, ai)
 		}
 	}
-	slices.SortStableFunc(qualifiers, func(a, b AI) int { return place(orders, a.Code) - place(orders, b.Code) })
+	slices.SortStableFunc(k.AIs[1:], func(a, b AI) int { return slices.Index(order, a.Code) - slices.Index(order, b.Code) })
 	slices.SortStableFunc(attributes, func(a, b AI) int { return strings.Compare(a.Code, b.Code) })
-	k.AIs = append(append(k.AIs, qualifiers...), attributes...)
+	k.AIs = append(k.AIs, attributes...)
 	return k, k.valid()
 }
 
-// valid checks what stands together: one order of qualifiers, nothing twice,
+// valid checks what stands together: nothing twice, and behind the qualifiers
 // only attributes that may be some.
 func (k Key) valid() *Error {
 	n := k.named()
-	if err := k.ordered(n); err != nil {
-		return err
-	}
 	for i, ai := range k.AIs {
 		if slices.ContainsFunc(k.AIs[:i], func(a AI) bool { return a.Code == ai.Code }) {
 			return refuse(0, ai.Code, Twice, "(%s) stands twice", ai.Code)
 		}
-		if i >= n && !find(ai.Code).attribute {
-			return refuse(0, ai.Code, Order, "(%s) may not stand beside (%s)", ai.Code, k.AIs[0].Code)
+		if i >= n && (!find(ai.Code).attribute || k.takes(ai.Code)) {
+			return refuse(0, ai.Code, Order, "(%s) may not stand here beside (%s)", ai.Code, k.AIs[0].Code)
 		}
 	}
 	return nil
 }
 
-// ordered says whether the first n elements are a primary key and qualifiers in one order.
-func (k Key) ordered(n int) *Error {
-	for _, order := range find(k.AIs[0].Code).qualifiers {
-		if within(k.AIs[1:n], order) {
-			return nil
-		}
-	}
-	if n < 2 {
-		return nil
-	}
-	code := k.AIs[n-1].Code
-	if slices.ContainsFunc(k.AIs[:n-1], func(a AI) bool { return a.Code == code }) {
-		return refuse(0, code, Twice, "(%s) stands twice", code)
-	}
-	return refuse(0, code, Order, "(%s) does not stand here in the order of (%s)", code, k.AIs[0].Code)
+// takes says whether an attribute's identifier would be a qualifier beside the
+// key's own: then it may not stand in a query (Digital Link 1.6, 4.10).
+func (k Key) takes(code string) bool {
+	return slices.ContainsFunc(find(k.AIs[0].Code).qualifiers, func(order []string) bool {
+		return slices.Contains(order, code) && within(k.Qualifiers(), order)
+	})
 }
 
 // within says whether the qualifiers are a part of an order, in order.
