@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	servicesdoor "primum/internal/door/services"
+	"primum/internal/linkset"
 	"primum/internal/operator"
 	"primum/internal/wire"
 )
@@ -191,5 +192,39 @@ func TestTokensOfPublishers(t *testing.T) {
 	open(t, c)
 	if again, err := os.ReadFile(file); err != nil || string(again) != string(own) {
 		t.Errorf("a restart changed the machine's token: %v", err)
+	}
+}
+
+// The interfaces of the node stand where RFC 9727 has them, for scripts of any
+// origin; products are named by their code alone, never one thing.
+func TestAPICatalog(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	_, err := n.names.links.Put(t.Context(), "test",
+		linkset.Item{Anchor: "01/04012345999990", Description: "A heater", Entries: []linkset.Entry{{LinkType: "https://ref.gs1.org/voc/pip", Href: "https://a.example/"}}},
+		linkset.Item{Anchor: "01/04012345999990/21/SERIAL7", Description: "One heater", Entries: []linkset.Entry{{LinkType: "https://ref.gs1.org/voc/pip", Href: "https://a.example/7"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := n.ask(servicesdoor.APICatalogPath, "")
+	var set struct {
+		Linkset []struct {
+			Anchor string                  `json:"anchor"`
+			Item   []struct{ Href string } `json:"item"`
+		} `json:"linkset"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil || w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/linkset+json") {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	if len(set.Linkset) != 4 || len(set.Linkset[0].Item) != 4 || set.Linkset[0].Item[3].Href != n.BaseURL()+"/01/04012345999990?linkType=linkset" {
+		t.Errorf("%s", w.Body)
+	}
+	if strings.Contains(w.Body.String(), "SERIAL7") || !strings.Contains(w.Header().Get("Link"), `rel="api-catalog"`) {
+		t.Errorf("%s %s", w.Header().Get("Link"), w.Body)
+	}
+	for _, one := range set.Linkset[0].Item {
+		if w := n.ask(strings.TrimPrefix(one.Href, n.BaseURL()), "application/json"); w.Code >= 400 {
+			t.Errorf("%s leads to %d", one.Href, w.Code)
+		}
 	}
 }

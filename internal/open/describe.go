@@ -139,7 +139,8 @@ func formOf(href, op, subprotocol string) thing.Form {
 }
 
 func linksOf(d thing.Description, at string) []any {
-	all := []any{link{at, "alternate", "text/html"}}
+	// The page names what is told, to whom and for how long: it is the notice, too.
+	all := []any{link{at, "alternate", "text/html"}, link{at, "privacy-policy", "text/html"}}
 	for _, name := range slices.Sorted(maps.Keys(d.Properties)) {
 		all = append(all, link{at + "/properties/" + url.PathEscape(name) + "/history", "archives", "application/json"})
 	}

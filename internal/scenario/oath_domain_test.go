@@ -32,7 +32,12 @@ import (
 // configuration of a check that finds it.
 func swornDomain(t *testing.T) (*node.Node, oath.Config) {
 	t.Helper()
-	dir := t.TempDir()
+	return swornIn(t, t.TempDir())
+}
+
+// swornIn is swornDomain with its data in a directory.
+func swornIn(t *testing.T, dir string) (*node.Node, oath.Config) {
+	t.Helper()
 	cert, key, roots := certificateFor(t, "h.example")
 	n, err := node.Open(t.Context(), node.Config{
 		Authority: "h.example", Listen: "127.0.0.1:0", DataDir: dir, TLSCert: cert, TLSKey: key, Contact: "mailto:help@h.example", Clock: clock.Real(),

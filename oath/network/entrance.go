@@ -14,6 +14,7 @@ import (
 const (
 	wotPath     = "/.well-known/wot"         // W3C WoT Discovery §6.1
 	gs1Path     = "/.well-known/gs1resolver" // GS1-Conformant Resolver
+	apisPath    = "/.well-known/api-catalog" // RFC 9727
 	linksetType = "application/linkset+json" // RFC 9264
 )
 
@@ -108,7 +109,7 @@ func (e *entrances) judge(path, named string, a oath.Answer) {
 }
 
 // linkset tells whether the front page leads to a link set, or is one for who
-// asks for it.
+// asks for it, or whether there is one where RFC 9727 has it.
 func (e *entrances) linkset(ctx context.Context) (bool, error) {
 	a, err := e.r.Fetch(ctx, oath.Ask{URL: e.r.Target.Base + "/", Header: map[string]string{"Accept": linksetType}})
 	if err != nil {
@@ -118,23 +119,48 @@ func (e *entrances) linkset(ctx context.Context) (bool, error) {
 		e.evidence = append(e.evidence, a.Evidence("the link set"))
 		return true, nil
 	}
+	at, what := e.r.Target.Base+apisPath, "the link set at the place of RFC 9727"
 	for _, l := range readPage(a).links {
-		if !l.is("linkset") {
-			continue
+		if href, ok := absolute(a, l.href); ok && l.is("linkset") {
+			at, what = href, "the link set that the front page leads to"
+			break
 		}
-		at, ok := absolute(a, l.href)
-		if !ok {
-			continue
-		}
-		set, err := e.r.Fetch(ctx, oath.Ask{URL: at, Header: map[string]string{"Accept": linksetType}})
-		var body struct {
-			Linkset []json.RawMessage `json:"linkset"`
-		}
-		if err == nil && set.Status == http.StatusOK && set.JSON(&body) == nil && len(body.Linkset) > 0 {
-			e.evidence = append(e.evidence, set.Evidence("the link set that the front page leads to"))
-			return true, nil
-		}
-		return false, stop(ctx, err)
 	}
-	return false, nil
+	set, err := e.readSet(ctx, at, what)
+	if err != nil || set == nil {
+		return false, err
+	}
+	return true, e.product(ctx, set)
+}
+
+// linkContext is what a check reads of a link set (RFC 9264 §4.2).
+type linkContext struct {
+	Item []struct{ Href, Type string } `json:"item"`
+}
+
+// readSet reads a link set; nil where there is none.
+func (e *entrances) readSet(ctx context.Context, at, what string) ([]linkContext, error) {
+	a, err := e.r.Fetch(ctx, oath.Ask{URL: at, Header: map[string]string{"Accept": linksetType}})
+	var body struct {
+		Linkset []linkContext `json:"linkset"`
+	}
+	if err != nil || a.Status != http.StatusOK || a.JSON(&body) != nil || len(body.Linkset) == 0 {
+		return nil, stop(ctx, err)
+	}
+	e.evidence = append(e.evidence, a.Evidence(what))
+	return body.Linkset, nil
+}
+
+// product looks at the first link set of a thing that a domain's own link set
+// names: there it would stand who else offers something for it.
+func (e *entrances) product(ctx context.Context, set []linkContext) error {
+	for _, c := range set {
+		for _, item := range c.Item {
+			if strings.HasPrefix(item.Type, linksetType) && strings.HasPrefix(item.Href, e.r.Target.Base+"/") {
+				_, err := e.readSet(ctx, item.Href, "the link set of a product, where others can be named")
+				return err
+			}
+		}
+	}
+	return nil
 }

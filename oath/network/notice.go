@@ -18,6 +18,7 @@ import (
 const (
 	maxNoticePages = 8
 	maxThings      = 200
+	maxThingPages  = 16 // notices of things that are read
 )
 
 // readNotice: found, notice, login-wall, letters, language.
@@ -154,30 +155,80 @@ func readPublicThings(ctx context.Context, r *oath.Run, _ oath.Args) (oath.Obser
 		return oath.Observation{}, err
 	}
 	all, unnamed, first := 0, 0, ""
+	own := &thingNotices{r: r, said: map[string]string{}}
 	for _, td := range things {
-		for name, title := range td.affordances() {
-			all++
-			if !strings.Contains(p.text, strings.ToLower(name)) && (title == "" || !strings.Contains(p.text, strings.ToLower(title))) {
-				unnamed++
-				first = cmp.Or(first, fmt.Sprintf("%s of %s", name, td.Title))
+		missing := td.notNamedIn(p.text)
+		if len(missing) > 0 {
+			if missing, err = own.missing(ctx, td); err != nil {
+				return oath.Observation{}, err
 			}
+		}
+		all, unnamed = all+len(td.affordances()), unnamed+len(missing)
+		if len(missing) > 0 {
+			first = cmp.Or(first, fmt.Sprintf("%s of %s", missing[0], td.Title))
 		}
 	}
 	facts["affordances"], facts["unnamed"], facts["first-unnamed"] = oath.Number(all), oath.Number(unnamed), oath.Text(first)
-	evidence := []oath.Evidence{a.Evidence("things that the domain describes in public")}
+	evidence := append([]oath.Evidence{a.Evidence("things that the domain describes in public")}, own.evidence...)
 	if notice.Status != 0 {
 		evidence = append(evidence, notice.Evidence("the notice"))
 	}
 	return oath.Observation{Facts: facts, Evidence: evidence}, nil
 }
 
+// thingNotices reads the notices that descriptions of things link to (RFC 6903
+// §4), each once.
+type thingNotices struct {
+	r        *oath.Run
+	said     map[string]string // by address: its text
+	evidence []oath.Evidence
+}
+
+// missing are the affordances of a thing that no notice names to which its
+// description links, at the domain itself.
+func (n *thingNotices) missing(ctx context.Context, td described) ([]string, error) {
+	var text string
+	for _, l := range td.Links {
+		at := l.Href
+		if strings.HasPrefix(at, "/") && !strings.HasPrefix(at, "//") {
+			at = n.r.Target.Base + at
+		}
+		if l.Rel != "privacy-policy" || !strings.HasPrefix(at, n.r.Target.Base+"/") {
+			continue
+		}
+		one, err := n.read(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		text += one + " "
+	}
+	return td.notNamedIn(text), nil
+}
+
+func (n *thingNotices) read(ctx context.Context, at string) (string, error) {
+	if text, read := n.said[at]; read || len(n.said) >= maxThingPages {
+		return text, nil
+	}
+	a, err := n.r.Fetch(ctx, oath.Ask{URL: at, Header: map[string]string{"Accept": "text/html, text/plain;q=0.8"}, Stay: true})
+	if err := stop(ctx, err); err != nil {
+		return "", err
+	}
+	n.said[at] = ""
+	if err == nil && a.Status == http.StatusOK {
+		n.said[at] = readPage(a).text
+		n.evidence = append(n.evidence, a.Evidence("a thing's own notice, which its description links to"))
+	}
+	return n.said[at], nil
+}
+
 // described is the part of a Thing Description that a check reads.
 type described struct {
-	Type       json.RawMessage      `json:"@type"`
-	Title      string               `json:"title"`
-	Properties map[string]titleOnly `json:"properties"`
-	Actions    map[string]titleOnly `json:"actions"`
-	Events     map[string]titleOnly `json:"events"`
+	Type       json.RawMessage              `json:"@type"`
+	Title      string                       `json:"title"`
+	Properties map[string]titleOnly         `json:"properties"`
+	Actions    map[string]titleOnly         `json:"actions"`
+	Events     map[string]titleOnly         `json:"events"`
+	Links      []struct{ Href, Rel string } `json:"links"`
 }
 
 type titleOnly struct {
@@ -193,6 +244,18 @@ func (d described) affordances() map[string]string {
 		}
 	}
 	return all
+}
+
+// notNamedIn are the affordances of which a text, in small letters, says neither
+// name nor title, sorted.
+func (d described) notNamedIn(text string) (missing []string) {
+	for name, title := range d.affordances() {
+		if !strings.Contains(text, strings.ToLower(name)) && (title == "" || !strings.Contains(text, strings.ToLower(title))) {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return missing
 }
 
 // publicThings reads the thing at the entrance, or the list of a directory

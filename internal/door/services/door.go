@@ -32,8 +32,12 @@ type Catalogue interface {
 // Config of the door; all but Log is needed.
 type Config struct {
 	Authority string
+	Base      string // of every address of the node, without a final slash
 	Catalogue Catalogue
-	Log       *slog.Logger
+	APIs      []API // the interfaces of the node
+	// Products are paths of link sets of some products, class level only.
+	Products func(ctx context.Context) ([]string, error)
+	Log      *slog.Logger
 	// Publisher tells who may change what is public; its *wire.Problem is
 	// answered as it is.
 	Publisher func(*http.Request) (name string, err error)
@@ -59,6 +63,7 @@ func (d *Door) Routes() map[string]http.Handler {
 		"GET " + Path + "/{name}":    http.HandlerFunc(d.get),
 		"PUT " + Path + "/{name}":    d.changes(d.put),
 		"DELETE " + Path + "/{name}": d.changes(d.remove),
+		"GET " + APICatalogPath:      http.HandlerFunc(d.apis),
 	}
 }
 
