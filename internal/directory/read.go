@@ -13,6 +13,13 @@ import (
 	"primum/internal/store"
 )
 
+// Check says whether a description is one that Put would take. Errors:
+// *td.Invalid.
+func (d *Directory) Check(b []byte) error {
+	_, err := d.valid.Validate(b)
+	return err
+}
+
 // Get reads the entry that a viewer sees under an id; ErrNotFound, also where
 // there is one that it does not see.
 func (d *Directory) Get(ctx context.Context, v Viewer, id string) (Entry, error) {

@@ -2,15 +2,18 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
 
+	"primum/internal/directory"
 	opendoor "primum/internal/door/open"
 	"primum/internal/linkset"
 	openvalues "primum/internal/open"
 	"primum/internal/operator"
 	"primum/thing/id"
+	"primum/thing/td"
 )
 
 // classThings is how many open things of a product code are told of.
@@ -19,7 +22,9 @@ const classThings = 500
 // openValues opens the room of open services.
 func (n *Node) openValues(ctx context.Context, dir string) (err error) {
 	c := n.cfg
-	n.names.values, err = openvalues.Open(ctx, dir, openvalues.Options{Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages, Linked: n.linkOpen})
+	n.names.values, err = openvalues.Open(ctx, dir, openvalues.Options{
+		Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages, Check: n.checkOpen, Linked: n.linkOpen,
+	})
 	return err
 }
 
@@ -31,13 +36,43 @@ func (n *Node) valuesDoor() *opendoor.Door {
 	})
 }
 
-// linkOpen makes an open thing found by its GS1 key: its page is where its
-// Digital Link leads, its description stands under describedby.
+// checkOpen refuses what the directory of Thing Descriptions would refuse.
+func (n *Node) checkOpen(description []byte) error {
+	err := n.names.things.Check(description)
+	var bad *td.Invalid
+	if errors.As(err, &bad) && len(bad.Faults) > 0 {
+		return &openvalues.Invalid{Pointer: bad.Faults[0].Pointer, Reason: bad.Faults[0].Reason}
+	}
+	return err
+}
+
+// linkOpen makes an open thing found: everybody sees its description in the
+// directory.
 func (n *Node) linkOpen(ctx context.Context, t openvalues.Thing, gone bool) error {
+	at := n.BaseURL() + "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
+	d, by := t.Served(at), directory.Viewer{Publisher: true}
+	if gone {
+		if err := n.names.things.Delete(ctx, by, d.ID, directory.Change{}); err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return err
+		}
+		return n.linkKey(ctx, t, at, true)
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	if _, _, err := n.names.things.Put(ctx, by, d.ID, b, directory.Change{Visibility: directory.Public}); err != nil {
+		return err
+	}
+	return n.linkKey(ctx, t, at, false)
+}
+
+// linkKey makes it found by its GS1 key: its page is where its Digital Link
+// leads, its description stands under describedby.
+func (n *Node) linkKey(ctx context.Context, t openvalues.Thing, at string, gone bool) error {
 	if t.Key == "" {
 		return nil
 	}
-	at := n.BaseURL() + "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
 	entries := []linkset.Entry{
 		{LinkType: linkset.DescribedBy, Href: at, Title: t.Description.Title, Type: "application/td+json", NoQuery: true},
 		{LinkType: linkset.DefaultLink, Href: at, Title: t.Description.Title, Type: "text/html", Default: true, NoQuery: true},

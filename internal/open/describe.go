@@ -34,18 +34,21 @@ func ReadDescription(b []byte) (*thing.Description, error) {
 		}
 	}
 	// With forms it is what every reader will get: that must be valid.
-	if err := served(d, "https://node.example/open/service/thing").Validate(); err != nil {
+	if err := served(d, example).Validate(); err != nil {
 		return nil, invalid(err)
 	}
 	return &d, checkOwnTexts(&d)
 }
+
+// example stands for the address of any thing.
+const example = "https://node.example/open/service/thing"
 
 // bare takes out what the node says itself.
 func bare(d *thing.Description) {
 	d.Actions, d.Events = nil, nil
 	d.SecurityDefinitions = map[string]json.RawMessage{security: json.RawMessage(`{"scheme":"nosec"}`)}
 	d.Security = thing.Strings{security}
-	for _, name := range []string{"base", "forms"} {
+	for _, name := range []string{"base", "forms", "registration"} {
 		delete(d.Extra, name)
 	}
 	maps.DeleteFunc(d.Properties, func(_ string, p *thing.Property) bool { return p == nil || p.WriteOnly })

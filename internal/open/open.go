@@ -92,6 +92,9 @@ type Options struct {
 	// done: where links and directories learn of it. Its error is the caller's;
 	// the change stands, and may be repeated. nil: nobody is told.
 	Linked func(ctx context.Context, t Thing, gone bool) error
+	// Check says more about a description as it will be served than that it is
+	// valid; nil: it is enough.
+	Check func(description []byte) error
 	// MaxPages bounds the file, in pages of 4 KiB; 0: the disk does.
 	MaxPages int64
 }

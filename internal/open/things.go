@@ -24,6 +24,9 @@ func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) 
 	if err != nil {
 		return false, fmt.Errorf("put open thing: %w", err)
 	}
+	if err := b.checkMore(t); err != nil {
+		return false, err
+	}
 	t.Modified = b.now()
 	if err := b.unlinkOld(ctx, t); err != nil {
 		return false, err
@@ -39,13 +42,25 @@ func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) 
 	return err == nil && isNew, err
 }
 
-// unlinkOld tells of a thing that is to get another key.
+// checkMore asks Check about what every reader will get.
+func (b *Book) checkMore(t Thing) error {
+	if b.o.Check == nil {
+		return nil
+	}
+	text, err := json.Marshal(t.Served(example))
+	if err != nil {
+		return fmt.Errorf("put open thing: %w", err)
+	}
+	return b.o.Check(text)
+}
+
+// unlinkOld tells of a thing that is to get another key or id.
 func (b *Book) unlinkOld(ctx context.Context, t Thing) error {
 	if b.o.Linked == nil {
 		return nil
 	}
 	old, err := b.Thing(ctx, t.Service, t.Name)
-	if errors.Is(err, ErrUnknown) || err == nil && old.Key == t.Key {
+	if errors.Is(err, ErrUnknown) || err == nil && old.Key == t.Key && old.Description.ID == t.Description.ID {
 		return nil
 	}
 	if err != nil {

@@ -85,10 +85,24 @@ func TestOpenThingByItsDigitalLink(t *testing.T) {
 	if d := data(); d != "22" {
 		t.Errorf("next event: %s", d)
 	}
+	inDirectory := func() int {
+		_, _, list := w.ask("GET", "/things", nil, nil)
+		return strings.Count(string(list), `"id":"`+w.base+`/open/air/square"`)
+	}
+	if n := inDirectory(); n != 1 {
+		t.Errorf("the directory has it %d times", n)
+	}
+	bad := strings.Replace(openTD, `"properties"`, `"links":[{"href":5}],"properties"`, 1)
+	if status, _, why := w.ask("PUT", "/v1/open/air/square", http.Header{"Authorization": {"Bearer " + w.token}}, []byte(bad)); status != 400 || !strings.Contains(string(why), `"pointer":"/links/0`) {
+		t.Errorf("a bad description: %d %s", status, why)
+	}
 	// Gone is gone: the links too.
 	w.publish("DELETE", "/v1/open/air/square", "", []byte{})
 	if status, _, _ = w.ask("GET", "/"+openKey, nil, nil); status == 307 {
 		t.Error("a removed thing is still linked")
+	}
+	if n := inDirectory(); n != 0 {
+		t.Errorf("the directory has a removed thing %d times", n)
 	}
 }
 
