@@ -103,11 +103,12 @@ func (a *app) quickstart(ctx context.Context, q quick) error {
 	if err := a.certificate(ctx, cfg); err != nil {
 		return err
 	}
-	start := "primum serve --config " + placed.Config
+	start, invite := "primum serve --config "+placed.Config, "primum serve --config "+placed.Config+" --new-invite"
 	if placed.Config == packagedConfig {
-		start = "systemctl enable --now primum"
+		// Root would leave files that the service can't write.
+		start, invite = "systemctl enable --now primum", "sudo -u "+setup.ServiceUser+" "+invite
 	}
-	a.say("quickstart.next", "Start", start, "Domain", plan.Domain, "Config", placed.Config)
+	a.say("quickstart.next", "Start", start, "Domain", plan.Domain, "Invite", invite)
 	return setup.HandOver(placed.Data)
 }
 
@@ -185,15 +186,13 @@ func (a *app) printRecords(plan setup.Plan, placed setup.Placed, records []setup
 	a.say(id, "Config", placed.Config, "Data", placed.Data)
 	_, above, _ := strings.Cut(plan.Domain, ".")
 	a.say("quickstart.records", "Above", above, "Zone", placed.Zone)
-	if a.json {
-		a.line(placed)
+	if !a.json {
+		_, _ = a.out.Write([]byte(calm(setup.Zone(records))))
+		return
 	}
+	a.line(placed)
 	for _, r := range records {
-		if a.json {
-			a.line(r)
-			continue
-		}
-		_, _ = a.out.Write([]byte(calm(r.String()) + "\n"))
+		a.line(r)
 	}
 }
 

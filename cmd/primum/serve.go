@@ -105,7 +105,11 @@ func (a *app) serve(cmd *cobra.Command, cfg node.Config) error {
 	}
 	a.say("serve.started", "Authority", n.Authority(), "URL", n.BaseURL(), "Data", cfg.DataDir)
 	if cfg.Invite {
-		a.say("serve.invites", "Authority", n.Authority())
+		how := "--domain " + n.Authority()
+		if file, err := cmd.Flags().GetString("config"); err == nil && file != "" {
+			how = "--config " + file
+		}
+		a.say("serve.invites", "How", how)
 	} else {
 		a.say("serve.open", "Authority", n.Authority())
 	}

@@ -37,8 +37,11 @@ type Record struct {
 }
 
 // String is a line of a zone file.
-func (r Record) String() string {
-	return fmt.Sprintf("%-48s %d IN %-5s %s", r.Name, r.TTL, r.Type, r.Data)
+func (r Record) String() string { return r.line(0, 0) }
+
+// line is String in columns.
+func (r Record) line(name, kind int) string {
+	return fmt.Sprintf("%-*s %d IN %-*s %s", name, r.Name, r.TTL, kind, r.Type, r.Data)
 }
 
 // Optional tells of a record without which everything works: not every place
@@ -78,11 +81,15 @@ func kindOf(a netip.Addr) string {
 	return "AAAA"
 }
 
-// Zone writes records as lines of a zone file.
+// Zone writes records as lines of a zone file, in columns.
 func Zone(records []Record) string {
 	var b strings.Builder
+	name, kind := 0, 0
 	for _, r := range records {
-		b.WriteString(r.String() + "\n")
+		name, kind = max(name, len(r.Name)), max(kind, len(r.Type))
+	}
+	for _, r := range records {
+		b.WriteString(r.line(name, kind) + "\n")
 	}
 	return b.String()
 }

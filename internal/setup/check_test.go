@@ -1,0 +1,317 @@
+package setup
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"primum/internal/certs"
+	"primum/internal/clock"
+	"primum/internal/node"
+	"primum/internal/words"
+)
+
+const at = "things.example.org"
+
+// site is a domain as a test wants it: what name servers say, a node, and what
+// answers on port 80.
+type site struct {
+	t     *testing.T
+	mu    sync.Mutex
+	zone  []Record // guarded by mu
+	code  int      // guarded by mu; of every answer
+	check Check
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	p := Plan{Domain: at, Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")}, CAA: []string{"ca.example"}}
+	s := &site{t: t, zone: p.Records()}
+	plain := httptest.NewServer(certs.Redirect(at))
+	t.Cleanup(plain.Close)
+	s.check = Check{Domain: at, DNS: s.nameServer(), Records: p.Records(), Private: true, Ports: map[uint16]string{80: plain.Listener.Addr().String()}}
+	return s
+}
+
+// nameServer answers over UDP with what fits, and over TCP with all.
+func (s *site) nameServer() string {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	u, err := net.ListenPacket("udp", l.Addr().String())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, srv := range []*dns.Server{{Listener: l, Handler: dns.HandlerFunc(s.answer)}, {PacketConn: u, Handler: dns.HandlerFunc(s.answer)}} {
+		up := make(chan struct{})
+		srv.NotifyStartedFunc = func() { close(up) }
+		go func() { _ = srv.ActivateAndServe() }()
+		<-up
+		s.t.Cleanup(func() { _ = srv.Shutdown() })
+	}
+	return l.Addr().String()
+}
+
+func (s *site) answer(w dns.ResponseWriter, q *dns.Msg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := new(dns.Msg).SetRcode(q, s.code)
+	for _, r := range s.zone {
+		if r.Name == q.Question[0].Name && dns.StringToType[r.Type] == q.Question[0].Qtype {
+			rr, err := dns.NewRR(r.String())
+			if err != nil {
+				panic(err)
+			}
+			m.Answer = append(m.Answer, rr)
+		}
+	}
+	if w.LocalAddr().Network() == "udp" {
+		m.Truncate(512)
+	}
+	_ = w.WriteMsg(m)
+}
+
+// node starts a node of an authority with a certificate for a name, good from
+// and until hours from now.
+func (s *site) node(authority, name string, from, until time.Duration) {
+	s.t.Helper()
+	cert, key, pool := certificate(s.t, name, from, until)
+	n, err := node.Open(s.t.Context(), node.Config{Authority: authority, DataDir: s.t.TempDir(), Listen: "127.0.0.1:0", TLSCert: cert, TLSKey: key})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := n.Serve(s.t.Context()); err != nil {
+			s.t.Error(err)
+		}
+	}()
+	s.t.Cleanup(func() { <-done; _ = n.Close() })
+	s.check.Roots, s.check.Ports[443] = pool, n.Addr()
+}
+
+func certificate(t *testing.T, name string, from, until time.Duration) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"Test CA"}}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, k.Public(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(text)
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "c.pem"), filepath.Join(dir, "k.pem")
+	err = errors.Join(os.WriteFile(cert, text, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key, pool
+}
+
+// run checks and returns the names of what is red, and every sentence.
+func (s *site) run() (red []string, text string) {
+	s.t.Helper()
+	w, err := words.New("en")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	good := s.check.Run(s.t.Context(), func(f Finding) {
+		text += fmt.Sprintf("%v %s\n", f.Good, w.Get(f.ID, f.Pairs...))
+		if !f.Good {
+			red = append(red, strings.TrimPrefix(f.ID, "setup.check."))
+			text += "  → " + w.Get(f.Mend, f.Pairs...) + "\n"
+		}
+	})
+	if good != (len(red) == 0) || strings.Contains(text, "<no value>") || strings.Contains(text, "[setup.") {
+		s.t.Errorf("good %v:\n%s", good, text)
+	}
+	return red, text
+}
+
+func (s *site) wants(what, mend string, red ...string) {
+	s.t.Helper()
+	got, text := s.run()
+	if !slices.Equal(got, red) || !strings.Contains(text, mend) {
+		s.t.Errorf("%s: red is %q, want %q and %q\n%s", what, got, red, mend, text)
+	}
+}
+
+// change puts other data into a record of the zone; "" takes it away.
+func (s *site) change(kind, data string) (back func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.zone
+	s.zone = nil
+	for _, r := range before {
+		if r.Type == kind {
+			r.Data = data
+		}
+		if r.Data != "" {
+			s.zone = append(s.zone, r)
+		}
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.zone = before
+	}
+}
+
+const day = 24 * time.Hour
+
+func TestCheckOfRecords(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.node(at, at, -day, 89*day)
+	s.wants("all is well", "leads to 127.0.0.1")
+	for _, c := range []struct {
+		what, kind, data, mend string
+		red                    []string
+	}{
+		{"no address", "A", "", "things.example.org. 3600 IN A 127.0.0.1", []string{"nowhere"}},
+		{"another address", "A", "127.0.0.2", "things.example.org. 3600 IN A 127.0.0.1", []string{"elsewhere"}},
+		{"no CAA", "CAA", "", `Add:  things.example.org. 3600 IN CAA 0 issue "ca.example"`, []string{"missing", "missing"}},
+		{"another port", "SRV", "0 0 444 things.example.org.", "It should say:  directory._wot._tcp.things.example.org. 3600 IN SRV 0 0 443", []string{"wrong"}},
+		{"no HTTPS", "HTTPS", "", "which is fine", nil},
+		{"another HTTPS", "HTTPS", `1 . alpn="h3"`, "h2,http/1.1", []string{"wrong"}},
+		{"a long text", "TXT", `"` + strings.Repeat("x", 250) + `" "` + strings.Repeat("y", 250) + `"`, "td=/.well-known/wot", []string{"wrong"}},
+	} {
+		back := s.change(c.kind, c.data)
+		s.wants(c.what, c.mend, c.red...)
+		if missing, err := RecordsLive(t.Context(), at, s.check.DNS, s.check.Records); err != nil || (missing != nil) != (c.red != nil && c.kind != "HTTPS") {
+			t.Errorf("%s: live: %v, %v", c.what, missing, err)
+		}
+		back()
+	}
+	s.check.Private = false
+	s.wants("a private address", "--private", "private")
+	s.check.Private, s.check.Records = true, nil
+	s.wants("without the printed records", "Only ca.example may")
+	defer s.change("CAA", "")()
+	s.wants("without the printed records, no CAA", "primum quickstart things.example.org prints it", "nocaa")
+	s.mu.Lock()
+	s.code = dns.RcodeServerFailure
+	s.mu.Unlock()
+	s.wants("silent name servers", "SERVFAIL", "silent")
+}
+
+func TestCheckOfVisits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		what, authority, name string
+		from, until           time.Duration
+		change                func(*Check)
+		mend                  string
+		red                   []string
+	}{
+		{"another name in the certificate", at, "other.example.org", -day, day, nil, "another domain", []string{"otherName"}},
+		{"an old certificate", at, at, -2 * day, -day, nil, "could not renew", []string{"expired"}},
+		{"one that was not renewed", at, at, -80 * day, 10 * day, nil, "CAA record must name Test CA", []string{"soon"}},
+		{"an unknown authority", at, at, -day, day, func(c *Check) { c.Roots = x509.NewCertPool() }, "acme.ca", []string{"untrusted"}},
+		{"no TLS there", at, at, -day, day, func(c *Check) { c.Ports[443] = c.Ports[80] }, "its log says", []string{"handshake"}},
+		{"nobody there", at, at, -day, day, func(c *Check) { c.Ports = map[uint16]string{443: "127.0.0.1:1", 80: "127.0.0.1:1"} }, "Start the node", []string{"closedPort", "closedPort"}},
+		{"no redirect", at, at, -day, day, func(c *Check) { c.Ports[80] = c.Ports[443] }, "Let the node do it", []string{"plain"}},
+		{"another node", "other.example.org", at, -day, day, nil, "calls itself other.example.org", []string{"othernode"}},
+		{"another clock", at, at, -day, day, func(c *Check) { c.Clock = late{clock.Real()} }, "systemd-timesyncd", []string{"clock"}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.node(c.authority, c.name, c.from, c.until)
+			if c.change != nil {
+				c.change(&s.check)
+			}
+			s.wants(c.what, strings.ReplaceAll(c.mend, "Let the node do it", "Let the node do it"), c.red...)
+		})
+	}
+}
+
+// A proxy that serves something else is told from a node, and one that keeps
+// paths or headers for itself too.
+func TestCheckThroughAProxy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	cert, key, pool := certificate(t, at, -day, day)
+	body := ""
+	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/.well-known/primum" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		_, _ = w.Write([]byte(body))
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = srv.ServeTLS(l, cert, key) }()
+	defer func() { _ = srv.Close() }()
+	s.check.Roots, s.check.Ports[443] = pool, l.Addr().String()
+	s.wants("another program", "let the proxy pass on every path", "nonode")
+	body = fmt.Sprintf(`{"authority": %q, "time": %q}`, at, time.Now().Format(time.RFC3339))
+	s.wants("a greedy proxy", "keeps this path for itself", append([]string{"nohsts"}, slices.Repeat([]string{"nodoor"}, len(doors()))...)...)
+}
+
+// late is a clock that is five minutes ahead.
+type late struct{ clock.Clock }
+
+func (l late) Now() time.Time { return l.Clock.Now().Add(5 * time.Minute) }
+
+// Every finding has its sentence, and every red one says what to do.
+func TestEveryFindingHasSentences(t *testing.T) {
+	t.Parallel()
+	w, err := words.New("en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`r\.(ok|red)\("(\w+)"|\bname :?= "(\w+)"`)
+	for _, file := range []string{"check.go", "visit.go"} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range found.FindAllStringSubmatch(string(b), -1) {
+			name := m[2] + m[3]
+			if text := w.Get("setup.check." + name); strings.HasPrefix(text, "[") {
+				t.Errorf("%s has no sentence", name)
+			}
+			if text := w.Get("setup.mend." + name); m[1] != "ok" && strings.HasPrefix(text, "[") {
+				t.Errorf("%s does not say what to do", name)
+			}
+		}
+	}
+}
