@@ -67,6 +67,7 @@ func parseLink(path, rawQuery string, opts Options) (Link, *Error) {
 
 // plain reads pairs of code and value, the primary key first.
 func plain(segments []segment, opts Options) (link Link, err *Error) {
+	link.AIs = make([]AI, 0, len(segments)/2)
 	for i := 0; i+1 < len(segments); i += 2 {
 		ai, err := pair(segments[i], segments[i+1], opts)
 		if err != nil {

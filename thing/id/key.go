@@ -65,6 +65,7 @@ func (k Key) fits(n int) bool {
 // Attributes do not stand in it.
 func (k Key) Path() string {
 	var b strings.Builder
+	b.Grow(64) // enough for most
 	for i, ai := range k.AIs[:k.named()] {
 		if i > 0 {
 			b.WriteByte('/')
