@@ -18,7 +18,7 @@ var version = "dev"
 func verbs() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
 		localCommand, serveCommand, operatorCommand, edgeCommand, // local.go, serve.go, operator.go, edge.go
-		quickstartCommand, linksetCommand, // quickstart.go, linkset.go
+		quickstartCommand, linksetCommand, directoryCommand, // quickstart.go, linkset.go, directory.go
 		factCommand,                               // fact.go
 		meCommand,                                 // me.go
 		claimCommand, thingsCommand, thingCommand, // things.go

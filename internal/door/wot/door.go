@@ -201,7 +201,7 @@ func (d *Door) failed(w http.ResponseWriter, err error) {
 		w.Header().Set("Cache-Control", "no-store")
 		answer.JSON(w, http.StatusBadRequest, answer.ProblemType, invalid{wire.Problem{
 			Type: wire.ProblemPrefix + wire.ProbMalformed, Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
-			Detail: "this is no Thing Description as the directory takes it; validationErrors says where", Pointer: in.Faults[0].Pointer,
+			Detail: in.Faults[0].Reason, Pointer: in.Faults[0].Pointer,
 		}, in.Faults})
 	case errors.As(err, &place):
 		answer.Problem(w, http.StatusBadRequest, wire.ProbMalformed, "query is not JSONPath (RFC 9535): "+place.Error())
