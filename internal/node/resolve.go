@@ -5,10 +5,12 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	namesdoor "primum/internal/door/names"
+	openvalues "primum/internal/open"
 	"primum/internal/peer"
 	"primum/internal/resolve"
 	"primum/internal/store"
@@ -31,8 +33,25 @@ func (n *Node) namesDoor(key ed25519.PrivateKey, reg prometheus.Registerer) (pub
 	return namesdoor.New(namesdoor.Config{
 		Authority: n.cfg.Authority, Base: n.BaseURL(), KeyName: peer.KeyName, Key: key.Public().(ed25519.PublicKey), Secret: resolve.SecretOf(key),
 		Resolver: n.names.resolver, Pages: n.pageOf, OptOuts: n.store.Labels, Tally: tally, Clock: n.cfg.Clock, Log: n.cfg.Log,
-		Caller: n.door.Caller, Publisher: n.tokens.Name, Note: n.tokens.Note,
+		Caller: n.door.Caller, Publisher: n.tokens.Name, Note: n.tokens.Note, Core: n.openLinks,
 	}), nil
+}
+
+// mostCore bounds the links to open things in one answer of /.well-known/core.
+const mostCore = 500
+
+// openLinks are the descriptions of open things, for /.well-known/core.
+func (n *Node) openLinks(ctx context.Context) (links []namesdoor.Link, err error) {
+	services, err := n.names.values.Services(ctx)
+	for i := 0; err == nil && i < len(services) && len(links) < mostCore; i++ {
+		var things []openvalues.Thing
+		things, err = n.names.values.Things(ctx, services[i].Name, "", mostCore-len(links))
+		for _, t := range things {
+			path := "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
+			links = append(links, namesdoor.Link{Path: path, RT: "wot.thing", CT: "432", Title: t.Description.Title})
+		}
+	}
+	return links, err
 }
 
 // pageOf is the title of the public page under a label.

@@ -65,3 +65,18 @@ func TestLabelRefusals(t *testing.T) {
 		w.refused(wire.ProbNotFound, w.own(a, "DELETE", "/v1/labels/"+label, nil))
 	}
 }
+
+// A name may be asked for by an account: its answers are kept by nobody.
+func TestNamesAreResolvedForAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost")
+	a := w.join("owner")
+	path := "/resolve?id=" + url.QueryEscape(w.node.BaseURL()+"/")
+	if got := w.want(200, w.own(a, "GET", path, nil)); got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("signed: %v", got.header)
+	}
+	if got := w.want(200, w.do(request{method: "GET", path: path})); got.header.Get("Cache-Control") != "public, max-age=7200" {
+		t.Errorf("a stranger: %v", got.header)
+	}
+	w.refused(wire.ProbUnsigned, w.do(request{method: "GET", path: path, header: map[string]string{"Signature": "a=:AA==:", "Signature-Input": "a"}}))
+}
