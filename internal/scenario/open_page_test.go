@@ -128,3 +128,30 @@ func TestPhoneReadsTheQRCode(t *testing.T) {
 	phone.Click("@class")
 	phone.WaitText("@things", "Marktplatz")
 }
+
+// TestStreamsEndWithTheirNode: who follows values does not hold up a node that
+// stops, and sees a whole answer's end.
+func TestStreamsEndWithTheirNode(t *testing.T) {
+	t.Parallel()
+	w := openSquare(t)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", w.base+"/open/air/square/observe", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := w.hc.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() && lines.Text() != `data: {"pm10":21.5}` {
+	}
+	if err := w.node.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := lines.Err(); err != nil {
+		t.Errorf("the stream was torn: %v", err)
+	}
+}
