@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"primum/internal/answer"
 	"primum/internal/directory"
+	"primum/internal/door/express"
 	gs1door "primum/internal/door/gs1"
 	"primum/internal/durable"
 	"primum/internal/linkset"
@@ -92,7 +94,7 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 	}
 	a.gs1 = gs1door.New(gs1door.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
-		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage,
+		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, Header: n.everyAnswer(),
 	})
 	a.digital = n.digital(a.gs1)
 	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor(), n.thingsDoor())
@@ -174,6 +176,24 @@ func (n *Node) digital(door *gs1door.Door) http.Handler {
 			n.inside(w, r, door, false)
 		}
 	})
+}
+
+// express is the listener of a node that speaks plain HTTP, for itself or to a
+// proxy on its machine: the plainest questions are answered ahead of net/http.
+func (n *Node) express() net.Listener {
+	return express.Listen(n.listener, express.Config{
+		Answer: func(q express.Question) []byte { return n.names.gs1.ReadyBytes(q.Path, q.Accept, q.Language) },
+		Admit:  n.door.AdmitFrom, Clock: n.cfg.Clock, Header: headerWait, Idle: idleWait,
+	})
+}
+
+// everyAnswer are the header lines of answers that net/http does not write.
+func (n *Node) everyAnswer() []string {
+	lines := []string{"Referrer-Policy: no-referrer"}
+	if !n.cfg.Loopback() {
+		lines = append(lines, "Strict-Transport-Security: "+strictTransport)
+	}
+	return lines
 }
 
 // classPage shows people what is known of a product, where its Digital Link

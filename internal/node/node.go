@@ -299,7 +299,7 @@ func (n *Node) listen() error {
 	} else if n.cfg.TLSCert != "" {
 		err = n.server.ServeTLS(n.listener, n.cfg.TLSCert, n.cfg.TLSKey)
 	} else {
-		err = n.server.Serve(n.listener)
+		err = n.server.Serve(n.express())
 	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

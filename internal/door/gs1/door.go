@@ -42,6 +42,8 @@ type Config struct {
 	// Publisher tells who may change links; its *wire.Problem is answered as it
 	// is.
 	Publisher func(*http.Request) (name string, err error)
+	// Header are lines that every answer of the node has, for ReadyBytes.
+	Header []string
 	// Page shows people what is known of a class, by the path of its key: with a
 	// status, or with the page's own (0). Nil: they get what programs get.
 	Page func(w http.ResponseWriter, r *http.Request, status int, class string)

@@ -1,6 +1,7 @@
 package gs1door
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type redirection struct {
 	// choice: another language or form may lead elsewhere, so that it answers
 	// only who asks for none.
 	choice bool
+	// whole is the same as bytes, but for its Date.
+	whole []byte
 }
 
 // fixed header lines of every redirect to a class's link.
@@ -62,6 +65,35 @@ func (d *Door) Ready(w http.ResponseWriter, r *http.Request) bool {
 	h["Vary"] = varies
 	w.WriteHeader(http.StatusTemporaryRedirect)
 	return true
+}
+
+// ReadyBytes is Ready for a GET that was not read by net/http: the bytes of an
+// answer without its Date line, or nil.
+func (d *Door) ReadyBytes(path, accept, language []byte) []byte {
+	now := d.ready.now.Load()
+	if now == nil || now.generation != d.cfg.Links.Generation() {
+		return nil
+	}
+	now.mu.RLock()
+	a := now.answers[string(path)] // makes no text
+	now.mu.RUnlock()
+	if a == nil || bytes.Contains(accept, []byte("linkset")) {
+		return nil
+	}
+	if a.choice && (language != nil || accept != nil && string(accept) != "*/*") {
+		return nil
+	}
+	return a.whole
+}
+
+// bytesOf is a redirection as it goes over the wire; header are lines that
+// every answer has. What is kept has no line's end in it.
+func (a *redirection) bytesOf(header []string) []byte {
+	b := []byte("HTTP/1.1 307 Temporary Redirect\r\nAccess-Control-Allow-Origin: *\r\nCache-Control: " + cacheClass + "\r\nContent-Length: 0\r\n")
+	for _, line := range header {
+		b = append(b, line+"\r\n"...)
+	}
+	return append(b, "Link: "+a.link[0]+"\r\nLocation: "+a.location[0]+"\r\nVary: "+varies[0]+"\r\n"...)
 }
 
 func anything(accept []string) bool {
@@ -121,7 +153,7 @@ func (d *Door) keepReady(q question, it *linkset.Item, generation uint64) {
 	if len(plain) != 1 {
 		return
 	}
-	d.ready.put(q.path, generation, &redirection{
-		location: []string{plain[0].Href}, link: []string{d.linksetOf(it.Anchor)}, choice: it.Varies(),
-	})
+	a := &redirection{location: []string{plain[0].Href}, link: []string{d.linksetOf(it.Anchor)}, choice: it.Varies()}
+	a.whole = a.bytesOf(d.cfg.Header)
+	d.ready.put(q.path, generation, a)
 }

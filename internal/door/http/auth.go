@@ -226,15 +226,22 @@ func (d *Door) admitAddress(r *http.Request, limit *limiter) error {
 // addressOf is the client's address, an IPv6 one by its /64. It serves limits
 // only and is kept nowhere else.
 func (d *Door) addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+	forwarded := ""
+	if all := r.Header["X-Forwarded-For"]; len(all) > 0 {
+		forwarded = all[len(all)-1]
 	}
-	if d.cfg.Proxy && isLoopback(host) {
-		if fwd := r.Header.Values("X-Forwarded-For"); len(fwd) > 0 {
-			last := fwd[len(fwd)-1]
-			host = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
-		}
+	return d.addressFrom(r.RemoteAddr, forwarded)
+}
+
+// addressFrom is addressOf of a connection's other end and the last
+// X-Forwarded-For.
+func (d *Door) addressFrom(remote, forwarded string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	if d.cfg.Proxy && isLoopback(host) && forwarded != "" {
+		host = strings.TrimSpace(forwarded[strings.LastIndexByte(forwarded, ',')+1:])
 	}
 	a, err := netip.ParseAddr(host)
 	if err != nil {

@@ -27,6 +27,16 @@ func (d *Door) Admit(r *http.Request) (wait time.Duration, ok bool) {
 	return d.perAddress.take(d.addressOf(r))
 }
 
+// AdmitFrom is Admit for a request that was not read by net/http: of a
+// connection's other end, with the last X-Forwarded-For.
+func (d *Door) AdmitFrom(remote, forwarded string) bool {
+	if d.perAddress.rate.PerSecond <= 0 {
+		return true
+	}
+	_, ok := d.perAddress.take(d.addressFrom(remote, forwarded))
+	return ok
+}
+
 // Address is the client's address, an IPv6 one by its /64. It serves limits only
 // and is kept nowhere.
 func (d *Door) Address(r *http.Request) string { return d.addressOf(r) }
