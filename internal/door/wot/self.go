@@ -78,16 +78,13 @@ func listOfThings() object {
 }
 
 // action of one form. id tells whether its address has a thing's id.
-func action(method, href, title, contentType, answers string, status int, changes bool, more object) object {
-	form := object{
-		"href": href, "op": "invokeaction", "htv:methodName": method,
-		"response": object{"htv:statusCodeValue": status},
-	}
+func action(method, href, title, contentType, answers string, changes bool, more object) object {
+	form := object{"href": href, "op": "invokeaction", "htv:methodName": method}
 	if contentType != "" {
 		form["contentType"] = contentType
 	}
 	if answers != "" {
-		form["response"] = object{"htv:statusCodeValue": status, "contentType": answers}
+		form["response"] = object{"htv:statusCodeValue": http.StatusOK, "contentType": answers}
 	}
 	wrong := []int{http.StatusBadRequest, http.StatusNotFound}
 	if changes {
@@ -107,13 +104,13 @@ func actions() object {
 	query := object{"uriVariables": object{"query": text("A JSONPath query (RFC 9535)")}, "output": object{"type": "array"}}
 	one := ThingsPath + "/{id}"
 	return object{
-		"createAnonymousThing": action("POST", ThingsPath, "Create a Thing Description that has no id", td.MediaType, "", 201, true, nil),
-		"createThing":          action("PUT", one, "Create a Thing Description", td.MediaType, "", 201, true, id),
-		"retrieveThing":        action("GET", one, "Retrieve a Thing Description", "", td.MediaType, 200, false, id),
-		"updateThing":          action("PUT", one, "Update a Thing Description", td.MediaType, "", 204, true, id),
-		"partiallyUpdateThing": action("PATCH", one, "Partially update a Thing Description", typeMerge, "", 204, true, id),
-		"deleteThing":          action("DELETE", one, "Delete a Thing Description", "", "", 204, true, id),
-		"searchJSONPath":       action("GET", SearchPath+"{?query}", "JSONPath search", "", "application/json", 200, false, query),
+		"createAnonymousThing": action("POST", ThingsPath, "Create a Thing Description that has no id", td.MediaType, "", true, nil),
+		"createThing":          action("PUT", one, "Create a Thing Description", td.MediaType, "", true, id),
+		"retrieveThing":        action("GET", one, "Retrieve a Thing Description", "", td.MediaType, false, id),
+		"updateThing":          action("PUT", one, "Update a Thing Description", td.MediaType, "", true, id),
+		"partiallyUpdateThing": action("PATCH", one, "Partially update a Thing Description", typeMerge, "", true, id),
+		"deleteThing":          action("DELETE", one, "Delete a Thing Description", "", "", true, id),
+		"searchJSONPath":       action("GET", SearchPath+"{?query}", "JSONPath search", "", "application/json", false, query),
 	}
 }
 
