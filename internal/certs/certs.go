@@ -39,7 +39,7 @@ type Config struct {
 	Every    time.Duration // between looks whether to renew; default 10 min
 	// Roots are of the authority's own pages; nil: the system's.
 	Roots *x509.CertPool
-	Log      *slog.Logger
+	Log   *slog.Logger
 }
 
 // ErrTerms means that the operator has not agreed to the authority's terms.

@@ -315,3 +315,24 @@ func TestEveryFindingHasSentences(t *testing.T) {
 		}
 	}
 }
+
+// The domain's own name servers are asked, of the closest zone above that has
+// some.
+func TestNameServersOfADomain(t *testing.T) {
+	t.Parallel()
+	s := &site{t: t, zone: []Record{
+		{"org.", ttl, "NS", "ns.org."}, {"ns.org.", ttl, "A", "192.0.2.1"},
+		{"example.org.", ttl, "NS", "a.example.net."}, {"example.org.", ttl, "NS", "b.example.net."}, {"example.org.", ttl, "NS", "none.example.net."},
+		{"a.example.net.", ttl, "A", "192.0.2.2"}, {"b.example.net.", ttl, "A", "192.0.2.3"}, {"b.example.net.", ttl, "A", "192.0.2.4"},
+	}}
+	a := Asker{Servers: []string{s.nameServer()}, recursive: true}
+	if got := a.authorities(t.Context(), at).Servers; !slices.Equal(got, []string{"192.0.2.2:53", "192.0.2.3:53"}) {
+		t.Errorf("%q", got)
+	}
+	if got := a.authorities(t.Context(), "things.example.com").Servers; len(got) != 0 {
+		t.Errorf("a domain without: %q", got)
+	}
+	if named, err := NewAsker(t.Context(), at, "2001:db8::1"); err != nil || named.Servers[0] != "[2001:db8::1]:53" {
+		t.Errorf("%q, %v", named.Servers, err)
+	}
+}

@@ -205,8 +205,41 @@ func (w *world) discover() {
 			scheme = value
 		}
 	}
-	td, err := w.fetch(w.visitor, scheme+"://"+strings.TrimSuffix(srv[3], ".")+path)
+	base := scheme + "://" + strings.TrimSuffix(srv[3], ".")
+	td, err := w.fetch(w.visitor, base+path)
 	if err != nil || !strings.Contains(td, "ThingDirectory") {
 		w.t.Errorf("the directory's own description: %v: %.300s", err, td)
 	}
+	w.publish(base)
+	things, err := w.fetch(w.visitor, base+"/things")
+	if err != nil || !strings.Contains(things, "River gauge") {
+		w.t.Errorf("a thing of the directory: %v: %.300s", err, things)
+	}
 }
+
+// publish puts a thing into the directory, as the operator on the machine.
+func (w *world) publish(base string) {
+	w.t.Helper()
+	token, err := os.ReadFile(filepath.Join(w.dir, "data", "publisher.token"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, base+"/things", strings.NewReader(gauge))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/td+json")
+	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	resp, err := w.visitor.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusCreated {
+		w.t.Errorf("publish a thing: status %d", resp.StatusCode)
+	}
+}
+
+const gauge = `{"@context": "https://www.w3.org/2022/wot/td/v1.1", "title": "River gauge", "security": "nosec_sc",
+	"securityDefinitions": {"nosec_sc": {"scheme": "nosec"}},
+	"properties": {"level": {"type": "number", "unit": "m", "forms": [{"href": "https://things.example.test/level"}]}}}`

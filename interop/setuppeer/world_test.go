@@ -78,9 +78,9 @@ func TestMain(m *testing.M) {
 // newWorld starts both servers. lives is how long the certificates are good.
 func newWorld(t *testing.T, lives time.Duration) *world {
 	t.Helper()
-	nsd, err := exec.LookPath("nsd")
-	if err != nil {
-		t.Skip("no nsd here; tools/setup installs it")
+	nsd, errNSD := exec.LookPath("nsd")
+	if _, err := exec.LookPath("dig"); err != nil || errNSD != nil {
+		missing(t, "no nsd or no dig here; tools/setup installs them")
 	}
 	built, err := programs()
 	if err != nil {
@@ -93,6 +93,15 @@ func newWorld(t *testing.T, lives time.Duration) *world {
 	w.startPebble(filepath.Join(built, "pebble"), ports[3], ports[4], lives)
 	w.visitor = w.client()
 	return w
+}
+
+// missing skips, or fails where PRIMUM_NEED_ALL=1 demands everything.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("PRIMUM_NEED_ALL") == "1" {
+		t.Fatal(what + " (and PRIMUM_NEED_ALL=1)")
+	}
+	t.Skip(what)
 }
 
 // freePorts are ports that the kernel calls free, for other programs.
