@@ -155,6 +155,16 @@ func (a *app) showAsk(ask grant.ServiceAsk) {
 	}
 }
 
+// showKept says what stays with the provider.
+func (a *app) showKept(ask grant.ServiceAsk) {
+	if ask.Retention > 0 {
+		a.say("service.kept", "Span", grant.Span(ask.Retention))
+	}
+	if ask.DeletesWithin > 0 {
+		a.say("service.deletes", "Span", grant.Span(ask.DeletesWithin))
+	}
+}
+
 // serviceExampleCommand prints a description to begin with.
 func serviceExampleCommand(a *app) *cobra.Command {
 	return a.command("example ACCOUNT", "service-example", cobra.ExactArgs(1), func(_ *cobra.Command, args []string) error {
@@ -251,6 +261,8 @@ func (a *app) connect(cmd *cobra.Command, what string, ask int, with string, f g
 		}
 		return a.said(exitUsage, "connect.which", "N", len(s.Asks))
 	}
+	a.showAsk(s.Asks[ask-1])
+	a.showKept(s.Asks[ask-1])
 	q := s.Request(ask-1, a.words.Language(), a.clock.Now())
 	return a.giveUnasked(cmd, o, q, with, f)
 }

@@ -76,3 +76,36 @@ func TestServiceCommands(t *testing.T) {
 	}
 	m.want(exitUsage, "not 1 at /v", "service", "publish", file)
 }
+
+// A person connects to a service of another domain that never asked: what it
+// asks for is shown before the yes, and its values flow.
+func TestStoryConnect(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flow := w.path(t, "flow")
+	data := filepath.Join(t.TempDir(), "data")
+	provider := newMachine(t)
+	b := provider.start("serve", "--domain", "p.localhost", "--listen", "127.0.0.1:0", "--data", data, "--json")
+	authority := b.out.find(t, `"authority":"([^"]+)"`)
+	provider.ok("me", "init", "advice@"+authority, "--recovery", filepath.Join(t.TempDir(), "r.age"))
+	provider.typed = strings.Replace(provider.ok("service", "example", "advice@"+authority), `"every": "PT1H"`, `"every": "PT1S"`, 1)
+	provider.ok("service", "publish", "-", "--data", data)
+	for strings.Contains(w.owner.ok("service", "list", "--node", authority), "no services") { // until the log has it
+	}
+	service := authority + "/energy-advice"
+	w.owner.want(exitUsage, "with --with THING", "connect", service)
+	w.owner.want(exitUsage, "it asks for one thing", "connect", service, "--ask", "2", "--with", flow)
+	w.owner.want(exitFailed, "no service of this name", "connect", authority+"/none")
+	w.owner.want(exitUsage, "say DOMAIN/NAME", "connect", "energy advice")
+	w.owner.tty, w.owner.typed = true, "n\n"
+	e := w.owner.want(exitFailed, "nothing was done", "connect", service, "--with", flow)
+	for _, words := range []string{"advice@" + authority, flow, "one mean per second", "energy advice", "5 EUR a month", "kept for 30 days", "within one week"} {
+		if !strings.Contains(e.out, words) {
+			t.Errorf("the question does not say %q:\n%s", words, e.out)
+		}
+	}
+	w.owner.tty, w.owner.typed = false, ""
+	w.owner.want(exitDone, "receives "+flow+" from now on", "connect", "http://"+authority+"/services/energy-advice", "--with", flow, "--yes")
+	watch := provider.start("watch", flow, "--json", "--count", "1")
+	watch.out.find(t, `"value":([0-9.]+)`)
+}
