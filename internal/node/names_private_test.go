@@ -39,19 +39,27 @@ func privateNode(t *testing.T, c Config) *Node {
 		return []linkset.Entry{{LinkType: "gs1:pip", Href: href, Title: "Page", Default: true}}
 	}
 	items := []linkset.Item{{Anchor: lampKey, Description: "Lamp", Entries: link("https://shop.example/lamp")}}
-	for _, serial := range []string{"known-77", "opted-77", "owned-77"} {
-		items = append(items, linkset.Item{Anchor: lampKey + "/21/" + serial, Description: "Lamp " + serial, Entries: link("https://shop.example/" + serial)})
+	for _, before := range thingKeys() {
+		for _, serial := range []string{"known-77", "opted-77", "owned-77"} {
+			items = append(items, linkset.Item{Anchor: before + serial, Description: "Lamp " + serial, Entries: link("https://shop.example/" + serial)})
+		}
 	}
 	if _, err := n.names.links.Put(t.Context(), "test", items...); err != nil {
 		t.Fatal(err)
 	}
-	if w := n.publish(http.MethodPut, wire.OptOutPath+"?id=/"+lampKey+"/21/opted-77", machineToken(t, c), ""); w.Code != http.StatusNoContent {
-		t.Fatalf("opt out: %d %s", w.Code, w.Body)
+	for _, before := range thingKeys() {
+		if w := n.publish(http.MethodPut, wire.OptOutPath+"?id=/"+before+"opted-77", machineToken(t, c), ""); w.Code != http.StatusNoContent {
+			t.Fatalf("opt out: %d %s", w.Code, w.Body)
+		}
+		own(t, n, "ada@"+n.Authority(), before+"owned-77")
+		describeThing(t, n, directory.Viewer{Account: "ada@" + n.Authority()}, before+"secret77")
 	}
-	own(t, n, "ada@"+n.Authority(), lampKey+"/21/owned-77")
-	describeThing(t, n, directory.Viewer{Account: "ada@" + n.Authority()}, lampKey+"/21/secret77")
 	return n
 }
+
+// thingKeys are what stands before a serial: of a product, and of an asset,
+// which has no class above it.
+func thingKeys() []string { return []string{lampKey + "/21/", "8004/4012345"} }
 
 // describeThing keeps a Thing Description under a name.
 func describeThing(t *testing.T, n *Node, v directory.Viewer, path string) {
@@ -99,6 +107,7 @@ type question struct {
 
 func waysToAsk() (all []question) {
 	for _, path := range []string{
+		"/resolve?id=/8004/4012345SERIAL", "/8004/4012345SERIAL", "/8004/4012345SERIAL?linkType=all", "/class/8004/4012345SERIAL",
 		"/resolve?id=/" + lampKey + "/21/SERIAL", "/resolve?id=https://id.gs1.org/" + lampKey + "/10/B/21/SERIAL",
 		"/" + lampKey + "/21/SERIAL", "/" + lampKey + "/10/B/21/SERIAL", "/" + lampKey + "/21/SERIAL?linkType=gs1:pip",
 		"/" + lampKey + "/21/SERIAL?linkType=all", "/" + lampKey + "/21/SERIAL?linkType=gs1:instructions",
