@@ -128,7 +128,7 @@ func TestWhatCantBeKept(t *testing.T) {
 func TestMemoryIsNeverBehindTheDisk(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	const changes = 200
+	const changes = 40
 	var readers sync.WaitGroup
 	stop := make(chan struct{})
 	for range 4 {

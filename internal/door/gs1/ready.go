@@ -10,7 +10,7 @@ import (
 	"primum/internal/linkset"
 )
 
-// maxReady bounds the answers that wait ready: about 20 MB.
+// maxReady bounds the answers that wait ready: about 30 MB.
 const maxReady = 32768
 
 // ready has whole answers to questions for classes: the redirects to their

@@ -41,7 +41,8 @@ func checkJSON(t *testing.T, b []byte, want map[string]any) {
 func fill(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.put(t,
+	w.put(
+		t,
 		linkset.Item{Anchor: screwdriver, Description: "Screwdriver", Entries: []linkset.Entry{
 			{LinkType: "gs1:pip", Href: shop + "en", Title: "English", Langs: []string{"en"}, Type: "text/html"},
 			{LinkType: "gs1:pip", Href: shop + "de", Title: "Deutsch", Langs: []string{"de"}, Type: "text/html"},
