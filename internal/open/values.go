@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"primum/internal/store"
@@ -140,8 +141,14 @@ func check(t Thing, s Sample) (any, error) {
 		bad := invalid(err).(*Invalid)
 		return nil, &Invalid{"/value" + bad.Pointer, bad.Reason}
 	}
+	if f, ok := thing.Number(v); ok && math.Abs(f) > maxNumber {
+		return nil, &Invalid{"/value", "is beyond 1e300"}
+	}
 	return v, nil
 }
+
+// maxNumber leaves room for the sum of all values that one answer reads.
+const maxNumber = 1e300
 
 // columns splits a value: a number goes to its column, and has a text beside it
 // where the float64 would say less than was written; other values are texts.

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -136,8 +137,12 @@ func unitText(unit string) string {
 	return clean(unit)
 }
 
-// number writes a value for people: at most three places behind the point.
+// decimal writes a value for people: at most three places behind the point,
+// and powers of ten for what would have too many.
 func decimal(f float64, language string) string {
+	if size := math.Abs(f); size >= 1e15 || size < 0.001 && size > 0 {
+		return strings.Replace(strconv.FormatFloat(f, 'g', 4, 64), ".", point(language), 1)
+	}
 	s := strconv.FormatFloat(f, 'f', 3, 64)
 	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
 	if s == "-0" {
@@ -150,9 +155,13 @@ func decimal(f float64, language string) string {
 	if !fraction {
 		return whole
 	}
-	point := "."
+	return whole + point(language) + part
+}
+
+// point is what stands before the fraction.
+func point(language string) string {
 	if language == "de" {
-		point = ","
+		return ","
 	}
-	return whole + point + part
+	return "."
 }

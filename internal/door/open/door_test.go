@@ -376,6 +376,11 @@ func TestBrowsersGetPages(t *testing.T) {
 	if w := d.ask("OPTIONS", "/open/air/square/properties/pm10", ""); w.Code != 204 || w.Header().Get("Access-Control-Allow-Methods") == "" {
 		t.Errorf("preflight: %d %v", w.Code, w.Header())
 	}
+	for path, status := range map[string]int{"/open/air/square/observe": 200, "/open/air/none/observe": 404} {
+		if w := d.ask("HEAD", path, ""); w.Code != status {
+			t.Errorf("HEAD %s: %d", path, w.Code)
+		}
+	}
 	if w := d.ask("HEAD", "/open/air/square", ""); w.Code != 200 || w.Header().Get("Content-Type") != "application/td+json" {
 		t.Errorf("HEAD: %d %v", w.Code, w.Header())
 	}

@@ -51,13 +51,18 @@ func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, err)
 		return
 	}
+	p := t.Description.Properties[a.Property]
+	if p == nil {
+		d.failed(w, open.ErrUnknown)
+		return
+	}
 	var samples []open.Sample
 	var windows []open.Window
 	var rest time.Time
 	switch {
 	case a.window == 0:
 		samples, rest, err = d.cfg.Book.History(r.Context(), a.Range)
-	case !t.Numeric(a.Property) && t.Description.Properties[a.Property] != nil:
+	case !t.Numeric(a.Property):
 		err = &open.Invalid{Pointer: "window", Reason: "the values of this property are no numbers: there is no mean"}
 	default:
 		windows, rest, err = d.cfg.Book.Windows(r.Context(), a.Range, a.window)
@@ -78,7 +83,7 @@ func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := page{
-		Thing: d.thingURL(a.Service, a.Thing), Property: a.Property, Unit: t.Description.Properties[a.Property].Unit,
+		Thing: d.thingURL(a.Service, a.Thing), Property: a.Property, Unit: p.Unit,
 		From: a.From, To: a.To, Window: r.URL.Query().Get("window"), Values: values(samples), Next: link,
 	}
 	if a.window > 0 {

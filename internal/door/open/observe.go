@@ -59,6 +59,10 @@ func (d *Door) observe(w http.ResponseWriter, r *http.Request) {
 		d.failed(w, err)
 		return
 	}
+	if r.Method == http.MethodHead {
+		d.headOfStream(w, r, service, name)
+		return
+	}
 	address := d.cfg.Address(r)
 	if !d.streams.begin(address) {
 		d.tooManyStreams(w)
@@ -85,6 +89,23 @@ func (d *Door) observe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.run(ctx, first, watch)
+}
+
+// headOfStream answers HEAD, which has no end to wait for.
+func (d *Door) headOfStream(w http.ResponseWriter, r *http.Request, service, name string) {
+	s := &stream{d: d, w: w, service: service, name: name, property: r.PathValue("property")}
+	if _, err := s.before(r.Context(), ""); err != nil {
+		d.failed(w, err)
+		return
+	}
+	streamHeaders(w.Header())
+}
+
+func streamHeaders(h http.Header) {
+	answer.Open(h, "")
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // a proxy that would wait for more
 }
 
 func (d *Door) tooManyStreams(w http.ResponseWriter) {
@@ -138,11 +159,7 @@ func (s *stream) before(ctx context.Context, last string) ([]open.Sample, error)
 }
 
 func (s *stream) run(ctx context.Context, first []open.Sample, watch *open.Watch) {
-	h := s.w.Header()
-	answer.Open(h, "")
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that would wait for more
+	streamHeaders(s.w.Header())
 	_ = s.rc.SetReadDeadline(time.Time{})
 	if !s.write(": primum\n\n") {
 		return

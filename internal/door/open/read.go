@@ -3,6 +3,7 @@ package opendoor
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (d *Door) getService(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(things) > thingsMost {
 		things = things[:thingsMost]
-		next(w, d.serviceURL(service)+"?after="+things[thingsMost-1].Name)
+		next(w, d.serviceURL(service)+"?after="+url.QueryEscape(things[thingsMost-1].Name))
 	}
 	public(w, keepList)
 	answer.JSON(w, http.StatusOK, jsonType, struct {

@@ -1,0 +1,109 @@
+package portal_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	openvalues "primum/internal/open"
+	"primum/internal/portal"
+	"primum/thing"
+	"primum/thing/id"
+)
+
+// openPages are the pages of a book with one thing, whose texts and values are
+// given.
+func openPages(t testing.TB, s openvalues.Service, d *thing.Description, values map[string]string) http.Handler {
+	t.Helper()
+	b, err := openvalues.Open(t.Context(), t.TempDir(), openvalues.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	s.Name = "air"
+	if _, err := b.PutService(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.PutThing(t.Context(), openvalues.Thing{Service: "air", Name: "square", Description: d, Key: "01/04012345999990/21/7", Class: "01/04012345999990"}); err != nil {
+		t.Fatal(err)
+	}
+	var all []openvalues.Sample
+	for property, value := range values {
+		all = append(all, openvalues.Sample{Thing: "square", Property: property, Value: json.RawMessage(value)})
+	}
+	if a, err := b.Add(t.Context(), "air", all); err != nil || a.Kept != len(all) {
+		t.Fatal(a, err)
+	}
+	p, err := portal.New(portal.Config{
+		Authority: "h.localhost:8401", Assets: built(), Next: http.NotFoundHandler(), Open: b,
+		Class: func(_ context.Context, k id.Key, _ string) (c openvalues.Class, err error) {
+			c.Title, c.Links = d.Title, []openvalues.ClassLink{{Title: s.Title, Href: "javascript:alert(1)"}, {Title: d.Title, Href: "https://h.example/\"><script>"}}
+			c.Things, err = b.OfClass(context.Background(), k.Path(), 5)
+			return c, err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.OpenPages()
+}
+
+func pageOf(h http.Handler, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestHostileOpenThing: what a publisher says and publishes is text, whatever it
+// looks like.
+func TestHostileOpenThing(t *testing.T) {
+	t.Parallel()
+	evil := `"><script>alert(1)</script>`
+	d, err := openvalues.ReadDescription([]byte(`{"@context":"https://www.w3.org/2022/wot/td/v1.1","title":"\"><script>alert(1)</script>",
+		"titles":{"de":"a\u202eb","ar":"<script>"},"security":"n","securityDefinitions":{"n":{"scheme":"nosec"}},"properties":{
+		"a":{"type":"number","unit":"<script>","titles":{"en":"\u2066<script>"}},"b":{"type":"string"},"c":{"type":"object"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openPages(t, openvalues.Service{Title: evil, Text: evil + "\nx", License: "https://h.example/?q=%22%3E"}, d, map[string]string{
+		"a": "1e300", "b": `"<script>\u202e"`, "c": `{"lat":"<script>","<script>":1}`,
+	})
+	for _, path := range []string{
+		"/open", "/open/air", "/open/air/square", "/class/01/04012345999990", "/open/air/square?lang=de", "/open/air/square?lang=ar",
+		"/open/air/square?property=%22%3E%3Cscript%3E&span=%3Cscript%3E", "/open/air?after=%3Cscript%3E", "/open/%3Cscript%3E", "/class/01/%3Cscript%3E",
+	} {
+		w := pageOf(h, path)
+		text := w.Body.String()
+		for _, never := range []string{"<script", "javascript:", "\u202e", "\u2066<", "ZgotmplZ"} {
+			if strings.Contains(text, never) {
+				t.Errorf("%s holds %q", path, never)
+			}
+		}
+		if csp := w.Header().Get("Content-Security-Policy"); strings.Contains(csp, "script-src") || !strings.HasSuffix(text, "</html>\n") {
+			t.Errorf("%s: %d %s", path, w.Code, csp)
+		}
+	}
+	if w := pageOf(h, "/class/01/04012345999990/21/7"); w.Code != http.StatusNotFound {
+		t.Errorf("a serial's class page: %d", w.Code)
+	}
+}
+
+// TestChartsOfExtremes draws what has no height, and what has too much.
+func TestChartsOfExtremes(t *testing.T) {
+	t.Parallel()
+	d, err := openvalues.ReadDescription([]byte(`{"@context":"https://www.w3.org/2022/wot/td/v1.1","title":"x","security":"n",
+		"securityDefinitions":{"n":{"scheme":"nosec"}},"properties":{"a":{"type":"number"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"0", "1e300", "-1e300", "1e-300", "9007199254740993", "-0.0001"} {
+		text := pageOf(openPages(t, openvalues.Service{Title: "x"}, d, map[string]string{"a": value}), "/open/air/square").Body.String()
+		if !strings.Contains(text, `class="chart-line"`) || strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
+			t.Errorf("%s: no chart of it", value)
+		}
+	}
+}
