@@ -36,6 +36,7 @@ func TestServiceCommands(t *testing.T) {
 	m := newMachine(t)
 	n := runNode(t, filepath.Join(m.home, "nodes", "h.localhost"), "h.localhost")
 	m.want(exitDone, "no services", "service", "list")
+	m.ok("me", "init", "ada@"+n.Authority(), "--recovery", filepath.Join(t.TempDir(), "r.age"))
 	file := filepath.Join(t.TempDir(), "advice.json")
 	if err := os.WriteFile(file, []byte(m.ok("service", "example", "ada@"+n.Authority())), 0o600); err != nil {
 		t.Fatal(err)

@@ -23,8 +23,8 @@ const MaxList = 200
 var (
 	// ErrUnknown: no service of this name is offered.
 	ErrUnknown = errors.New("no such service")
-	// ErrProvider: the provider's account is not one of this node.
-	ErrProvider = errors.New("the provider's account is not of this domain")
+	// ErrProvider: the provider is no open account of this node.
+	ErrProvider = errors.New("the provider is no account of this domain")
 )
 
 // Facts keeps documents; *store.Facts does.
@@ -34,9 +34,15 @@ type Facts interface {
 	Current(ctx context.Context, kind, after string, limit int) ([]store.Fact, error)
 }
 
+// Accounts knows who has an open account; *store.Accounts does.
+type Accounts interface {
+	Get(ctx context.Context, address string) (store.Account, error)
+}
+
 // Options of a Catalogue; all are needed.
 type Options struct {
 	Facts     Facts
+	Accounts  Accounts
 	Clock     clock.Clock
 	Authority string // whose accounts may provide
 }
@@ -66,10 +72,32 @@ func (c *Catalogue) Get(ctx context.Context, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	e, ok := entry(f)
+	if ok {
+		ok, err = c.provided(ctx, e.Service)
+	}
+	if err != nil {
+		return Entry{}, err
+	}
 	if !ok {
 		return Entry{}, ErrUnknown
 	}
 	return e, nil
+}
+
+// provided tells whether there is an account to give to: one that was closed
+// offers nothing any more.
+func (c *Catalogue) provided(ctx context.Context, s grant.Service) (bool, error) {
+	if len(s.Asks) == 0 {
+		return true, nil
+	}
+	if s.Provider.Authority != c.o.Authority {
+		return false, nil
+	}
+	_, err := c.o.Accounts.Get(ctx, s.Provider.String())
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // List lists services by name, those after a name, at most MaxList; next is
@@ -80,7 +108,14 @@ func (c *Catalogue) List(ctx context.Context, after string) (all []Entry, next s
 		return nil, "", err
 	}
 	for _, f := range facts {
-		if e, ok := entry(f); ok {
+		e, ok := entry(f)
+		if ok {
+			ok, err = c.provided(ctx, e.Service)
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if ok {
 			all = append(all, e)
 		}
 	}
@@ -102,15 +137,16 @@ func entry(f store.Fact) (Entry, bool) {
 
 // Check reads a description as Publish would take it. Errors: ErrProvider,
 // grant.ErrDocument with the place.
-func (c *Catalogue) Check(body []byte) (grant.Service, error) {
+func (c *Catalogue) Check(ctx context.Context, body []byte) (grant.Service, error) {
 	s, err := grant.ParseService(body)
 	if err != nil {
 		return s, err
 	}
-	if len(s.Asks) > 0 && s.Provider.Authority != c.o.Authority {
-		return s, fmt.Errorf("%w, %s", ErrProvider, c.o.Authority)
+	ok, err := c.provided(ctx, s)
+	if err == nil && !ok {
+		err = fmt.Errorf("%w, %s", ErrProvider, c.o.Authority)
 	}
-	return s, nil
+	return s, err
 }
 
 // Publish takes a description in that Check took. It is shown to everybody when

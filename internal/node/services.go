@@ -14,7 +14,7 @@ import (
 // openCatalogue makes the catalogue of services, which are documents among the
 // facts.
 func (n *Node) openCatalogue() {
-	n.offers = catalogue.New(catalogue.Options{Facts: n.store.Facts, Clock: n.cfg.Clock, Authority: n.cfg.Authority})
+	n.offers = catalogue.New(catalogue.Options{Facts: n.store.Facts, Accounts: n.store.Accounts, Clock: n.cfg.Clock, Authority: n.cfg.Authority})
 }
 
 // servicesDoor is where programs read and publishers change the catalogue.

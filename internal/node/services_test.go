@@ -12,6 +12,7 @@ import (
 	servicesdoor "primum/internal/door/services"
 	"primum/internal/linkset"
 	"primum/internal/operator"
+	"primum/internal/store"
 	"primum/internal/wire"
 )
 
@@ -29,6 +30,16 @@ func (n *Node) publish(method, path, token, body string) *httptest.ResponseRecor
 	w := httptest.NewRecorder()
 	n.handler().ServeHTTP(w, r)
 	return w
+}
+
+// account opens one with nothing but a name.
+func account(t *testing.T, n *Node, user string) {
+	t.Helper()
+	address := user + "@" + n.Authority()
+	doc := store.Identity{Account: address, Version: 1, Hash: user, IdentityKey: []byte{1}, Document: "x"}
+	if err := n.store.Accounts.Create(t.Context(), store.Account{Address: address, Created: begin()}, doc, nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func placed(t *testing.T, n *Node) {
@@ -54,6 +65,7 @@ func TestServicesAreOfferedLoggedAndEnded(t *testing.T) {
 	t.Parallel()
 	c := config(t)
 	n := open(t, c)
+	account(t, n, "ada")
 	token, err := AddToken(t.Context(), c.DataDir, "shop", begin())
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +91,9 @@ func TestServicesAreOfferedLoggedAndEnded(t *testing.T) {
 	if e := logged(t, n, l.Services[0].Index); e.SHA256 != p.SHA256 || e.T != "service" || e.Ref != wire.FactPath(p.SHA256) {
 		t.Errorf("entry %+v", e)
 	}
+	if w := n.ask(wire.ServicePages+"/advice", "text/html"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Energy advice") {
+		t.Errorf("its page: %d", w.Code)
+	}
 	if w := n.publish("DELETE", at, token, ""); w.Code != http.StatusAccepted {
 		t.Errorf("delete: %d %s", w.Code, w.Body)
 	}
@@ -95,16 +110,41 @@ func TestServicesAreOfferedLoggedAndEnded(t *testing.T) {
 	}
 }
 
+// A provider who closes the account offers nothing any more.
+func TestServiceOfAClosedAccount(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	n := open(t, c)
+	account(t, n, "ada")
+	token, err := AddToken(t.Context(), c.DataDir, "shop", begin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.publish("PUT", servicesdoor.Path+"/advice", token, strings.Replace(adviceService, "AUTHORITY", n.Authority(), 1))
+	placed(t, n)
+	if len(listed(t, n).Services) != 1 {
+		t.Fatal("not offered")
+	}
+	if _, err := n.store.Accounts.Close(t.Context(), "ada@"+n.Authority(), begin(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if w := n.ask(servicesdoor.Path+"/advice", ""); w.Code != http.StatusNotFound || len(listed(t, n).Services) != 0 {
+		t.Errorf("still offered: %d", w.Code)
+	}
+}
+
 func TestServicesAreRefused(t *testing.T) {
 	t.Parallel()
 	c := config(t)
 	n := open(t, c)
+	account(t, n, "ada")
 	own, err := os.ReadFile(filepath.Join(c.DataDir, operator.TokenFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	token, good := strings.TrimSpace(string(own)), strings.Replace(adviceService, "AUTHORITY", n.Authority(), 1)
 	other := strings.Replace(adviceService, "AUTHORITY", "elsewhere.example", 1)
+	nobody := strings.Replace(good, "ada@", "zoe@", 1)
 	for _, c := range []struct {
 		name, token, body string
 		status            int
@@ -112,7 +152,8 @@ func TestServicesAreRefused(t *testing.T) {
 	}{
 		{"advice", "", good, 401, wire.ProbToken},
 		{"advice", token[:len(token)-1] + "!", good, 401, wire.ProbToken},
-		{"advice", token, other, 400, "not of this domain"},
+		{"advice", token, other, 400, "no account of this domain"},
+		{"advice", token, nobody, 400, "no account of this domain"},
 		{"other", token, good, 400, "the name in the document"},
 		{"advice", token, strings.Replace(good, `"v":1`, `"v":1,"x":2`, 1), 400, "/x"},
 		{"advice", token, strings.Repeat(" ", 65<<10), 413, wire.ProbTooLarge},

@@ -24,7 +24,7 @@ const Path = wire.ServiceListPath
 type Catalogue interface {
 	Get(ctx context.Context, name string) (catalogue.Entry, error)
 	List(ctx context.Context, after string) ([]catalogue.Entry, string, error)
-	Check(body []byte) (grant.Service, error)
+	Check(ctx context.Context, body []byte) (grant.Service, error)
 	Publish(ctx context.Context, s grant.Service, body []byte) (sha256 string, added bool, err error)
 	End(ctx context.Context, name string) error
 }
@@ -155,7 +155,7 @@ func (d *Door) put(w http.ResponseWriter, r *http.Request, who string) {
 		answer.Problem(w, http.StatusBadRequest, wire.ProbMalformed, "the body ended early")
 		return
 	}
-	s, err := d.cfg.Catalogue.Check(body)
+	s, err := d.cfg.Catalogue.Check(r.Context(), body)
 	switch {
 	case err != nil:
 		d.failed(w, err)
