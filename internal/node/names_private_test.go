@@ -114,10 +114,9 @@ func waysToAsk() (all []question) {
 		"/class/" + lampKey + "/21/SERIAL", "/class/" + lampKey + "/10/B/21/SERIAL", "/things/" + url.PathEscape("https://id.gs1.org/"+lampKey+"/21/SERIAL"),
 		"/search/jsonpath?query=" + url.QueryEscape("$[?@.id=='https://id.gs1.org/"+lampKey+"/21/SERIAL']"),
 	} {
+		all = append(all, question{http.MethodHead, path, ""})
 		for _, accept := range []string{"", "text/html", "application/json", "application/linkset+json"} {
-			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				all = append(all, question{method, path, accept})
-			}
+			all = append(all, question{http.MethodGet, path, accept})
 		}
 	}
 	return all
