@@ -93,7 +93,7 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 		return err
 	}
 	a.gs1 = gs1door.New(gs1door.Config{
-		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor,
+		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor, Described: a.resolver.Described,
 		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, Header: n.everyAnswer(),
 	})
 	a.digital = n.digital(a.gs1)

@@ -215,6 +215,12 @@ func (r *Resolver) probe(ctx context.Context, name id.ID, ask Ask) (Answer, erro
 		a.Kind, a.Title, a.Links = Found, item.DescriptionIn(ask.Lang), linksOf(item)
 	}
 	d, described, err := r.describe(ctx, forms, ask)
+	if err == nil && ask.Caller != "" {
+		// A hushed name leads to what the caller was given, not to what is public.
+		var public bool
+		_, public, err = r.describe(ctx, forms, Ask{})
+		described = described && !(public && scope == Nobody)
+	}
 	if err != nil || !described {
 		return a, err
 	}
@@ -224,6 +230,24 @@ func (r *Resolver) probe(ctx context.Context, name id.ID, ask Ask) (Answer, erro
 	}
 	a.Links = append(a.Links, wire.NamedLink{Rel: linkset.DescribedBy, Href: d.URL, Title: d.Title, Type: "application/td+json"})
 	return a, nil
+}
+
+// Described finds the description of a name that everyone may see. It takes the
+// same work for every name, hushed or not, described or not.
+func (r *Resolver) Described(ctx context.Context, name id.ID) (Description, bool, error) {
+	scope, err := r.Anchor(ctx, name)
+	if err != nil {
+		return Description{}, false, err
+	}
+	forms := formsOf(name)
+	if scope == Nobody {
+		forms = slices.Repeat([]string{Nobody}, len(forms))
+	}
+	d, ok, err := r.describe(ctx, forms, Ask{})
+	if err != nil {
+		return Description{}, false, fmt.Errorf("find description: %w", err)
+	}
+	return d, ok, nil
 }
 
 func (r *Resolver) describe(ctx context.Context, forms []string, ask Ask) (Description, bool, error) {

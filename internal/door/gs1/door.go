@@ -17,6 +17,7 @@ import (
 
 	"primum/internal/answer"
 	"primum/internal/linkset"
+	"primum/internal/resolve"
 	"primum/internal/wire"
 	"primum/thing/id"
 )
@@ -39,6 +40,9 @@ type Config struct {
 	// nobody is to learn whether they do (resolve.Resolver.Anchor). Nil: at the
 	// path of its key.
 	Anchor func(context.Context, id.ID) (string, error)
+	// Described finds the Thing Description of a name that everyone may see
+	// (resolve.Resolver.Described). Nil: there are none.
+	Described func(context.Context, id.ID) (resolve.Description, bool, error)
 	// Publisher tells who may change links; its *wire.Problem is answered as it
 	// is.
 	Publisher func(*http.Request) (name string, err error)
@@ -68,6 +72,9 @@ func New(c Config) *Door {
 			k, _ := name.Key()
 			return k.Path(), nil
 		}
+	}
+	if c.Described == nil {
+		c.Described = func(context.Context, id.ID) (d resolve.Description, ok bool, err error) { return d, false, nil }
 	}
 	return &Door{cfg: c}
 }

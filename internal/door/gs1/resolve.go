@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"primum/internal/answer"
@@ -49,7 +50,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", cacheSerial)
 	}
 	if r.Method == http.MethodOptions {
-		w.Header().Add("Link", d.linksetOf(class(q.link.Key).Path()))
+		if c := class(q.link.Key); !c.Serial() {
+			w.Header().Add("Link", d.linksetOf(c.Path()))
+		}
 		answer.Preflight(w, readMethods)
 		return
 	}
@@ -140,8 +143,14 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
 		redirect(w, to.HandledBy+"/"+q.link.Path(), q.query)
 		return
 	}
-	found, err := d.walk(r.Context(), q.link.Key)
+	found, err := d.walk(r.Context(), q)
 	if err != nil {
+		d.failed(w, err)
+		return
+	}
+	if len(found) > 0 {
+		d.keepReady(q, found[0], generation)
+	} else if found, err = d.described(r.Context(), class(q.link.Key)); err != nil {
 		d.failed(w, err)
 		return
 	}
@@ -153,37 +162,85 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request, q question) {
 	case q.linkset:
 		d.writeLinkset(w, r, q, found)
 	default:
-		d.keepReady(q, found[0], generation)
 		d.lead(w, r, q, found)
 	}
 }
 
 // walk returns what is known of a key and of all above it, the most exact
 // first (Resolver 1.2, walking up the tree). It reads every level in any case.
-func (d *Door) walk(ctx context.Context, k id.Key) (found []*linkset.Item, err error) {
+func (d *Door) walk(ctx context.Context, q question) (found []*linkset.Item, err error) {
+	k := q.link.Key
 	up := id.Key{AIs: k.AIs[:len(k.AIs)-len(k.Attributes())]}
 	for ok := true; ok; up, ok = up.Up() {
-		it, err := d.level(ctx, up)
-		if err != nil && !errors.Is(err, linkset.ErrNotFound) {
+		it, err := d.level(ctx, up, q.linkset || q.ask.LinkType == linkset.DescribedBy)
+		if err != nil {
 			return nil, err
 		}
-		if err == nil {
+		if it != nil {
 			found = append(found, it)
 		}
 	}
 	return found, nil
 }
 
-func (d *Door) level(ctx context.Context, k id.Key) (*linkset.Item, error) {
+// level is what is known of exactly this key; nil: nothing. Thing Descriptions
+// of single objects are looked for in any case; those of a class that has links
+// only if somebody wants to see them, so that redirects are quick.
+func (d *Door) level(ctx context.Context, k id.Key, describe bool) (*linkset.Item, error) {
 	if !k.Serial() {
-		return d.cfg.Links.Class(ctx, k.Path())
+		it, err := d.cfg.Links.Class(ctx, k.Path())
+		if errors.Is(err, linkset.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil || !describe {
+			return it, err
+		}
+		return d.describedBy(ctx, k, it)
 	}
-	anchor, err := d.cfg.Anchor(ctx, id.FromKey(k))
+	name := id.FromKey(k)
+	anchor, err := d.cfg.Anchor(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	it, err := d.cfg.Links.Lookup(ctx, anchor)
-	return &it, err
+	switch {
+	case errors.Is(err, linkset.ErrNotFound):
+		return d.describedBy(ctx, k, nil)
+	case err != nil:
+		return nil, err
+	}
+	return d.describedBy(ctx, k, &it)
+}
+
+// describedBy adds the Thing Description of a key to what the links say of it.
+func (d *Door) describedBy(ctx context.Context, k id.Key, it *linkset.Item) (*linkset.Item, error) {
+	td, ok, err := d.cfg.Described(ctx, id.FromKey(k))
+	if err != nil || !ok {
+		return it, err
+	}
+	all := linkset.Item{Anchor: k.Path(), Description: td.Title}
+	if it != nil {
+		all = *it
+	}
+	if slices.ContainsFunc(all.Entries, func(e linkset.Entry) bool { return e.Href == td.URL }) {
+		return it, nil
+	}
+	all.Entries = append(slices.Clone(all.Entries), linkset.Entry{
+		LinkType: linkset.DescribedBy, Href: td.URL, Title: td.Title, Type: "application/td+json", NoQuery: true,
+	})
+	return &all, nil
+}
+
+// described is the Thing Description of a class that has no links at all.
+func (d *Door) described(ctx context.Context, k id.Key) ([]*linkset.Item, error) {
+	if k.Serial() { // looked for already
+		return nil, nil
+	}
+	it, err := d.describedBy(ctx, k, nil)
+	if err != nil || it == nil {
+		return nil, err
+	}
+	return []*linkset.Item{it}, nil
 }
 
 // lead redirects to the link that fits, or lists those that fit alike.

@@ -143,6 +143,41 @@ func TestUnknownSerialsAreAnsweredByTheirClass(t *testing.T) {
 	}
 }
 
+// TestThingDescriptionsAreLinked finds descriptions of the directory.
+func TestThingDescriptionsAreLinked(t *testing.T) {
+	t.Parallel()
+	w := fill(t)
+	w.put(t, linkset.Item{Anchor: "414/4012345000108", Entries: []linkset.Entry{
+		{LinkType: "gs1:locationInfo", Href: shop}, {LinkType: linkset.DescribedBy, Href: base + "/things/4012345000108"},
+	}})
+	for path, to := range map[string]string{
+		screwdriver + "/21/TD":                         base + "/things/04012345999990",
+		screwdriver + "/21/TD?linkType=describedby":    base + "/things/04012345999990",
+		screwdriver + "/21/TD?linkType=gs1:faqs":       shop + "faqs",
+		screwdriver + "?linkType=describedby":          "",
+		"01/04000001002221":                            base + "/things/04000001002221",
+		"01/04000001002221/21/7":                       base + "/things/04000001002221",
+		"414/4012345000108":                            shop,
+		"414/4012345000108?linkType=describedby":       base + "/things/4012345000108?linkType=describedby",
+		"414/4012345000108/254/1?linkType=describedby": base + "/things/4012345000108?linkType=describedby",
+	} {
+		if got := w.ask(t, http.MethodGet, "/"+path, nil); got.Header().Get("Location") != to {
+			t.Errorf("%s: %d to %q, not %q", path, got.Code, got.Header().Get("Location"), to)
+		}
+	}
+	looks := func(path string) int {
+		before := w.looked
+		w.ask(t, http.MethodGet, "/"+path, nil)
+		return w.looked - before
+	}
+	if known, unknown := looks(screwdriver+"/21/TD"), looks(screwdriver+"/21/NO"); known != unknown || known == 0 {
+		t.Errorf("%d looks for what is described, %d for what is not", known, unknown)
+	}
+	if n := looks(screwdriver); n != 0 {
+		t.Errorf("%d looks for a class that has links", n)
+	}
+}
+
 func allHeaders(got *httptest.ResponseRecorder) string {
 	var b bytes.Buffer
 	if err := got.Header().Write(&b); err != nil {

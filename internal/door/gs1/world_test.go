@@ -11,7 +11,9 @@ import (
 
 	gs1door "primum/internal/door/gs1"
 	"primum/internal/linkset"
+	"primum/internal/resolve"
 	"primum/internal/wire"
+	"primum/thing/id"
 )
 
 const base = "https://id.example.org"
@@ -22,8 +24,9 @@ type world struct {
 	door *gs1door.Door
 	mux  *http.ServeMux
 
-	mu   sync.Mutex
-	acts []string // guarded by mu
+	mu     sync.Mutex
+	acts   []string // guarded by mu
+	looked int      // guarded by mu; descriptions that were looked for
 }
 
 func newWorld(t *testing.T) *world {
@@ -40,12 +43,26 @@ func newWorld(t *testing.T) *world {
 	w := &world{book: book, mux: http.NewServeMux()}
 	w.door = gs1door.New(gs1door.Config{
 		Authority: "id.example.org", Base: base, Contact: "mailto:ops@id.example.org", Links: book,
-		Publisher: publisher, Note: w.note,
+		Publisher: publisher, Note: w.note, Described: w.described,
 	})
 	for pattern, h := range w.door.Routes() {
 		w.mux.Handle(pattern, h)
 	}
 	return w
+}
+
+// described knows one object and one product that have descriptions only, and
+// the description that a link names already.
+func (w *world) described(_ context.Context, name id.ID) (d resolve.Description, ok bool, err error) {
+	k, _ := name.Key()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looked++
+	switch k.Path() {
+	case screwdriver + "/21/TD", "01/04000001002221", "414/4012345000108":
+		return resolve.Description{Title: "Described", URL: base + "/things/" + k.Primary().Value}, true, nil
+	}
+	return d, false, nil
 }
 
 func publisher(r *http.Request) (string, error) {
