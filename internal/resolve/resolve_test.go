@@ -165,7 +165,11 @@ func TestSerialsAreIndistinguishable(t *testing.T) {
 	if _, err := r.Resolve(t.Context(), name(t, lamp+"/10/B/21/unknown"), Ask{}); err != nil || strings.Join(rooms.asked, " ") != works[3] {
 		t.Errorf("work with a batch is %v, not %s; %v", rooms.asked, works[3], err)
 	}
-	_, r = world(t)
+	rooms, r = world(t)
+	rooms.things[name(t, lamp+"/21/hushed").String()] = "public lamp"
+	if a, err := r.Resolve(t.Context(), name(t, lamp+"/21/hushed"), Ask{Caller: "ada@h.example"}); err != nil || a.Title != "Lamp" {
+		t.Errorf("a hushed name, for an account: %+v, %v", a, err)
+	}
 	if a, err := r.Resolve(t.Context(), name(t, lamp+"/21/private"), Ask{Caller: "ada@h.example"}); err != nil || a.Title != "private lamp" {
 		t.Errorf("its owner: %+v, %v", a, err)
 	}
