@@ -535,3 +535,18 @@ func TestConnectIsAnsweredToTheService(t *testing.T) {
 		t.Errorf("given %+v", given)
 	}
 }
+
+// TestConnectAfterTheFirstRun: who comes for a service without an account makes
+// one, and is then where they wanted to be.
+func TestConnectAfterTheFirstRun(t *testing.T) {
+	tab := webtest.NewTab(t)
+	tab.Open(scene(stage(t), "connect-new", "en"))
+	tab.WaitFor(`location.hash === "#/welcome"`)
+	tab.Eval(`engine.tell({ kind: "status", status: { phase: "open", account: "ada@h.example", online: true } })`, nil)
+	tab.Eval(`location.hash = "#/add"`, nil)
+	tab.WaitVisible("@no-lan")
+	tab.Eval(`location.hash = "#/"`, nil)
+	says(tab, "@service", "Energy check")
+	tab.Eval(`location.hash = "#/"`, nil)
+	tab.WaitVisible("@card")
+}

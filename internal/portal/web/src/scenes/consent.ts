@@ -223,6 +223,7 @@ export const scenes: Readonly<Record<string, Scene>> = {
 	"request-no-preview": sharing("requests/r1", { preview: fails("unreachable") }),
 	"request-give-fails": sharing("requests/r1", { give: fails("unreachable") }),
 	connect: sharing("connect/stadtwerke.example/energy-check"),
+	"connect-new": sharing("connect/stadtwerke.example/energy-check", { status: () => ({ phase: "none", online: true }) }),
 	"connect-each": sharing("connect/stadtwerke.example/energy-check", { service: () => ({ ...offered, asks: [unsent, study] }) }),
 	"connect-strange": sharing("connect/strange.example/x", { service: () => ({ ...offered, title: evil, offer: evil, language: "en", asks: [{ ...strange, id: "" }] }) }),
 	"connect-gone": sharing("connect/strange.example/x", { service: fails("no-service") }),

@@ -51,6 +51,7 @@ class Shell implements App {
 	private failed = false;
 	private waiting = 0;
 	private shownWithout = false;
+	private wanted = ""; // the service that somebody without an account came for
 	readonly fmt;
 	private readonly toasts;
 	private readonly line;
@@ -154,7 +155,10 @@ class Shell implements App {
 	/** Goes where the phase leads: without an account to the first run, with one away from it. */
 	private settle(): void {
 		const route = this.route();
-		if (this.status?.phase === "none" && !route.open) location.replace("#/welcome");
+		if (this.status?.phase === "none" && !route.open) {
+			if (segments()[0] === "connect") this.wanted = location.hash;
+			location.replace("#/welcome");
+		}
 		else if (!route.steady && (this.status?.phase === "gone" || this.shownWithout)) this.show();
 	}
 
@@ -178,6 +182,11 @@ class Shell implements App {
 	}
 
 	private show(): void {
+		if (this.wanted !== "" && this.status?.phase === "open" && segments()[0] === "") {
+			location.replace(this.wanted);
+			this.wanted = "";
+			return;
+		}
 		this.view.abort();
 		this.view = new AbortController();
 		const route = this.route();
