@@ -239,7 +239,8 @@ func wantRowOf(w grant.Want, say func(string, ...any) string) wantRow {
 	}
 	if p.Round > 0 {
 		step := strings.TrimSpace(strconv.FormatFloat(p.Round, 'f', -1, 64) + " " + clean(w.Unit))
-		row.Fine = strings.TrimPrefix(row.Fine+", "+say("services.round", "Step", step), ", ")
+		// The isolates keep number and unit in their order from right to left.
+		row.Fine = strings.TrimPrefix(row.Fine+", "+say("services.round", "Step", "\u2066"+step+"\u2069"), ", ")
 	}
 	return row
 }

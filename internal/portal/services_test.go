@@ -60,7 +60,7 @@ func TestServicePageSaysAllAndRunsNothing(t *testing.T) {
 	p := withService(t, offered{doc: evilService})
 	for path, says := range map[string][]string{
 		"/services":        {"T&#34;", "ada@h.localhost", "has a price", "/services/advice", "?after=advice"},
-		"/services/advice": {"T&#34;", "B&#34;", "P&#34;", "Q&#34;", "N&#34;", "C&#34;", "every 15 minutes", "the mean of the time, rounded to 10 W", "28 days", "It may switch this", "does not work without", "/.well-known/primum/facts/cdcd", `lang="de"`},
+		"/services/advice": {"T&#34;", "B&#34;", "P&#34;", "Q&#34;", "N&#34;", "C&#34;", "every 15 minutes", "the mean of the time, rounded to \u206610 W\u2069", "28 days", "It may switch this", "does not work without", "/.well-known/primum/facts/cdcd", `lang="de"`},
 	} {
 		w := ask(p, "GET", path, "Accept", "text/html")
 		if w.Code != 200 || strings.Contains(w.Body.String(), "<script") {
