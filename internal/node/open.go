@@ -17,7 +17,7 @@ import (
 )
 
 // classThings is how many open things of a product code are told of.
-const classThings = 500
+const classThings = 200
 
 // openValues opens the room of open services.
 func (n *Node) openValues(ctx context.Context, dir string) (err error) {

@@ -65,6 +65,9 @@ func (p *Portal) fillChart(ctx context.Context, d *openThingPage, t open.Thing, 
 			d.Choices = append(d.Choices, chartChoice{clean(t.PropertyTitle(name, d.Lang)), chartPath(here, name, s.name), name == property})
 		}
 	}
+	if len(d.Choices) == 1 {
+		d.Choices = nil // nothing to choose
+	}
 	for _, other := range chartSpans() {
 		d.Spans = append(d.Spans, chartChoice{say("openpage.span." + other.name), chartPath(here, property, other.name), other.name == s.name})
 	}
@@ -141,8 +144,9 @@ func rounded(v, spread float64) float64 {
 // or 5 times a power of ten.
 func axis(low, high float64) (bottom, step float64) {
 	spread := high - low
-	if spread <= 0 || math.IsInf(spread, 0) {
+	if spread <= 0 {
 		spread = max(1, math.Abs(high)/10)
+		low -= spread / 2 // one value stands in the middle
 	}
 	ten := math.Pow(10, math.Floor(math.Log10(spread/gridLines)))
 	for _, m := range []float64{1, 2, 2.5, 5, 10, 20, 25} {
@@ -195,7 +199,7 @@ func (a area) piece(line, band *strings.Builder, windows []open.Window) {
 		band.WriteString(mark + x + " " + a.y(w.Max))
 	}
 	if len(windows) == 1 {
-		line.WriteString("h2")
+		line.WriteString("h-6")
 	}
 	for i := len(windows) - 1; i >= 0; i-- {
 		band.WriteString("L" + coordinate(a.x(windows[i].At)) + " " + a.y(windows[i].Min))

@@ -100,7 +100,7 @@ type startPage struct {
 	frame
 	Version, Since, SinceISO string
 	Counts                   *Counts
-	Built, Services          bool
+	Built, Services, Open    bool
 }
 
 func (p *Portal) getStart(w http.ResponseWriter, r *http.Request) {
@@ -110,6 +110,10 @@ func (p *Portal) getStart(w http.ResponseWriter, r *http.Request) {
 	if !p.cfg.Since.IsZero() {
 		// The isolates keep the order of the parts in a text from right to left.
 		d.Since, d.SinceISO = p.cfg.Since.UTC().Format("\u20662006-01-02 15:04 UTC\u2069"), p.cfg.Since.UTC().Format(time.RFC3339)
+	}
+	if p.cfg.Open != nil {
+		all, err := p.cfg.Open.Services(r.Context())
+		d.Open = err == nil && len(all) > 0
 	}
 	if p.cfg.Counts != nil {
 		n, err := p.counts(r.Context())

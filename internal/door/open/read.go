@@ -64,7 +64,7 @@ func (d *Door) list(things []open.Thing) []listedThing {
 }
 
 // thingsMost is how many things one answer lists.
-const thingsMost = 500
+const thingsMost = 200
 
 func (d *Door) getService(w http.ResponseWriter, r *http.Request) {
 	service, _, err := named(r)

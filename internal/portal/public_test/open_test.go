@@ -164,6 +164,10 @@ func TestThingOfAnOpenService(t *testing.T) {
 	tab.WaitText("@chart", "°C")
 	tab.Click("@class")
 	tab.WaitText("@class", "Luftmessgerät")
+	start := webtest.NewTab(t)
+	start.Open(url + "/")
+	start.Click("@open-services")
+	start.WaitText("@open", "Air in town")
 	tab.WaitText("@things", "Marktplatz")
 	if n := tab.Count("@links a"); n != 2 {
 		t.Errorf("%d links, want 2", n)
