@@ -200,9 +200,11 @@ type written struct {
 
 // write keeps a document for its owner.
 func (d *Directory) write(ctx context.Context, owner string, doc document, c Change) (e Entry, created bool, err error) {
-	before, err := d.mine(ctx, owner, doc.ID)
-	if err != nil {
-		return Entry{}, false, err
+	var before Entry
+	if !doc.fresh {
+		if before, err = d.mine(ctx, owner, doc.ID); err != nil {
+			return Entry{}, false, err
+		}
 	}
 	now := d.now()
 	diff, err := difference(before, doc.bytes, now) // not while others wait
@@ -228,15 +230,18 @@ func (d *Directory) write(ctx context.Context, owner string, doc document, c Cha
 
 // keep is write inside a transaction; diff is from the version before on.
 func keep(t *store.Tx, owner string, doc document, c Change, now time.Time, before int64, diff []byte) (written, error) {
-	old, err := row(t, owner, doc.ID)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return written{}, err
+	var old Entry
+	var err error
+	if !doc.fresh {
+		if old, err = row(t, owner, doc.ID); err != nil && !errors.Is(err, ErrNotFound) {
+			return written{}, err
+		}
 	}
 	e := Entry{
 		ID: doc.ID, Owner: owner, Visibility: c.visibility(owner, old), TD: doc.bytes,
 		Created: now, Modified: now, Expires: doc.expires, TTL: doc.ttl,
 	}
-	if err := allowed(t, old, e, c); err != nil {
+	if err := allowed(t, old, e, c, doc.fresh); err != nil {
 		return written{}, err
 	}
 	ev := event{id: e.ID, owner: e.Owner, before: old.Visibility, after: e.Visibility, diff: diff}
@@ -270,7 +275,7 @@ func (c Change) visibility(owner string, old Entry) Visibility {
 }
 
 // allowed checks what a change of old to e needs.
-func allowed(t *store.Tx, old, e Entry, c Change) error {
+func allowed(t *store.Tx, old, e Entry, c Change, fresh bool) error {
 	if c.Match != "" && (old.n == 0 || c.Match != "*" && c.Match != old.Tag()) || c.Fresh && old.n != 0 {
 		return ErrChanged
 	}
@@ -283,7 +288,7 @@ func allowed(t *store.Tx, old, e Entry, c Change) error {
 			return ErrFull
 		}
 	}
-	if e.Visibility != Public {
+	if e.Visibility != Public || fresh {
 		return nil
 	}
 	n, err := t.Number(`SELECT count(*) FROM entries WHERE id = ? AND visibility = 'public' AND owner <> ?`, e.ID, e.Owner)
@@ -312,10 +317,9 @@ func update(t *store.Tx, old, e Entry) (Entry, error) {
 
 // describe writes the terms and the event of a change.
 func describe(t *store.Tx, e Entry, doc document, ev event) error {
-	for _, m := range doc.terms() {
-		if _, err := t.Exec(`INSERT OR IGNORE INTO terms (scope, kind, term, entry) VALUES (?, ?, ?, ?)`, e.scope(), m.kind, m.text, e.n); err != nil {
-			return err
-		}
+	if _, err := t.Exec(`INSERT OR IGNORE INTO terms (scope, kind, term, entry)
+		SELECT ?, value ->> 0, value ->> 1, ? FROM json_each(?)`, e.scope(), e.n, string(doc.index)); err != nil {
+		return err
 	}
 	return record(t, ev)
 }

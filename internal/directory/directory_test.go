@@ -415,15 +415,18 @@ func TestSearchSame(t *testing.T) {
 			more = `,"@type":"Lone","actions":{"go":{"forms":[{"href":"https://a.example"}]}},"events":{"gone":{"forms":[{"href":"https://a.example"}]}}`
 		}
 		title := fmt.Sprint("Title ", i%4)
-		if i%4 == 3 {
+		switch i % 8 {
+		case 3:
 			title = long
+		case 7:
+			title = `a\u0000b`
 		}
 		r.put([]directory.Viewer{publisher, r.as("alice@h.example")}[i%2], fmt.Sprintf("urn:%02d", i), title, more, "")
 	}
 	for _, filter := range []string{
 		`@.id=='urn:10'`, `@.id=='urn:11'`, `@.title=='Title 2'`, `'Title 1'==@.title`, `@.title=='` + long + `'`, `@['@type']=='Lone'`, `@['@type']=='T1'`,
 		`@['@type'][?@=='T1']`, `@['@type'][?@=='Lone']`, `@.properties.p2`, `@.properties['p3'] && @.title=='Title 0'`, `@.actions.go`, `@.events.gone && !@.properties`,
-		`@.properties.p1 || @.actions.go`, `@.properties.p1 && (@.title=='Title 1' || @.id > 'urn:30')`, `@.title=='nowhere'`, `@.title==1`, `@.title`,
+		`@.properties.p1 || @.actions.go`, `@.properties.p1 && (@.title=='Title 1' || @.id > 'urn:30')`, `@.title=='nowhere'`, `@.title=='a\u0000b'`, `@.title=='a'`, `@.title==1`, `@.title`,
 	} {
 		for _, v := range []directory.Viewer{stranger, r.as("alice@h.example")} {
 			// The same filter where no index can see it.

@@ -81,6 +81,8 @@ func marshal(v any) ([]byte, error) {
 type document struct {
 	td.Summary
 	bytes   []byte
+	index   []byte // its terms, as JSON
+	fresh   bool   // the id was made here, so that nobody has it
 	expires time.Time
 	ttl     time.Duration
 }
@@ -98,7 +100,7 @@ func (d *Directory) read(b []byte, id, fresh string) (doc document, err error) {
 	case id != doc.ID:
 		return doc, td.Invalidate("/id", "not the id that the address names")
 	case id == "":
-		doc.ID = fresh
+		doc.ID, doc.fresh = fresh, true
 	}
 	list, err := members(b)
 	if err != nil {
@@ -125,7 +127,10 @@ func (d *Directory) read(b []byte, id, fresh string) (doc document, err error) {
 		at := slices.IndexFunc(kept, func(m member) bool { return m.name == "@context" }) + 1
 		kept = slices.Insert(kept, at, member{"id", name})
 	}
-	doc.bytes, err = join(kept)
+	if doc.bytes, err = join(kept); err != nil {
+		return doc, err
+	}
+	doc.index, err = json.Marshal(doc.terms())
 	return doc, err
 }
 

@@ -10,8 +10,11 @@ import (
 	"primum/internal/store"
 )
 
-// maxEvents is how many events are kept for who comes back.
-const maxEvents = 10000
+// maxEvents is how many events are kept at least for who comes back.
+const (
+	maxEvents = 10000
+	trimEvery = 256
+)
 
 // Types of events (WoT Discovery §7.3.2.3).
 const (
@@ -33,12 +36,15 @@ func record(t *store.Tx, ev event) error {
 	if ev.diff == nil {
 		ev.diff = []byte{}
 	}
-	if _, err := t.Exec(`INSERT INTO events (id, owner, before, after, diff) VALUES (?, ?, ?, ?, ?)`,
-		ev.id, ev.owner, ev.before, ev.after, ev.diff); err != nil {
+	seq, err := t.Number(`INSERT INTO events (id, owner, before, after, diff) VALUES (?, ?, ?, ?, ?) RETURNING seq`,
+		ev.id, ev.owner, ev.before, ev.after, ev.diff)
+	if err != nil {
 		return err
 	}
-	if _, err := t.Exec(`DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?`, maxEvents); err != nil {
-		return err
+	if seq%trimEvery == 0 {
+		if _, err := t.Exec(`DELETE FROM events WHERE seq <= ?`, seq-maxEvents); err != nil {
+			return err
+		}
 	}
 	scopes := []string{}
 	for _, visible := range []Visibility{ev.before, ev.after} {

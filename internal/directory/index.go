@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"primum/internal/jsonpath"
 	"primum/internal/store"
@@ -137,15 +138,21 @@ type term struct {
 	text string
 }
 
-const maxTerm = 200 // bytes; a longer one is kept as its hash
+const (
+	maxTerm  = 200 // bytes; a longer one is kept as its hash
+	hashTerm = "sha256:"
+)
 
 func termOf(kind int, text string) term {
-	if len(text) > maxTerm {
+	if len(text) > maxTerm || strings.HasPrefix(text, hashTerm) || strings.Contains(text, "\x00") {
 		sum := sha256.Sum256([]byte(text))
-		text = "\x00" + hex.EncodeToString(sum[:])
+		text = hashTerm + hex.EncodeToString(sum[:])
 	}
 	return term{kind, text}
 }
+
+// MarshalJSON writes a term as a list of two.
+func (t term) MarshalJSON() ([]byte, error) { return json.Marshal([2]any{t.kind, t.text}) }
 
 func (doc document) terms() []term {
 	list := []term{termOf(termTitle, doc.Title)}

@@ -178,10 +178,11 @@ func (d *Directory) Forget(ctx context.Context, account string) error {
 				return err
 			}
 		}
-		for _, s := range []string{ownScope(account), grantScope(account), publicScope} {
-			if _, err := t.Exec(`UPDATE revisions SET n = n + 1 WHERE scope = ?`, s); err != nil {
-				return err
-			}
+		if _, err := t.Exec(`DELETE FROM revisions WHERE scope IN (?, ?)`, ownScope(account), grantScope(account)); err != nil {
+			return err // they hold its name
+		}
+		if _, err := t.Exec(`UPDATE revisions SET n = n + 1 WHERE scope = ?`, publicScope); err != nil {
+			return err
 		}
 		return nil
 	})

@@ -118,6 +118,28 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type caller struct {
 	directory.Viewer
 	publisher string // name of the token
+	noted     <-chan error
+}
+
+// keep waits until the operators' log has what a publisher changes. The line is
+// written at the same time as the change, and the change is not answered before
+// both are on the disk; err is the change's own.
+func (c caller) keep(ctx context.Context, err error) error {
+	if c.noted == nil || err != nil {
+		return err
+	}
+	select {
+	case err := <-c.noted:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Door) note(ctx context.Context, c caller, act, about string) <-chan error {
+	noted := make(chan error, 1)
+	go func() { noted <- d.cfg.Note(ctx, c.publisher, act, about) }()
+	return noted
 }
 
 // who finds out who asks; body is what was read of the request.
@@ -173,7 +195,7 @@ func (d *Door) writer(w http.ResponseWriter, r *http.Request, act, about string)
 	case c.Account == "" && !c.Publisher:
 		err = directory.ErrStranger
 	case c.Publisher && d.cfg.Note != nil:
-		err = d.cfg.Note(r.Context(), c.publisher, act, about)
+		c.noted = d.note(context.WithoutCancel(r.Context()), c, act, about)
 	}
 	if err != nil {
 		d.failed(w, err)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ type world struct {
 	srv   *httptest.Server
 	door  *wotdoor.Door
 	clock *clock.Manual
-	notes []string
+	mu    sync.Mutex
+	notes []string // guarded by mu
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,6 +52,8 @@ func newWorld(t *testing.T) *world {
 			return "shop", nil
 		},
 		Note: func(_ context.Context, name, act, about string) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.notes = append(w.notes, name+" "+act+" "+about)
 			return nil
 		},
@@ -155,6 +159,8 @@ func TestCRUD(t *testing.T) {
 	}
 	w.want(204, w.ask(shop, "DELETE", path, ""))
 	w.want(404, w.ask(nobody, "GET", path, ""))
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(w.notes) < 6 || !strings.HasPrefix(w.notes[0], "shop thing-published urn:uuid:") {
 		t.Error(w.notes)
 	}
