@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"primum/internal/store"
@@ -196,13 +197,22 @@ func gather(parts []part, step int64, limit int) (windows []Window, next time.Ti
 		w := &windows[len(windows)-1]
 		total += p.total
 		w.N += p.n
-		w.Mean, w.Min, w.Max = total/float64(w.N), min(w.Min, p.least), max(w.Max, p.most)
+		w.Mean, w.Min, w.Max = mean(total, w.N), min(w.Min, p.least), max(w.Max, p.most)
 	}
 	if len(parts) > maxRead && len(windows) > 1 {
 		last := len(windows) - 1
 		return windows[:last], windows[last].At
 	}
 	return windows, next
+}
+
+// mean has 12 digits: the rest would be noise of the sum.
+func mean(total float64, n int64) float64 {
+	m := total / float64(n)
+	if rounded, err := strconv.ParseFloat(strconv.FormatFloat(m, 'g', 12, 64), 64); err == nil {
+		return rounded
+	}
+	return m
 }
 
 // Numeric tells whether a property's values are numbers.

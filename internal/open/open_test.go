@@ -304,6 +304,20 @@ func TestWindowsAgree(t *testing.T) {
 	}
 }
 
+func TestMeansHaveNoNoise(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	for i, value := range []string{"12.3", "12.33", "12.33", "12.32"} {
+		r.add(sample("pm10", value, start().Add(-time.Duration(i+1)*time.Minute)))
+	}
+	for _, every := range []time.Duration{time.Hour, 30 * time.Minute} {
+		w, _, err := r.Windows(t.Context(), open.Range{Service: "air", Thing: "square", Property: "pm10", To: start(), Limit: 1}, every)
+		if err != nil || len(w) != 1 || w[0].Mean != 12.32 {
+			t.Errorf("%v: %+v %v", every, w, err)
+		}
+	}
+}
+
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
