@@ -184,24 +184,30 @@ func scanPart(r store.Row) (p part, err error) {
 // gather sums up parts in windows. Where reading stopped at its bound, the last
 // window may lack values: it is left to the next answer.
 func gather(parts []part, step int64, limit int) (windows []Window, next time.Time) {
-	var total float64
+	windows, next = totals(parts, step, limit)
+	if last := len(windows) - 1; len(parts) > maxRead && next.IsZero() && last > 0 {
+		windows, next = windows[:last], windows[last].At
+	}
+	for i := range windows {
+		windows[i].Mean = mean(windows[i].Mean, windows[i].N)
+	}
+	return windows, next
+}
+
+// totals are windows with sums in place of means.
+func totals(parts []part, step int64, limit int) (windows []Window, next time.Time) {
 	var current int64 = -1
 	for _, p := range parts {
 		if at := p.at - p.at%step; at != current {
 			if len(windows) == limit {
 				return windows, time.UnixMilli(at).UTC()
 			}
-			current, total = at, 0
+			current = at
 			windows = append(windows, Window{At: time.UnixMilli(at).UTC(), Min: p.least, Max: p.most})
 		}
 		w := &windows[len(windows)-1]
-		total += p.total
-		w.N += p.n
-		w.Mean, w.Min, w.Max = mean(total, w.N), min(w.Min, p.least), max(w.Max, p.most)
-	}
-	if len(parts) > maxRead && len(windows) > 1 {
-		last := len(windows) - 1
-		return windows[:last], windows[last].At
+		w.N, w.Mean = w.N+p.n, w.Mean+p.total
+		w.Min, w.Max = min(w.Min, p.least), max(w.Max, p.most)
 	}
 	return windows, next
 }
