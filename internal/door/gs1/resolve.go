@@ -292,25 +292,31 @@ func redirect(w http.ResponseWriter, to, query string) {
 }
 
 // forward is the query as it goes on to a target, which may be a third party's:
-// all of it, but attributes that name a single object, and every attribute of
-// GS1's where the question was for one (design, privacy of names 7).
+// all of it, but attributes that name a single object, however they are written,
+// and every attribute of GS1's where the question was for one (design, privacy
+// of names 7).
 func (q *question) forward() string {
+	query := q.query
 	if q.serial {
-		return q.link.Rest
+		query = q.link.Rest
 	}
-	keep := ""
-	for member := range strings.SplitSeq(q.query, "&") {
+	var keep []string
+	for member := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(member, "=")
-		switch name {
-		case "", "21", "235", "250", "251", "8200":
-			continue
+		if plain, err := url.QueryUnescape(name); err == nil && !namesObject(strings.TrimSpace(plain)) {
+			keep = append(keep, member)
 		}
-		if keep != "" {
-			keep += "&"
-		}
-		keep += member
 	}
-	return keep
+	return strings.Join(keep, "&")
+}
+
+// namesObject tells of the attributes that name a single object.
+func namesObject(code string) bool {
+	switch code {
+	case "21", "235", "250", "251", "8200":
+		return true
+	}
+	return false
 }
 
 // failed answers for a store that failed, without its words.
