@@ -112,18 +112,21 @@ func TestListsHavePages(t *testing.T) {
 func TestPublishersDelegate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for body, status := range map[string]int{
-		`{"subject":"01/0401234*","handledBy":"https://s.example.net/"}`:                      204,
-		`{"subject":"*.sensors.example.org","handledBy":"https://s.example.net"}`:             204,
-		`{"subject":"01/04012339999999..04012345000009","handledBy":"https://s.example.net"}`: 409,
-		`{"subject":"02/0401234*","handledBy":"https://s.example.net"}`:                       400,
-		`{"subject":"01/04012345999991","handledBy":"https://s.example.net"}`:                 400,
-		`{"subject":"01/0401235*","handledBy":"ftp://s.example.net"}`:                         400,
-		`{"subject":"01/0401235*","handledBy":"https://s.example.net/?x=y"}`:                  400,
-		`nothing`: 400,
+	for _, c := range []struct {
+		body   string
+		status int
+	}{
+		{`{"subject":"01/0401234*","handledBy":"https://s.example.net/"}`, 204},
+		{`{"subject":"*.sensors.example.org","handledBy":"https://s.example.net"}`, 204},
+		{`{"subject":"01/04012339999999..04012345000009","handledBy":"https://s.example.net"}`, 409},
+		{`{"subject":"02/0401234*","handledBy":"https://s.example.net"}`, 400},
+		{`{"subject":"01/04012345999991","handledBy":"https://s.example.net"}`, 400},
+		{`{"subject":"01/0401235*","handledBy":"ftp://s.example.net"}`, 400},
+		{`{"subject":"01/0401235*","handledBy":"https://s.example.net/?x=y"}`, 400},
+		{`nothing`, 400},
 	} {
-		if got := w.publish(t, http.MethodPost, gs1door.DelegationsPath, "application/json", body); got.Code != status {
-			t.Errorf("%s: %d %s, not %d", body, got.Code, got.Body, status)
+		if got := w.publish(t, http.MethodPost, gs1door.DelegationsPath, "application/json", c.body); got.Code != c.status {
+			t.Errorf("%s: %d %s, not %d", c.body, got.Code, got.Body, c.status)
 		}
 	}
 	var out struct{ Delegations []linkset.Delegation }
