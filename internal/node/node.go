@@ -188,7 +188,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	}
 	n.rights = rights.New(rights.Options{
 		Store: n.store, Authority: c.Authority, Base: n.BaseURL(), Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
-		Clock: c.Clock, Log: c.Log, Fence: n.relay.Fence, Ledger: promiser,
+		Clock: c.Clock, Log: c.Log, Fence: n.relay.Fence, Ledger: promiser, Forget: n.names.things.Forget,
 	})
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,

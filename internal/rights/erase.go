@@ -33,14 +33,15 @@ func (d *Desk) Erase(ctx context.Context, account string) (wire.Erased, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	// The account last: if the node stops in between, it is there to ask again.
-	if err := d.eraseCircles(ctx, homes, grants); err != nil {
+	if err := errors.Join(d.eraseCircles(ctx, homes, grants), d.o.Forget(ctx, account)); err != nil {
 		return out, err
 	}
 	e, err := d.o.Store.Accounts.Close(ctx, account, d.o.Clock.Now(), living)
 	if err != nil {
 		return out, runs(err)
 	}
-	if err := d.eraseCircles(ctx, e.Homes, e.Grants); err != nil { // what came meanwhile
+	// What came meanwhile.
+	if err := errors.Join(d.eraseCircles(ctx, e.Homes, e.Grants), d.o.Forget(ctx, account)); err != nil {
 		return out, err
 	}
 	out.Gone, out.Remains, out.By = e.Gone, remains(e), d.now()

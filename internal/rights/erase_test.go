@@ -40,9 +40,14 @@ func TestErasureThatStopsHalfWay(t *testing.T) {
 	}
 	broken := errors.New("the disk is full")
 	stop := broken
+	var forgotten []string
 	d := rights.New(rights.Options{
 		Store: st, Authority: "h.localhost", Key: ed25519.NewKeyFromSeed(make([]byte, 32)), KeyID: "key", Clock: clock.NewManual(now),
 		Fence: func(context.Context, wire.CircleID, string) error { return stop },
+		Forget: func(_ context.Context, account string) error {
+			forgotten = append(forgotten, account)
+			return nil
+		},
 	})
 	if _, err := d.Erase(t.Context(), owner); !errors.Is(err, broken) {
 		t.Fatalf("erasure on a full disk: %v", err)
@@ -56,5 +61,8 @@ func TestErasureThatStopsHalfWay(t *testing.T) {
 	}
 	if _, err := st.Accounts.Get(t.Context(), owner); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("after the second time: %v", err)
+	}
+	if len(forgotten) == 0 || forgotten[0] != owner {
+		t.Errorf("what lies outside the store: %v", forgotten)
 	}
 }

@@ -43,6 +43,9 @@ type Options struct {
 	Log       *slog.Logger
 	// Fence ends a circle before it is erased.
 	Fence func(ctx context.Context, circle wire.CircleID, reason string) error
+	// Forget erases what the node keeps for an account outside its store; nil:
+	// nothing.
+	Forget func(ctx context.Context, account string) error
 }
 
 // Desk is where rights are exercised. It is safe for concurrent use.
@@ -52,6 +55,9 @@ type Desk struct{ o Options }
 func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Forget == nil {
+		o.Forget = func(context.Context, string) error { return nil }
 	}
 	return &Desk{o: o}
 }
