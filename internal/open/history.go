@@ -168,6 +168,9 @@ func (b *Book) Windows(ctx context.Context, r Range, every time.Duration) (windo
 		return nil, next, err
 	}
 	windows, next = gather(parts, step, r.Limit)
+	if len(parts) > maxRead && next.IsZero() {
+		return nil, next, &Invalid{"window", "one span has more values than an answer reads: ask for a shorter one, or for whole hours"}
+	}
 	return windows, next, nil
 }
 

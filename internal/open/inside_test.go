@@ -21,7 +21,7 @@ func TestGatherLeavesAnUnfinishedWindow(t *testing.T) {
 	if windows, next = gather(parts, step, 5); len(windows) != 5 || next.UnixMilli() != 5*step {
 		t.Errorf("%d windows of five, next %v", len(windows), next)
 	}
-	// One window of more rows than an answer reads is told as far as it was read.
+	// One window of more rows than an answer reads: Windows refuses it.
 	if windows, next = gather(parts, 1<<40, MaxPage); len(windows) != 1 || !next.IsZero() {
 		t.Errorf("%d windows of one, next %v", len(windows), next)
 	}
