@@ -3,7 +3,7 @@
 // write. Everything else is net/http's, from the first byte.
 //
 // It reads a connection until a request comes that it does not know by heart.
-// Then it hands the connection over for good, with every byte of that request,
+// Then it hands the connection to net/http for good, with every byte of that request,
 // so that no two readers ever differ about where a request begins. It knows by
 // heart what is whole in one read, has a header of known names only, and no
 // body. TLS begins with other bytes, and is handed over at once.
@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"primum/internal/clock"
@@ -42,62 +43,111 @@ type Config struct {
 	Header, Idle time.Duration
 }
 
-// Listen wraps a listener for an http.Server.
-func Listen(l net.Listener, c Config) net.Listener { return &listener{l, c} }
+// Listen wraps a listener for an http.Server. Closing it ends the connections
+// that were not handed over, each after the answer it is at.
+func Listen(l net.Listener, c Config) net.Listener {
+	e := &listener{Listener: l, cfg: c, given: make(chan net.Conn), failed: make(chan error), closed: make(chan struct{}), own: map[net.Conn]struct{}{}}
+	go e.accept()
+	return e
+}
 
 type listener struct {
 	net.Listener
-	cfg Config
+	cfg    Config
+	given  chan net.Conn
+	failed chan error
+	closed chan struct{}
+
+	mu  sync.Mutex
+	own map[net.Conn]struct{} // guarded by mu; nil: closed
 }
 
-// Accept returns a connection that answers while it is read.
+// Accept returns the next connection with a request that is not known by heart.
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
+	select {
+	case c := <-l.given:
+		return c, nil
+	case err := <-l.failed:
 		return nil, err
+	case <-l.closed:
+		return nil, net.ErrClosed
 	}
-	return &conn{Conn: c, cfg: &l.cfg}, nil
 }
 
-// conn belongs to the goroutine that reads it: an http.Server reads from one,
-// and writes nothing before it has read a request.
+// Close is called once or more often.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	own := l.own
+	if l.own = nil; own != nil {
+		close(l.closed)
+	}
+	l.mu.Unlock()
+	for c := range own {
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // its reader ends it
+	}
+	return l.Listener.Close()
+}
+
+func (l *listener) accept() {
+	for {
+		c, err := l.Listener.Accept()
+		if err == nil {
+			if l.keep(c) {
+				go l.serve(c)
+			}
+			continue
+		}
+		select {
+		case l.failed <- err: // the server decides whether to go on
+		case <-l.closed:
+			return
+		}
+	}
+}
+
+// keep has a connection ended when the listener is closed; it ends it at once
+// where that has happened.
+func (l *listener) keep(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.own == nil {
+		_ = c.Close()
+		return false
+	}
+	l.own[c] = struct{}{}
+	return true
+}
+
+func (l *listener) drop(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.own, c)
+}
+
+// serve answers what is known by heart, and hands the connection over with the
+// first request that is not.
+func (l *listener) serve(c net.Conn) {
+	defer l.drop(c)
+	r := &reader{Conn: c, cfg: &l.cfg, closed: l.closed, remote: c.RemoteAddr().String()}
+	rest := r.run()
+	if rest == nil || c.SetDeadline(time.Time{}) != nil {
+		_ = c.Close()
+		return
+	}
+	select {
+	case l.given <- &conn{c, rest}:
+	case <-l.closed:
+		_ = c.Close()
+	}
+}
+
+// conn is a connection after a part of it was read.
 type conn struct {
 	net.Conn
-	cfg    *Config
-	in     []byte // what was read last; handed over from given on
-	out    []byte
-	given  bool      // to net/http, for good
-	set    time.Time // when the deadlines were set
-	dated  int64     // second of date
-	date   []byte    // the Date line and the end of the header
-	remote string
+	in []byte // read, and to be read first
 }
 
-// Read answers what it knows by heart, and returns the rest.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.given {
-		return c.pass(p)
-	}
-	if c.in == nil {
-		c.in = make([]byte, longest)
-		c.remote = c.RemoteAddr().String()
-	}
-	for {
-		n, err := c.Conn.Read(c.in[:longest])
-		if n == 0 && err != nil {
-			c.in, c.out, c.given = nil, nil, true
-			return 0, err
-		}
-		if !c.answer(c.in[:n]) {
-			c.in, c.out, c.given = c.in[:n], nil, true
-			return c.hand(p)
-		}
-	}
-}
-
-// pass gives the bytes of the request that was not known, then those of the
-// connection.
-func (c *conn) pass(p []byte) (int, error) {
 	if len(c.in) == 0 {
 		return c.Conn.Read(p)
 	}
@@ -108,20 +158,6 @@ func (c *conn) pass(p []byte) (int, error) {
 	return n, nil
 }
 
-// hand begins to pass. A header that is not whole has as long as any other.
-func (c *conn) hand(p []byte) (int, error) {
-	if !c.set.IsZero() {
-		now := time.Now() // the network's time, not the node's
-		if err := c.SetReadDeadline(now.Add(c.cfg.Header)); err != nil {
-			return 0, err
-		}
-		if err := c.SetWriteDeadline(time.Time{}); err != nil {
-			return 0, err
-		}
-	}
-	return c.pass(p)
-}
-
 // CloseWrite is for net/http, which ends refused connections gently by it.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
@@ -130,37 +166,79 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
+// reader belongs to one goroutine.
+type reader struct {
+	net.Conn
+	cfg    *Config
+	closed chan struct{} // of the listener
+	in     [longest]byte
+	out    []byte
+	set    time.Time // when the deadlines were set
+	dated  int64     // second of date
+	date   []byte    // the Date line and the end of the header
+	remote string
+}
+
+// run answers until a request comes that is not known, and returns its bytes;
+// nil when the connection is over.
+func (r *reader) run() []byte {
+	if r.SetReadDeadline(time.Now().Add(r.cfg.Header)) != nil { // the network's time, not the node's
+		return nil
+	}
+	for !r.over() {
+		n, err := r.Read(r.in[:])
+		if n == 0 && err != nil {
+			return nil
+		}
+		known, err := r.answer(r.in[:n])
+		if err != nil {
+			return nil
+		}
+		if !known {
+			return bytes.Clone(r.in[:n])
+		}
+	}
+	return nil
+}
+
+// over tells whether the listener was closed before a deadline was set anew.
+func (r *reader) over() bool {
+	select {
+	case <-r.closed:
+		return true
+	default:
+		return false
+	}
+}
+
 // answer answers a request that is known by heart.
-func (c *conn) answer(request []byte) bool {
+func (r *reader) answer(request []byte) (known bool, err error) {
 	q, forwarded, ok := parse(request)
 	if !ok {
-		return false
+		return false, nil
 	}
-	answer := c.cfg.Answer(q)
-	if answer == nil || !c.cfg.Admit(c.remote, string(forwarded)) {
-		return false
+	answer := r.cfg.Answer(q)
+	if answer == nil || !r.cfg.Admit(r.remote, string(forwarded)) {
+		return false, nil
 	}
-	if now := time.Now(); now.Sub(c.set) > fresh {
-		if c.SetDeadline(now.Add(c.cfg.Idle)) != nil {
-			return false
+	if now := time.Now(); now.Sub(r.set) > fresh {
+		if err := r.SetDeadline(now.Add(r.cfg.Idle)); err != nil {
+			return true, err
 		}
-		c.set = now
+		r.set = now
 	}
-	c.out = append(append(c.out[:0], answer...), c.dateLine()...)
-	_, err := c.Conn.Write(c.out)
-	if err != nil {
-		_ = c.Close() // the next read says so
-	}
-	return true
+	r.out = append(append(r.out[:0], answer...), r.dateLine()...)
+	_, err = r.Write(r.out)
+	return true, err
 }
 
 // dateLine is made once a second (RFC 9110 §6.6.1).
-func (c *conn) dateLine() []byte {
-	if now := c.cfg.Clock.Now(); now.Unix() != c.dated || c.date == nil {
-		c.dated = now.Unix()
-		c.date = now.UTC().AppendFormat(append(c.date[:0], "Date: "...), "Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\n")
+func (r *reader) dateLine() []byte {
+	if now := r.cfg.Clock.Now(); now.Unix() != r.dated || r.date == nil {
+		r.dated = now.Unix()
+		r.date = now.UTC().AppendFormat(append(r.date[:0], "Date: "...), "Mon, 02 Jan 2006 15:04:05 GMT\r\n\r\n")
 	}
-	return c.date
+	return r.date
 }
 
 // parse takes a request apart that is whole, and that nobody could read

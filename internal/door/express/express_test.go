@@ -231,3 +231,32 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestClosingEndsWhatWaits closes the listener while a connection waits for its
+// next request.
+func TestClosingEndsWhatWaits(t *testing.T) {
+	t.Parallel()
+	inner, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Listen(inner, Config{
+		Answer: func(Question) []byte { return []byte(known) }, Admit: func(string, string) bool { return true },
+		Clock: clock.Real(), Header: time.Minute, Idle: time.Minute,
+	})
+	w := &world{address: inner.Addr().String()}
+	c, silent := w.connect(t), w.connect(t)
+	c.send(plain)
+	c.want("express", "")
+	for range 2 {
+		_ = l.Close() // the second one says that it was closed
+	}
+	if _, err := l.Accept(); err != net.ErrClosed {
+		t.Errorf("a closed listener accepts: %v", err)
+	}
+	for _, c := range []*client{c, silent} {
+		if n, err := c.Conn.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("a connection goes on after the end: %d, %v", n, err)
+		}
+	}
+}
