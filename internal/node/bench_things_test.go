@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +30,7 @@ const linksmartConf = `{"validation": {"jsonSchemas": [%q]}, "storage": {"type":
 
 // startLinksmart runs LinkSmart's directory until the benchmark ends. Its schema
 // stands beside the program, in wot/ of the clone.
-func startLinksmart(b *testing.B) (address string) {
+func startLinksmart(b *testing.B) (address string, pid int) {
 	b.Helper()
 	bin := os.Getenv(linksmartVar)
 	if bin == "" {
@@ -44,7 +45,24 @@ func startLinksmart(b *testing.B) (address string) {
 	cmd := exec.CommandContext(b.Context(), bin, "-conf", conf) // it writes a line per request to its standard error
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	startPeer(b, cmd, "127.0.0.1:"+port)
-	return "127.0.0.1:" + port
+	return "127.0.0.1:" + port, cmd.Process.Pid
+}
+
+// worked is the processor time that a process has used.
+func worked(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Skip("no /proc here: processor time is not measured")
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // proc(5): the name may have spaces
+	f := strings.Fields(rest)
+	user, err := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	if err := errorOf(err, err2); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100 on Linux
 }
 
 // description is the i-th of many Thing Descriptions, about 1.3 KB. One in 100
@@ -93,7 +111,8 @@ func token(b *testing.B, dir string) string {
 type thingsOf struct {
 	*hits
 	host, token string
-	took        [2]time.Duration // creating, reading
+	pid         int
+	took, cpu   [2]time.Duration // creating, reading
 }
 
 // put makes the things that turn reads.
@@ -105,10 +124,14 @@ func (d *thingsOf) put(n int) {
 
 // turn creates and reads so many.
 func (d *thingsOf) turn(n int) {
+	before := worked(d.b, d.pid)
 	d.took[0] += d.run(n, http.StatusCreated, func(i int) []byte {
 		return bodyRequest(http.MethodPost, d.host, "/things", d.token, description(i, ""))
 	})
+	between := worked(d.b, d.pid)
 	d.took[1] += d.run(n, http.StatusOK, func(i int) []byte { return getRequest(d.host, thingPath(i*7919%1000)) })
+	d.cpu[0] += between - before
+	d.cpu[1] += worked(d.b, d.pid) - between
 }
 
 // BenchmarkThings creates and reads Thing Descriptions over HTTP, in turns, beside
@@ -116,11 +139,11 @@ func (d *thingsOf) turn(n int) {
 // fsync, LinkSmart leaves that to the system. Bar: ratios ≥ 3.
 func BenchmarkThings(b *testing.B) {
 	const turns, each, clients = 4, 1000, 32
-	their := startLinksmart(b)
+	their, pid := startLinksmart(b)
 	dir := filepath.Join(b.TempDir(), "node")
 	c := startChild(b, dir)
-	ours := &thingsOf{hits: newHits(b, c.authority, clients), host: c.authority, token: token(b, dir)}
-	theirs := &thingsOf{hits: newHits(b, their, clients), host: their, token: "none"}
+	ours := &thingsOf{hits: newHits(b, c.authority, clients), host: c.authority, token: token(b, dir), pid: c.cmd.Process.Pid}
+	theirs := &thingsOf{hits: newHits(b, their, clients), host: their, token: "none", pid: pid}
 	ours.put(1000)
 	theirs.put(1000)
 	for b.Loop() {
@@ -134,6 +157,8 @@ func BenchmarkThings(b *testing.B) {
 		b.ReportMetric(n/ours.took[k].Seconds(), what+"/s")
 		b.ReportMetric(n/theirs.took[k].Seconds(), "linksmart-"+what+"/s")
 		b.ReportMetric(theirs.took[k].Seconds()/ours.took[k].Seconds(), what+"-ratio")
+		b.ReportMetric(float64(ours.cpu[k].Microseconds())/n, what+"-cpu-us")
+		b.ReportMetric(theirs.cpu[k].Seconds()/max(ours.cpu[k].Seconds(), 0.01), what+"-cpu-ratio")
 	}
 	b.ReportMetric(0, "ns/op")
 }
