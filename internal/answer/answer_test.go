@@ -1,0 +1,78 @@
+package answer
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"primum/internal/wire"
+)
+
+func TestProblemsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	w.Header().Set("ETag", `"x"`)
+	Write(w, wire.Problem{Type: wire.ProblemPrefix + wire.ProbToken, Title: "No token", Status: http.StatusUnauthorized, Retry: 7})
+	h := w.Header()
+	if w.Code != http.StatusUnauthorized || h.Get("Content-Type") != ProblemType || h.Get("WWW-Authenticate") != "Bearer" || h.Get("Retry-After") != "7" ||
+		h.Get("Cache-Control") != "no-store" || h.Get("ETag") != "" {
+		t.Errorf("%d %v", w.Code, h)
+	}
+	var p wire.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Title != "No token" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	w = httptest.NewRecorder()
+	if JSON(w, http.StatusOK, "application/json", func() {}); w.Code != http.StatusInternalServerError {
+		t.Errorf("what is no JSON: %d", w.Code)
+	}
+}
+
+func TestBodiesAreBounded(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]error{"1234": nil, "12345": ErrTooLarge} {
+		for _, length := range []int64{int64(len(text)), -1} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(text))
+			r.ContentLength = length
+			w := httptest.NewRecorder()
+			b, err := Body(w, r, 4)
+			if !errors.Is(err, want) || want == nil && string(b) != text {
+				t.Errorf("%s: %q, %v", text, b, err)
+			}
+			if err == nil {
+				continue
+			}
+			if BadBody(w, err, 4); w.Code != http.StatusRequestEntityTooLarge {
+				t.Errorf("%s: %d", text, w.Code)
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	if BadBody(w, errors.New("torn"), 4); w.Code != http.StatusBadRequest {
+		t.Errorf("a torn body: %d", w.Code)
+	}
+}
+
+func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]bool{"": false, `"a"`: true, `W/"a"`: true, `"b", "a"`: true, `"b"`: false, "*": true} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("If-None-Match", header)
+		w := httptest.NewRecorder()
+		if got := Same(w, r, `"a"`); got != want || w.Header().Get("ETag") != `"a"` || got != (w.Code == http.StatusNotModified) {
+			t.Errorf("If-None-Match %s: %v, %d", header, got, w.Code)
+		}
+	}
+}
+
+func TestScriptsMayAsk(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	Preflight(w, "GET, HEAD")
+	if h := w.Header(); w.Code != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != "GET, HEAD" {
+		t.Errorf("%d %v", w.Code, h)
+	}
+}
