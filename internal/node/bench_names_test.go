@@ -107,11 +107,13 @@ func beBare() {
 		panic(err)
 	}
 	target := []string{"https://example.com/product"}
-	s := &http.Server{ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait, IdleTimeout: idleWait,
+	s := &http.Server{
+		ReadHeaderTimeout: headerWait, ReadTimeout: bodyWait, WriteTimeout: answerWait, IdleTimeout: idleWait,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Location"] = target
 			w.WriteHeader(http.StatusTemporaryRedirect)
-		})}
+		}),
+	}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = s.Close()

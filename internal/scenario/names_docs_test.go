@@ -34,7 +34,7 @@ func byHand() []struct {
 		{"04077777000003", []string{`"referral"`, "s.localhost"}},
 		{"roof/observe", []string{`data: {"temperature":`}},
 		{"history", []string{"at,count,mean,min,max", "Z,"}},
-		{"properties/temperature", []string{"."}},
+		{"properties/temperature", nil}, // a number
 		{"open/weather/roof", []string{"thermometer on the roof", "observeproperty", "nosec"}},
 		{"8401/open", []string{"weather on the roof"}},
 		{"well-known/wot", []string{"ThingDirectory"}},
