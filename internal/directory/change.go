@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"primum/internal/store"
@@ -213,7 +214,7 @@ func (d *Directory) write(ctx context.Context, owner string, doc document, c Cha
 	}
 	done := make(chan written, 1) // a caller that has gone reads nothing that is still written
 	err = d.file.Change(ctx, "keep thing", func(t *store.Tx) error {
-		w, err := keep(t, owner, doc, c, now, before.version, diff)
+		w, err := d.keep(t, owner, doc, c, now, before.version, diff)
 		if err == nil {
 			done <- w
 		}
@@ -229,7 +230,7 @@ func (d *Directory) write(ctx context.Context, owner string, doc document, c Cha
 }
 
 // keep is write inside a transaction; diff is from the version before on.
-func keep(t *store.Tx, owner string, doc document, c Change, now time.Time, before int64, diff []byte) (written, error) {
+func (d *Directory) keep(t *store.Tx, owner string, doc document, c Change, now time.Time, before int64, diff []byte) (written, error) {
 	var old Entry
 	var err error
 	if !doc.fresh {
@@ -241,7 +242,7 @@ func keep(t *store.Tx, owner string, doc document, c Change, now time.Time, befo
 		ID: doc.ID, Owner: owner, Visibility: c.visibility(owner, old), TD: doc.bytes,
 		Created: now, Modified: now, Expires: doc.expires, TTL: doc.ttl,
 	}
-	if err := allowed(t, old, e, c, doc.fresh); err != nil {
+	if err := d.allowed(t, old, e, c, doc.fresh); err != nil {
 		return written{}, err
 	}
 	ev := event{id: e.ID, owner: e.Owner, before: old.Visibility, after: e.Visibility, diff: diff}
@@ -275,18 +276,12 @@ func (c Change) visibility(owner string, old Entry) Visibility {
 }
 
 // allowed checks what a change of old to e needs.
-func allowed(t *store.Tx, old, e Entry, c Change, fresh bool) error {
+func (d *Directory) allowed(t *store.Tx, old, e Entry, c Change, fresh bool) error {
 	if c.Match != "" && (old.n == 0 || c.Match != "*" && c.Match != old.Tag()) || c.Fresh && old.n != 0 {
 		return ErrChanged
 	}
-	if e.Owner != Operator && old.n == 0 {
-		n, err := t.Number(`SELECT count(*) FROM entries WHERE owner = ?`, e.Owner)
-		if err != nil {
-			return err
-		}
-		if n >= MaxOwn {
-			return ErrFull
-		}
+	if err := d.within(t, old, e); err != nil {
+		return err
 	}
 	if e.Visibility != Public || fresh {
 		return nil
@@ -296,6 +291,36 @@ func allowed(t *store.Tx, old, e Entry, c Change, fresh bool) error {
 		return ErrTaken
 	}
 	return err
+}
+
+// maxOwnBytes bounds the descriptions of one account.
+const maxOwnBytes = 32 << 20
+
+// within checks what an account may have, and show to everybody: names that
+// others know things by are not an account's to describe.
+func (d *Directory) within(t *store.Tx, old, e Entry) error {
+	if e.Owner == Operator {
+		return nil
+	}
+	if e.Visibility == Public && !ownName(e.ID) {
+		return ErrName
+	}
+	n, err := t.Number(`SELECT count(*) FROM entries WHERE owner = ? AND n <> ?`, e.Owner, old.n)
+	if err != nil {
+		return err
+	}
+	size, err := t.Number(`SELECT coalesce(sum(length(td)), 0) FROM entries WHERE owner = ? AND n <> ?`, e.Owner, old.n)
+	if err == nil && (n >= d.o.MaxOwn || size+int64(len(e.TD)) > maxOwnBytes) {
+		return ErrFull
+	}
+	return err
+}
+
+// ownName tells of ids that an account makes up for its things: no address, no
+// product code and no hardware's.
+func ownName(id string) bool {
+	id = strings.ToLower(id)
+	return strings.HasPrefix(id, "urn:") && !strings.HasPrefix(id, "urn:epc:") && !strings.HasPrefix(id, "urn:dev:")
 }
 
 func insert(t *store.Tx, e Entry) (Entry, error) {

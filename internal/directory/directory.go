@@ -25,7 +25,7 @@ var migrations embed.FS
 // FileName is the database's, in the directory given to Open.
 const FileName = "directory.db"
 
-// MaxOwn bounds the entries of one account.
+// MaxOwn bounds the entries of one account, unless Options say otherwise.
 const MaxOwn = 1000
 
 // Options of a directory; all may be zero.
@@ -33,6 +33,7 @@ type Options struct {
 	Clock    clock.Clock
 	Log      *slog.Logger
 	MaxPages int64 // of 4 KiB; 0: the disk bounds it
+	MaxOwn   int64 // entries of one account; 0: MaxOwn
 	// Granting lists the accounts whose grant to an account is given and valid
 	// now. Nil: nobody grants anything.
 	Granting func(ctx context.Context, account string) ([]string, error)
@@ -59,6 +60,9 @@ type Directory struct {
 func Open(ctx context.Context, dir string, o Options) (*Directory, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real()
+	}
+	if o.MaxOwn == 0 {
+		o.MaxOwn = MaxOwn
 	}
 	valid, err := td.NewValidator()
 	if err != nil {

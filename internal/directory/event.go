@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 
@@ -130,7 +131,7 @@ func (s *Subscription) Next(ctx context.Context) ([]Event, error) {
 	for {
 		wake := s.d.waker()
 		rows, err := store.Many(ctx, s.d.file, "events", scanEvent,
-			`SELECT seq, id, owner, before, after, diff FROM events WHERE seq > ? ORDER BY seq LIMIT 64`, s.at)
+			`SELECT seq, id, owner, before, after FROM events WHERE seq > ? ORDER BY seq LIMIT 64`, s.at)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +151,7 @@ func (s *Subscription) Next(ctx context.Context) ([]Event, error) {
 }
 
 func scanEvent(r store.Row) (ev event, err error) {
-	return ev, r.Scan(&ev.seq, &ev.id, &ev.owner, &ev.before, &ev.after, &ev.diff)
+	return ev, r.Scan(&ev.seq, &ev.id, &ev.owner, &ev.before, &ev.after)
 }
 
 // seen makes of rows the events that the viewer sees.
@@ -193,8 +194,13 @@ func (ev event) kindFor(v Viewer) string {
 }
 
 func (s *Subscription) data(ctx context.Context, v Viewer, ev event, kind string) ([]byte, error) {
-	if s.diff && kind == ThingUpdated && len(ev.diff) > 0 {
-		return ev.diff, nil
+	if s.diff && kind == ThingUpdated {
+		// Read by itself: of events that a viewer does not see nothing is in memory.
+		diff, err := store.One(ctx, s.d.file, "event", func(r store.Row) (b []byte, err error) { return b, r.Scan(&b) },
+			`SELECT diff FROM events WHERE seq = ?`, ev.seq)
+		if err != nil && !errors.Is(err, store.ErrNotFound) || len(diff) > 0 {
+			return diff, err
+		}
 	}
 	if s.diff && kind == ThingCreated {
 		if e, err := s.d.Get(ctx, v, ev.id); err == nil {

@@ -14,25 +14,42 @@ import (
 	"primum/internal/store"
 )
 
-// lookUp finds the rows that a condition can hold for, by the index. exact: it
-// holds for each of them. indexed is false where the index says nothing, or too
-// much.
+// lookup is what one query may still ask the index.
+type lookup struct {
+	d     *Directory
+	v     Viewer
+	terms int
+	rows  int
+}
+
 func (d *Directory) lookUp(ctx context.Context, v Viewer, c jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
+	return (&lookup{d, v, maxTerms, maxRows}).find(ctx, c)
+}
+
+// find finds the rows that a condition can hold for, by the index. exact: it
+// holds for each of them. indexed is false where the index says nothing, or too
+// much, or is asked for too much.
+func (l *lookup) find(ctx context.Context, c jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
 	switch c.Sort {
 	case jsonpath.All:
-		return d.lookUpAll(ctx, v, c.Parts)
+		return l.all(ctx, c.Parts)
 	case jsonpath.Any:
-		return d.lookUpAny(ctx, v, c.Parts)
+		return l.any(ctx, c.Parts)
 	case jsonpath.Equal, jsonpath.Exists, jsonpath.Contains:
-		return d.lookUpOne(ctx, v, c)
+		if l.terms--; l.terms < 0 || l.rows < 0 {
+			return nil, false, false, nil
+		}
+		rows, exact, indexed, err = l.one(ctx, c)
+		l.rows -= len(rows)
+		return rows, exact, indexed && l.rows >= 0, err
 	}
 	return nil, false, false, nil
 }
 
-func (d *Directory) lookUpAll(ctx context.Context, v Viewer, parts []jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
+func (l *lookup) all(ctx context.Context, parts []jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
 	exact = true
 	for _, p := range parts {
-		some, sure, found, err := d.lookUp(ctx, v, p)
+		some, sure, found, err := l.find(ctx, p)
 		if err != nil {
 			return nil, false, false, err
 		}
@@ -48,10 +65,10 @@ func (d *Directory) lookUpAll(ctx context.Context, v Viewer, parts []jsonpath.Co
 	return rows, exact, indexed, nil
 }
 
-func (d *Directory) lookUpAny(ctx context.Context, v Viewer, parts []jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
+func (l *lookup) any(ctx context.Context, parts []jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
 	exact = true
 	for _, p := range parts {
-		some, sure, found, err := d.lookUp(ctx, v, p)
+		some, sure, found, err := l.find(ctx, p)
 		if err != nil || !found {
 			return nil, false, false, err
 		}
@@ -79,11 +96,11 @@ func both(a, b []int64) []int64 {
 	return out
 }
 
-// lookUpOne reads the rows of one term. Terms are kept apart by who may see
+// one reads the rows of one term. Terms are kept apart by who may see
 // their entries: what is hidden from a viewer costs it no time.
-func (d *Directory) lookUpOne(ctx context.Context, v Viewer, c jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
+func (l *lookup) one(ctx context.Context, c jsonpath.Condition) (rows []int64, exact, indexed bool, err error) {
 	if c.Sort == jsonpath.Equal && slices.Equal(c.Path, []string{"id"}) {
-		e, err := d.Get(ctx, v, c.Text)
+		e, err := l.d.Get(ctx, l.v, c.Text)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil, true, true, nil
@@ -96,14 +113,14 @@ func (d *Directory) lookUpOne(ctx context.Context, v Viewer, c jsonpath.Conditio
 	if !ok {
 		return nil, false, false, nil
 	}
-	scopes, err := json.Marshal(v.scopes())
+	scopes, err := json.Marshal(l.v.scopes())
 	if err != nil {
 		return nil, false, false, fmt.Errorf("search things: %w", err)
 	}
-	rows, err = store.Many(ctx, d.file, "index", func(r store.Row) (n int64, err error) { return n, r.Scan(&n) },
+	rows, err = store.Many(ctx, l.d.file, "index", func(r store.Row) (n int64, err error) { return n, r.Scan(&n) },
 		`SELECT entry FROM terms WHERE scope IN (SELECT value FROM json_each(?)) AND kind = ? AND term = ? ORDER BY entry LIMIT ?`,
-		string(scopes), m.kind, m.text, maxRows+1)
-	return rows, true, err == nil && len(rows) <= maxRows, err
+		string(scopes), m.kind, m.text, l.rows+1)
+	return rows, true, err == nil, err
 }
 
 // indexedTerm is the term that a condition asks for.

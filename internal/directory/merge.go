@@ -54,8 +54,13 @@ func unmerge(a, b map[string]any) map[string]any {
 	return p
 }
 
+// maxDiff is how large a difference is that is kept, in bytes: there are
+// thousands, and whoever follows reads them.
+const maxDiff = 16 << 10
+
 // difference is what changed from an entry to a description, as a merge patch
-// with the id; nil where there was no entry.
+// with the id; nil where there was no entry. Of a large one only the id and the
+// time are told.
 func difference(old Entry, td []byte, now time.Time) ([]byte, error) {
 	if old.n == 0 {
 		return nil, nil
@@ -71,7 +76,10 @@ func difference(old Entry, td []byte, now time.Time) ([]byte, error) {
 	p := unmerge(a, b)
 	p["id"] = old.ID
 	p["registration"] = map[string]string{"modified": now.Format(time.RFC3339Nano)}
-	return marshal(p)
+	if b, err := marshal(p); err != nil || len(b) <= maxDiff {
+		return b, err
+	}
+	return marshal(map[string]any{"id": old.ID, "registration": p["registration"]})
 }
 
 func object(b []byte) (map[string]any, error) {

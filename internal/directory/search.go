@@ -19,7 +19,8 @@ const (
 	readBytes = 16
 	maxAnswer = 16 << 20 // bytes
 	maxWhole  = 8 << 20  // bytes of descriptions that a query wants as one document
-	maxRows   = 100_000  // of the index for one term
+	maxRows   = 100_000  // of the index for one query
+	maxTerms  = 64       // of the index for one query
 	scanPage  = 64       // entries read at once
 )
 

@@ -245,6 +245,7 @@ func (d *Door) refused(w http.ResponseWriter, err error) {
 		{directory.ErrStranger, http.StatusUnauthorized, wire.ProbUnsigned, "send a publisher's token, or sign the request (RFC 9421) as an account of this node"},
 		{errElsewhere, http.StatusForbidden, wire.ProbForbidden, "an account keeps its things at its own node"},
 		{directory.ErrTaken, http.StatusConflict, wire.ProbConflict, "another public thing has this id"},
+		{directory.ErrName, http.StatusForbidden, wire.ProbForbidden, directory.ErrName.Error()},
 		{directory.ErrFull, http.StatusForbidden, wire.ProbQuota, "the account has as many things here as it may"},
 		{directory.ErrChanged, http.StatusPreconditionFailed, wire.ProbConflict, "the thing has changed since you read it"},
 		{directory.ErrBroad, http.StatusBadRequest, wire.ProbTooLarge, "the query finds or reads more than is answered at once: begin with a filter, or read /things page by page"},
