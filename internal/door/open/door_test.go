@@ -150,13 +150,15 @@ func TestPublishReadRemove(t *testing.T) {
 	if got := d.want(200, "GET", "/class/01/04012345999990/10/A%2FB%2525", ""); !strings.Contains(got, `"elementString":"(01)04012345999990(10)A/B%25"`) {
 		t.Errorf("a class with signs: %s", got)
 	}
-	d.want(204, "PUT", "/v1/open/air/square", air) // without its key
+	d.want(204, "PUT", "/v1/open/air/square", air) // says nothing of its key
+	d.want(200, "GET", "/class/01/04012345999990", "")
+	d.want(204, "PUT", "/v1/open/air/square?key=", air) // takes it away
 	d.want(404, "GET", "/class/01/04012345999990", "")
 	d.want(204, "DELETE", "/v1/open/air/square", "")
 	d.want(404, "GET", "/open/air/square", "")
 	d.want(204, "DELETE", "/v1/open/air", "")
 	d.want(404, "GET", "/open/air", "")
-	want := "town open-published air,town open-published air/square,town open-published air/square,town open-published air/square,town open-removed air/square,town open-removed air"
+	want := "town open-published air,town open-published air/square,town open-published air/square,town open-published air/square,town open-published air/square,town open-removed air/square,town open-removed air"
 	if got := strings.Join(d.notes, ","); got != want {
 		t.Errorf("the operators' log: %s", got)
 	}

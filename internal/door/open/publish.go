@@ -129,7 +129,7 @@ func (d *Door) putThing(w http.ResponseWriter, r *http.Request, who string) erro
 	if t.Description, err = open.ReadDescription(b); err != nil {
 		return err
 	}
-	if t.Key, t.Class, err = keyOf(r.URL.Query().Get("key")); err != nil {
+	if t.Key, t.Class, err = d.keyFor(r, service, name); err != nil {
 		return err
 	}
 	if _, err := d.cfg.Book.Service(r.Context(), service); err != nil {
@@ -143,6 +143,20 @@ func (d *Door) putThing(w http.ResponseWriter, r *http.Request, who string) erro
 		done(w, created, d.thingURL(service, name))
 	}
 	return err
+}
+
+// keyFor is the key that a request names. One that says nothing of it leaves the
+// thing the key it has: an edge describes its things at each start, and knows
+// none.
+func (d *Door) keyFor(r *http.Request, service, name string) (path, class string, err error) {
+	if r.URL.Query().Has("key") {
+		return keyOf(r.URL.Query().Get("key"))
+	}
+	old, err := d.cfg.Book.Thing(r.Context(), service, name)
+	if errors.Is(err, open.ErrUnknown) {
+		return "", "", nil
+	}
+	return old.Key, old.Class, err
 }
 
 // keyOf reads a GS1 key: its path and that of its class.
