@@ -1,11 +1,8 @@
 package thing
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -66,14 +63,10 @@ func decodeTree(b []byte) (any, error) {
 	if !json.Valid(b) {
 		return nil, wrong("", "not JSON")
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	v, p := decodeOne(dec, "")
+	r := &reader{b: b}
+	v, p := r.value()
 	if p != nil {
 		return nil, p
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, wrong("", "something stands behind the document")
 	}
 	return v, nil
 }
@@ -97,64 +90,6 @@ func tooDeep(b []byte) bool {
 		}
 	}
 	return false
-}
-
-func decodeOne(dec *json.Decoder, at string) (any, *Problem) {
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, wrong(at, "not JSON")
-	}
-	switch tok {
-	case json.Delim('{'):
-		return decodeMembers(dec, at)
-	case json.Delim('['):
-		return decodeItems(dec, at)
-	}
-	if n, ok := tok.(json.Number); ok {
-		if _, ok := Number(n); !ok {
-			return nil, wrong(at, "number is out of range")
-		}
-	}
-	return tok, nil
-}
-
-func decodeMembers(dec *json.Decoder, at string) (any, *Problem) {
-	all := map[string]any{}
-	for dec.More() {
-		tok, err := dec.Token()
-		name, ok := tok.(string)
-		if err != nil || !ok {
-			return nil, wrong(at, "not JSON")
-		}
-		here := at + "/" + escape(name)
-		if _, twice := all[name]; twice {
-			return nil, wrong(here, "member appears twice")
-		}
-		v, p := decodeOne(dec, here)
-		if p != nil {
-			return nil, p
-		}
-		all[name] = v
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, wrong(at, "not JSON")
-	}
-	return all, nil
-}
-
-func decodeItems(dec *json.Decoder, at string) (any, *Problem) {
-	list := []any{}
-	for dec.More() {
-		v, p := decodeOne(dec, at+"/"+strconv.Itoa(len(list)))
-		if p != nil {
-			return nil, p
-		}
-		list = append(list, v)
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, wrong(at, "not JSON")
-	}
-	return list, nil
 }
 
 // escape writes a member name for a pointer (RFC 6901 §3), shortened.
