@@ -19,25 +19,26 @@ func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // member is a member of a JSON object, in its place.
 type member struct {
-	name  string
-	value json.RawMessage
+	name       string
+	key, value []byte // as they are written, the key with its quotes
 }
 
-// members reads the top level of an object that is valid, in its order.
+// members splits an object that was found valid, in the order of its members.
 func members(b []byte) ([]member, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	if _, err := dec.Token(); err != nil {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, b); err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}
 	var list []member
-	for dec.More() {
-		tok, err := dec.Token()
-		if err != nil {
-			return nil, fmt.Errorf("read members: %w", err)
+	for b = compact.Bytes()[1:]; b[0] != '}'; {
+		if b[0] == ',' {
+			b = b[1:]
 		}
-		m := member{}
-		m.name, _ = tok.(string)
-		if err := dec.Decode(&m.value); err != nil {
+		key := b[:valueEnd(b)]
+		b = b[len(key)+1:]
+		m := member{key: key, value: b[:valueEnd(b)]}
+		b = b[len(m.value):]
+		if err := json.Unmarshal(key, &m.name); err != nil {
 			return nil, fmt.Errorf("read members: %w", err)
 		}
 		list = append(list, m)
@@ -45,25 +46,48 @@ func members(b []byte) ([]member, error) {
 	return list, nil
 }
 
-func join(list []member) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range list {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := marshal(m.name)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		if err := json.Compact(&b, m.value); err != nil {
-			return nil, fmt.Errorf("write members: %w", err)
+// valueEnd is the length of the value that compact JSON begins with.
+func valueEnd(b []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+			if !quoted && depth == 0 {
+				return i + 1
+			}
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth == 0 {
+				return i // of the object around it
+			}
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case (c == ',' || c == ':') && depth == 0:
+			return i
 		}
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return len(b)
+}
+
+func join(list []member) []byte {
+	n := 2
+	for _, m := range list {
+		n += len(m.key) + len(m.value) + 2
+	}
+	b := append(make([]byte, 0, n), '{')
+	for i, m := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, m.key...), ':'), m.value...)
+	}
+	return append(b, '}')
 }
 
 // marshal writes JSON without escapes for HTML: what was given comes back.
@@ -125,22 +149,19 @@ func (d *Directory) read(b []byte, id, fresh string) (doc document, err error) {
 			return doc, err
 		}
 		at := slices.IndexFunc(kept, func(m member) bool { return m.name == "@context" }) + 1
-		kept = slices.Insert(kept, at, member{"id", name})
+		kept = slices.Insert(kept, at, member{"id", []byte(`"id"`), name})
 	}
-	if doc.bytes, err = join(kept); err != nil {
-		return doc, err
-	}
+	doc.bytes = join(kept)
 	doc.index, err = json.Marshal(doc.terms())
 	return doc, err
 }
 
 // withContext adds the directory's context to one that was found valid.
-func withContext(raw json.RawMessage) json.RawMessage {
+func withContext(raw []byte) []byte {
 	ours := []byte(`"` + td.ContextDirectory + `"`)
 	if bytes.Contains(raw, ours) {
 		return raw
 	}
-	raw = bytes.TrimSpace(raw)
 	if raw[0] != '[' {
 		return slices.Concat([]byte("["), raw, []byte(","), ours, []byte("]"))
 	}
@@ -149,7 +170,7 @@ func withContext(raw json.RawMessage) json.RawMessage {
 
 // readRegistration takes what a producer may say: ttl, or else expires. The rest
 // is the directory's, and may be there because somebody changes what they read.
-func (d *Directory) readRegistration(raw json.RawMessage, doc *document) error {
+func (d *Directory) readRegistration(raw []byte, doc *document) error {
 	var r struct {
 		Expires *string      `json:"expires"`
 		TTL     *json.Number `json:"ttl"`
