@@ -57,6 +57,7 @@ type names struct {
 	gs1      *gs1door.Door
 	digital  http.Handler // gs1, shielded
 	mux      *http.ServeMux
+	places   *places
 	open     []interface{ Close() error } // in the order of their opening
 }
 
@@ -86,7 +87,7 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 // assembleNames lists the doors, in plain sight.
 func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) error {
 	c, a := n.cfg, n.names
-	a.mux = http.NewServeMux()
+	a.mux, a.places = http.NewServeMux(), newPlaces()
 	a.resolver = n.newResolver(key)
 	byName, err := n.namesDoor(key, reg)
 	if err != nil {
@@ -155,8 +156,31 @@ func (n *Node) inside(w http.ResponseWriter, r *http.Request, next http.Handler,
 		ctx, cancel := context.WithTimeout(r.Context(), nameWait)
 		defer cancel()
 		r = r.WithContext(ctx)
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			leave, ok := n.placed(w, r)
+			if !ok {
+				return
+			}
+			defer leave()
+		}
 	}
 	next.ServeHTTP(w, r)
+}
+
+// placed takes a place for a reader, or answers that there is none.
+func (n *Node) placed(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
+	address := ""
+	if n.cfg.Limits.Address.PerSecond > 0 {
+		address = n.door.Address(r)
+	}
+	leave, status := n.names.places.enter(r.Context(), address)
+	if status == 0 {
+		return leave, true
+	}
+	w.Header().Set("Retry-After", "2")
+	name := map[int]string{http.StatusTooManyRequests: wire.ProbTooMany, http.StatusServiceUnavailable: wire.ProbUnreachable}[status]
+	answer.Problem(w, status, name, "too many answers are on their way; read those first")
+	return nil, false
 }
 
 // digital is shielded for Digital Links. An answer that is ready is a redirect
