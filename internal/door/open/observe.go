@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 	streamLife        = time.Hour // then the reader connects again
 	beat              = 20 * time.Second
 	writeWait         = 30 * time.Second
-	catchUp           = open.MaxPage // values sent after Last-Event-ID
+	catchUp           = open.MaxPage // values sent after Last-Event-ID, of all properties
 )
 
 // streams counts the open streams of each address.
@@ -145,7 +146,7 @@ func (s *stream) before(ctx context.Context, last string) ([]open.Sample, error)
 			continue
 		}
 		missed, _, err := book.History(ctx, open.Range{
-			Service: s.service, Thing: s.name, Property: property, From: since.Add(time.Millisecond), To: v.At.Add(time.Millisecond), Limit: catchUp,
+			Service: s.service, Thing: s.name, Property: property, From: since.Add(time.Millisecond), To: v.At.Add(time.Millisecond), Limit: max(1, catchUp/len(newest)),
 		})
 		if err != nil {
 			return nil, err
@@ -155,6 +156,8 @@ func (s *stream) before(ctx context.Context, last string) ([]open.Sample, error)
 		}
 		all = append(all, missed...)
 	}
+	// By their times: a reader that is cut off goes on from the last id.
+	slices.SortStableFunc(all, func(a, b open.Sample) int { return a.At.Compare(b.At) })
 	return all, nil
 }
 
