@@ -10,8 +10,11 @@ import (
 	"primum/internal/linkset"
 )
 
-// maxReady bounds the answers that wait ready: about 30 MB.
-const maxReady = 32768
+// Bounds of the answers that wait ready: about 30 MB, and 80 MB at most.
+const (
+	maxReady   = 32768
+	readyBytes = 2 << 10 // of one; who links to longer addresses waits for them
+)
 
 // ready has whole answers to questions for classes: the redirects to their
 // default links. All of them go with the next change of any link.
@@ -154,6 +157,7 @@ func (d *Door) keepReady(q question, it *linkset.Item, generation uint64) {
 		return
 	}
 	a := &redirection{location: []string{plain[0].Href}, link: []string{d.linksetOf(it.Anchor)}, choice: it.Varies()}
-	a.whole = a.bytesOf(d.cfg.Header)
-	d.ready.put(q.path, generation, a)
+	if a.whole = a.bytesOf(d.cfg.Header); len(a.whole)+len(q.path) <= readyBytes {
+		d.ready.put(q.path, generation, a)
+	}
 }
