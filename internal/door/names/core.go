@@ -39,8 +39,9 @@ func (d *Door) core(w http.ResponseWriter, r *http.Request) {
 		links = append(links, more...)
 	}
 	var out []string
+	query := r.URL.Query()
 	for _, l := range links {
-		if l.passes(r.URL.Query()) {
+		if l.passes(query) {
 			out = append(out, l.String())
 		}
 	}
