@@ -130,7 +130,7 @@ function isInvite(error: unknown): boolean {
 /** How far one is, as dots that are told to screen readers as words. */
 function progress(ctx: Ctx, step: number): HTMLElement {
 	const last = 4;
-	const dots = Array.from({ length: last }, (_, i) => h("span", { class: i < step ? "dot done" : "dot" }));
+	const dots = Array.from({ length: last }, (_, i) => h("span", { class: i < step ? "step-dot done" : "step-dot" }));
 	return h("p", { class: "progress", role: "img", "aria-label": ctx.t("account.step", { Step: step, Last: last }) }, dots);
 }
 
