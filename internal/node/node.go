@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -188,7 +189,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 	}
 	n.rights = rights.New(rights.Options{
 		Store: n.store, Authority: c.Authority, Base: n.BaseURL(), Key: key, KeyID: identity.NodeKeyID(c.Authority, peer.KeyName),
-		Clock: c.Clock, Log: c.Log, Fence: n.relay.Fence, Ledger: promiser, Forget: n.names.things.Forget,
+		Clock: c.Clock, Log: c.Log, Fence: n.relay.Fence, Ledger: promiser, Forget: n.names.things.Forget, Things: n.thingsOf,
 	})
 	n.door, err = httpdoor.New(httpdoor.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Version: c.Version, Key: key, Invite: c.Invite, Proxy: c.Proxy,
@@ -242,6 +243,9 @@ func (n *Node) Serve(ctx context.Context) error {
 	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	var jobs sync.WaitGroup
 	n.startJobs(work, &jobs)
+	// Schemas, catalogues and templates leave several MB behind that an idle
+	// node would keep until its first collection.
+	debug.FreeOSMemory()
 	failed := make(chan error, 1)
 	go func() { failed <- n.listen() }()
 	if n.tls != nil {
