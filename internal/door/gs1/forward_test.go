@@ -2,9 +2,11 @@ package gs1door_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	gs1door "primum/internal/door/gs1"
 	"primum/internal/linkset"
 )
 
@@ -26,5 +28,23 @@ func TestNoSpellingHandsAnObjectOn(t *testing.T) {
 				t.Errorf("%s%s: %d to %s", path, query, r.Code, to)
 			}
 		}
+	}
+}
+
+// TestObjectsWithoutAClassHaveTheirLinkset asks as a browser does for a key that
+// names one object by its nature: there is no page of a class to show.
+func TestObjectsWithoutAClassHaveTheirLinkset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	door := gs1door.New(gs1door.Config{
+		Authority: "id.example.org", Base: base, Links: w.book, Described: w.described, Publisher: publisher, Note: w.note,
+		Page: func(w http.ResponseWriter, _ *http.Request, _ int, class string) { http.Error(w, "no page of "+class, http.StatusNotFound) },
+	})
+	w.put(t, linkset.Item{Anchor: "8004/4012345X1", Description: "x", Entries: []linkset.Entry{{LinkType: "gs1:pip", Href: "https://shop.example/p", Title: "P"}}})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/8004/4012345X1?linkType=linkset", nil)
+	r.Header.Set("Accept", "text/html")
+	out := httptest.NewRecorder()
+	if door.ServeHTTP(out, r); out.Code != http.StatusOK || !strings.Contains(out.Body.String(), "https://shop.example/p") {
+		t.Errorf("%d %s", out.Code, out.Body)
 	}
 }

@@ -22,13 +22,17 @@ func (d *Door) writeLinkset(w http.ResponseWriter, r *http.Request, q question, 
 	answer.JSON(w, http.StatusOK, kind, linkset.Write(d.cfg.Base, q.ask.Language, found...))
 }
 
-// people answers a browser with a page about the class, and tells whether the
-// question came from one.
+// people answers a browser with a page about the class, and tells whether it
+// did. A key that is one object's by its nature has no such page.
 func (d *Door) people(w http.ResponseWriter, r *http.Request, q question, status int) bool {
 	if d.cfg.Page == nil || !linkset.Prefers(q.ask.Accept, "text/html", linkset.MediaType) {
 		return false
 	}
-	d.cfg.Page(w, r, status, class(q.link.Key).Path())
+	of := class(q.link.Key)
+	if of.Serial() {
+		return false
+	}
+	d.cfg.Page(w, r, status, of.Path())
 	return true
 }
 
