@@ -38,7 +38,9 @@ func TestObjectsWithoutAClassHaveTheirLinkset(t *testing.T) {
 	w := newWorld(t)
 	door := gs1door.New(gs1door.Config{
 		Authority: "id.example.org", Base: base, Links: w.book, Described: w.described, Publisher: publisher, Note: w.note,
-		Page: func(w http.ResponseWriter, _ *http.Request, _ int, class string) { http.Error(w, "no page of "+class, http.StatusNotFound) },
+		Page: func(w http.ResponseWriter, _ *http.Request, _ int, class string) {
+			http.Error(w, "no page of "+class, http.StatusNotFound)
+		},
 	})
 	w.put(t, linkset.Item{Anchor: "8004/4012345X1", Description: "x", Entries: []linkset.Entry{{LinkType: "gs1:pip", Href: "https://shop.example/p", Title: "P"}}})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/8004/4012345X1?linkType=linkset", nil)
