@@ -64,7 +64,7 @@ func (a *app) ofKind(start, kind, said string) string {
 func heldKinds() []string {
 	return []string{
 		"account", "identities", "suspension", "key-packages", "keep", "inbox", "outbox", "homes", "given", "received", "refusals",
-		"links", "notices", "labels", "sessions", "pushes", "seen", "cases", "messages", "name", "commitments", "backups", "others",
+		"links", "notices", "labels", "sessions", "pushes", "seen", "cases", "things", "messages", "name", "commitments", "backups", "others",
 	}
 }
 

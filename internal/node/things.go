@@ -3,11 +3,13 @@ package node
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"primum/grant"
 	"primum/internal/directory"
 	wotdoor "primum/internal/door/wot"
 	"primum/internal/resolve"
+	"primum/internal/rights"
 )
 
 // openThings opens the directory of Thing Descriptions.
@@ -40,4 +42,14 @@ func (d described) Describe(ctx context.Context, caller string, forms []string) 
 		return resolve.Description{}, false, err
 	}
 	return resolve.Description{ID: id, Title: title, URL: d.n.BaseURL() + wotdoor.ThingsPath + "/" + url.PathEscape(id)}, true, nil
+}
+
+// thingsOf are an account's own things, for its rights.
+func (n *Node) thingsOf(ctx context.Context, account string) ([]rights.Thing, error) {
+	list, err := n.names.things.Of(ctx, account)
+	out := make([]rights.Thing, len(list))
+	for i, e := range list {
+		out[i] = rights.Thing{Visibility: string(e.Visibility), Description: e.Bytes(time.Time{}), Created: e.Created}
+	}
+	return out, err
 }

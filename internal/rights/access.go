@@ -2,6 +2,8 @@ package rights
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	"primum/internal/store"
@@ -35,6 +37,7 @@ func reasons() map[string]about {
 		"pushes":       {"your browser is rung when something arrives", "until you end it", []string{"your browser's push service: that something arrived"}},
 		"seen":         {"you can see what was delivered to whom", "400 days, or until you erase the account", nil},
 		"cases":        {"your objections and complaints", "3 years after the answer", []string{"the operator"}},
+		KindThings:     {"your things in the directory", "until you remove them", []string{"who may see them: nobody, your grantees, or anybody"}},
 		store.Messages: {"sealed messages that members have yet to read", "as long as the grant says", []string{"the members of the circle, who alone can open them"}},
 	}
 }
@@ -67,12 +70,58 @@ func (d *Desk) Access(ctx context.Context, account string) (wire.Access, error) 
 			What: c.Kind, Count: c.N, Bytes: c.Bytes, Since: c.Since, Why: a.why, Kept: a.kept, To: a.to,
 		})
 	}
+	things, err := d.o.Things(ctx, account)
+	if err != nil {
+		return out, err
+	}
+	if len(things) > 0 {
+		out.Holds = append(out.Holds, heldThings(things))
+	}
 	out.Receipt, err = d.answered(ctx, wire.RightAccess, out, out.At)
 	return out, err
 }
 
-// exportPage is how many rows one answer has.
-const exportPage = 500
+func heldThings(things []Thing) wire.Holding {
+	a := reasons()[KindThings]
+	h := wire.Holding{What: KindThings, Count: len(things), Since: things[0].Created, Why: a.why, Kept: a.kept, To: a.to}
+	for _, t := range things {
+		h.Bytes += int64(len(t.Description))
+		if t.Created.Before(h.Since) {
+			h.Since = t.Created
+		}
+	}
+	return h
+}
+
+// exportPage is how many rows one answer has; of things also how many bytes.
+const (
+	exportPage  = 500
+	exportBytes = 4 << 20
+)
+
+// exportThings gives a page of the things of an account, which come last.
+func (d *Desk) exportThings(ctx context.Context, account string, skip int, out *wire.NodeExport) error {
+	things, err := d.o.Things(ctx, account)
+	if err != nil {
+		return err
+	}
+	rows, size := []json.RawMessage{}, 0
+	for i, t := range things[min(skip, len(things)):] {
+		if size += len(t.Description); i == exportPage || size > exportBytes && i > 0 {
+			out.More = placeText(KindThings, skip+i)
+			break
+		}
+		row, err := json.Marshal(t)
+		if err != nil {
+			return fmt.Errorf("export things: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) > 0 {
+		out.Holds = map[string][]json.RawMessage{KindThings: rows}
+	}
+	return nil
+}
 
 // Export gives a page of everything that the node holds about an account; after
 // is what the page before gave as More.
@@ -82,16 +131,33 @@ func (d *Desk) Export(ctx context.Context, account, after string) (wire.NodeExpo
 	if err != nil {
 		return out, err
 	}
-	var next string
-	out.Holds, next, skip, err = d.o.Store.Held.Rows(ctx, account, kind, skip, exportPage)
+	if kind == KindThings {
+		err = d.exportThings(ctx, account, skip, &out)
+	} else {
+		err = d.exportRows(ctx, account, kind, skip, &out)
+	}
 	if err != nil {
 		return out, err
 	}
-	if next != "" {
-		out.More = placeText(next, skip)
-	}
 	out.Receipt, err = d.answered(ctx, wire.RightExport, out, out.At)
 	return out, err
+}
+
+// exportRows gives a page of what the store holds, and says where to go on.
+func (d *Desk) exportRows(ctx context.Context, account, kind string, skip int, out *wire.NodeExport) (err error) {
+	var next string
+	if out.Holds, next, skip, err = d.o.Store.Held.Rows(ctx, account, kind, skip, exportPage); err != nil {
+		return err
+	}
+	if next != "" {
+		out.More = placeText(next, skip)
+		return nil
+	}
+	things, err := d.o.Things(ctx, account)
+	if len(things) > 0 {
+		out.More = placeText(KindThings, 0)
+	}
+	return err
 }
 
 // Import takes over for an account what another node exported and a node can

@@ -46,7 +46,19 @@ type Options struct {
 	// Forget erases what the node keeps for an account outside its store; nil:
 	// nothing.
 	Forget func(ctx context.Context, account string) error
+	// Things lists what an account keeps in the directory of things; nil: nothing.
+	Things func(ctx context.Context, account string) ([]Thing, error)
 }
+
+// Thing is a description in the directory, as it is exported.
+type Thing struct {
+	Visibility  string          `json:"visibility"`
+	Description json.RawMessage `json:"description"`
+	Created     time.Time       `json:"created"`
+}
+
+// KindThings are the things of an account in the directory.
+const KindThings = "things"
 
 // Desk is where rights are exercised. It is safe for concurrent use.
 type Desk struct{ o Options }
@@ -58,6 +70,9 @@ func New(o Options) *Desk {
 	}
 	if o.Forget == nil {
 		o.Forget = func(context.Context, string) error { return nil }
+	}
+	if o.Things == nil {
+		o.Things = func(context.Context, string) ([]Thing, error) { return nil, nil }
 	}
 	return &Desk{o: o}
 }

@@ -20,7 +20,7 @@ const sealed: readonly string[] = ["messages", "inbox", "outbox", "keep"];
 const remain: readonly string[] = ["name", "commitments", "given", "received", "backups", "others"];
 const kinds: readonly string[] = [
 	"account", "identities", "suspension", "key-packages", "keep", "inbox", "outbox", "homes", "given", "received", "refusals",
-	"links", "notices", "labels", "sessions", "pushes", "seen", "cases", "messages", ...remain,
+	"links", "notices", "labels", "sessions", "pushes", "seen", "cases", "things", "messages", ...remain,
 ];
 
 function rights(ctx: Ctx): HTMLElement {
