@@ -53,7 +53,7 @@ var (
 	ErrStranger  = errors.New("a stranger changes nothing")
 	ErrTaken     = errors.New("another public thing has this id")
 	ErrFull      = errors.New("the account has as many things as it may")
-	ErrName      = errors.New("an account shows everybody only what has a URN of its own, as urn:uuid:")
+	ErrName      = errors.New("an account shows everybody only things with a URN of their own, such as urn:uuid")
 	ErrChanged   = errors.New("the thing has changed since")
 	ErrBroad     = errors.New("the query finds or reads more than is answered at once")
 )
