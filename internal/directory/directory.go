@@ -43,7 +43,7 @@ type Options struct {
 type Directory struct {
 	file     *store.File
 	o        Options
-	valid    *td.Validator
+	valid    func() (*td.Validator, error) // made by the first who needs it: a node that only answers is smaller
 	stranger queries
 	viewer   queries
 	events   cipher.Block // hides how many events there were
@@ -64,10 +64,6 @@ func Open(ctx context.Context, dir string, o Options) (*Directory, error) {
 	if o.MaxOwn == 0 {
 		o.MaxOwn = MaxOwn
 	}
-	valid, err := td.NewValidator()
-	if err != nil {
-		return nil, err
-	}
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, fmt.Errorf("open directory: %w", err)
@@ -77,7 +73,7 @@ func Open(ctx context.Context, dir string, o Options) (*Directory, error) {
 		return nil, fmt.Errorf("open directory: %w", err)
 	}
 	d := &Directory{
-		file: f, o: o, valid: valid, stranger: strangerQueries(), viewer: viewerQueries(),
+		file: f, o: o, valid: sync.OnceValues(td.NewValidator), stranger: strangerQueries(), viewer: viewerQueries(),
 		scans: make(chan struct{}, max(1, runtime.NumCPU()/2)), wake: make(chan struct{}),
 	}
 	if err := errors.Join(d.readSecrets(ctx), d.readDue(ctx)); err != nil {

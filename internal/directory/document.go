@@ -111,11 +111,20 @@ type document struct {
 	ttl     time.Duration
 }
 
+// check validates a description.
+func (d *Directory) check(b []byte) (td.Summary, error) {
+	v, err := d.valid()
+	if err != nil {
+		return td.Summary{}, err
+	}
+	return v.Validate(b)
+}
+
 // read checks a description and brings it to the form that is kept: without
 // registration, with the directory's context (WoT Discovery §7.2.2). Its id is
 // id; where that is empty the description has none, and gets fresh.
 func (d *Directory) read(b []byte, id, fresh string) (doc document, err error) {
-	if doc.Summary, err = d.valid.Validate(b); err != nil {
+	if doc.Summary, err = d.check(b); err != nil {
 		return doc, err
 	}
 	switch {

@@ -16,7 +16,7 @@ import (
 // Check says whether a description is one that Put would take. Errors:
 // *td.Invalid.
 func (d *Directory) Check(b []byte) error {
-	_, err := d.valid.Validate(b)
+	_, err := d.check(b)
 	return err
 }
 
