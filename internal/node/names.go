@@ -95,7 +95,7 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 	}
 	a.gs1 = gs1door.New(gs1door.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor, Described: a.resolver.Described,
-		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, Header: n.everyAnswer(),
+		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, BadPage: n.badName, Header: n.everyAnswer(),
 	})
 	a.digital = n.digital(a.gs1)
 	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor(), n.thingsDoor())
@@ -232,6 +232,11 @@ func (n *Node) classPage(w http.ResponseWriter, r *http.Request, status int, cla
 	to.RawQuery = r.URL.RawQuery
 	page.URL, page.RequestURI = to, to.RequestURI()
 	n.portal.OpenPages().ServeHTTP(&restated{ResponseWriter: w, status: status}, page)
+}
+
+// badName tells people what is wrong with a Digital Link.
+func (n *Node) badName(w http.ResponseWriter, r *http.Request, err error) {
+	n.portal.BadName(w, r, err)
 }
 
 // restated answers with another status than a page that was found.

@@ -40,7 +40,7 @@ func openPages(t testing.TB, s openvalues.Service, d *thing.Description, values 
 	p, err := portal.New(portal.Config{
 		Authority: "h.localhost:8401", Assets: built(), Next: http.NotFoundHandler(), Open: b,
 		Class: func(_ context.Context, k id.Key, _ string) (c openvalues.Class, err error) {
-			c.Title, c.Links = d.Title, []openvalues.ClassLink{{Title: s.Title, Href: "javascript:alert(1)"}, {Title: d.Title, Href: "https://h.example/\"><script>"}}
+			c.Title, c.Links = d.Title, []openvalues.ClassLink{{Title: s.Title, Href: "javascript:alert(1)"}, {Title: "itself", Href: "http://h.localhost:8401/class/" + k.Path()}, {Title: d.Title, Href: "https://h.example/\"><script>"}}
 			c.Things, err = b.OfClass(context.Background(), k.Path(), 5)
 			return c, err
 		},
@@ -78,7 +78,7 @@ func TestHostileOpenThing(t *testing.T) {
 	} {
 		w := pageOf(h, path)
 		text := w.Body.String()
-		for _, never := range []string{"<script", "javascript:", "\u202e", "\u2066<", "ZgotmplZ"} {
+		for _, never := range []string{"<script", "javascript:", "itself", "\u202e", "\u2066<", "ZgotmplZ"} {
 			if strings.Contains(text, never) {
 				t.Errorf("%s holds %q", path, never)
 			}
@@ -104,6 +104,25 @@ func TestChartsOfExtremes(t *testing.T) {
 		text := pageOf(openPages(t, openvalues.Service{Title: "x"}, d, map[string]string{"a": value}), "/open/air/square").Body.String()
 		if !strings.Contains(text, `class="chart-line"`) || strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
 			t.Errorf("%s: no chart of it", value)
+		}
+	}
+}
+
+// A code that is none is a page with the reason, without the code in it.
+func TestBadNameSaysWhy(t *testing.T) {
+	t.Parallel()
+	p, err := portal.New(portal.Config{Authority: "h.localhost:8401", Assets: built(), Next: http.NotFoundHandler()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]string{"en": "the check digit is wrong; 0 would be right", "de": "die Prüfziffer ist falsch; richtig wäre 0", "ar": "رقم التحقق خاطئ؛ الصحيح 0"} {
+		r := httptest.NewRequest(http.MethodGet, "/01/04012345999991?lang="+lang, nil)
+		_, bad := id.ParseLink(r.URL.Path, "", id.Options{})
+		w := httptest.NewRecorder()
+		p.BadName(w, r, bad)
+		body := w.Body.String()
+		if w.Code != http.StatusBadRequest || w.Header().Get("Cache-Control") != "no-store" || !strings.Contains(body, want) || !strings.Contains(body, "(01)") || strings.Contains(body, "04012345999991") {
+			t.Errorf("%s: %d %v\n%s", lang, w.Code, w.Header(), body)
 		}
 	}
 }

@@ -36,8 +36,9 @@ func (p *Portal) getClass(w http.ResponseWriter, r *http.Request) {
 	}
 	d.Title = d.Heading
 	for _, l := range c.Links {
-		if u, err := url.Parse(l.Href); err != nil || u.Scheme != "https" && u.Scheme != "http" {
-			continue
+		u, err := url.Parse(l.Href)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == p.cfg.Authority && u.Path == r.URL.Path {
+			continue // what leads nowhere, or here
 		}
 		if l.Title = clean(l.Title); l.Title == "" {
 			l.Title = shown(l.Href)

@@ -51,6 +51,9 @@ type Config struct {
 	// Page shows people what is known of a class, by the path of its key: with a
 	// status, or with the page's own (0). Nil: they get what programs get.
 	Page func(w http.ResponseWriter, r *http.Request, status int, class string)
+	// BadPage tells people what is wrong with a Digital Link that is none. Nil:
+	// they get what programs get.
+	BadPage func(w http.ResponseWriter, r *http.Request, err error)
 	// Note writes into the operators' log what is about to be changed.
 	Note func(ctx context.Context, name, act, about string) error
 	Log  *slog.Logger

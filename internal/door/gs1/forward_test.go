@@ -50,3 +50,21 @@ func TestObjectsWithoutAClassHaveTheirLinkset(t *testing.T) {
 		t.Errorf("%d %s", out.Code, out.Body)
 	}
 }
+
+// TestBrowsersSeeWhatIsWrong asks for codes that are none.
+func TestBrowsersSeeWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	door := gs1door.New(gs1door.Config{
+		Authority: "id.example.org", Base: base, Links: w.book, Publisher: publisher, Note: w.note,
+		BadPage: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, "page: "+err.Error(), http.StatusBadRequest) },
+	})
+	for accept, want := range map[string]string{"text/html,*/*;q=0.8": "page: 01 at byte", "*/*": "urn:primum:problem:malformed", "application/linkset+json": "urn:primum:problem:malformed"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/01/04012345999991", nil)
+		r.Header.Set("Accept", accept)
+		out := httptest.NewRecorder()
+		if door.ServeHTTP(out, r); out.Code != http.StatusBadRequest || !strings.Contains(out.Body.String(), want) {
+			t.Errorf("%s: %d %s", accept, out.Code, out.Body)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := read(r)
 	if err != nil {
-		refuse(w, err)
+		d.refuse(w, r, err)
 		return
 	}
 	w.Header().Set("Cache-Control", cacheClass)
@@ -103,8 +103,12 @@ func (q *question) readRest(rest string) error {
 // unknownType is a link type that no link has.
 const unknownType = "?"
 
-// refuse answers 400 with the place of the error.
-func refuse(w http.ResponseWriter, err error) {
+// refuse answers 400 with the place of the error, to a browser with a page.
+func (d *Door) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if d.cfg.BadPage != nil && linkset.Prefers(r.Header.Get("Accept"), "text/html", linkset.MediaType) {
+		d.cfg.BadPage(w, r, err)
+		return
+	}
 	var bad *id.Error
 	var invalid *linkset.InvalidError
 	p := wire.Problem{Type: wire.ProblemPrefix + wire.ProbMalformed, Title: "This is no GS1 Digital Link", Status: http.StatusBadRequest}
