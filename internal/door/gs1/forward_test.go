@@ -57,7 +57,9 @@ func TestBrowsersSeeWhatIsWrong(t *testing.T) {
 	w := newWorld(t)
 	door := gs1door.New(gs1door.Config{
 		Authority: "id.example.org", Base: base, Links: w.book, Publisher: publisher, Note: w.note,
-		BadPage: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, "page: "+err.Error(), http.StatusBadRequest) },
+		BadPage: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, "page: "+err.Error(), http.StatusBadRequest)
+		},
 	})
 	for accept, want := range map[string]string{"text/html,*/*;q=0.8": "page: 01 at byte", "*/*": "urn:primum:problem:malformed", "application/linkset+json": "urn:primum:problem:malformed"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/01/04012345999991", nil)
