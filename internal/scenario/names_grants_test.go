@@ -100,8 +100,8 @@ func TestGrantsShowThings(t *testing.T) {
 	w.settle(t, "describe water", func() bool { _, err := owner.Find("water/flow"); return err == nil })
 	grant := w.give(t, owner, friend.Address(), "", time.Minute, readOps, "water/flow")
 	sees(true)
-	if _, _, err := owner.Withdraw(t.Context(), grant, 0); err != nil {
-		t.Fatal(err)
+	if info, nodeErr, err := owner.Withdraw(t.Context(), grant, patience); err != nil || nodeErr != nil || info.LockOne.IsZero() {
+		t.Fatal(info, nodeErr, err)
 	}
 	sees(false)
 	if status, answer := asOwner.ask(t, "GET", thing, ""); status != http.StatusOK {
