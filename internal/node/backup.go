@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"primum/internal/directory"
 	"primum/internal/durable"
 	"primum/internal/notary"
 	"primum/internal/store"
@@ -42,7 +43,7 @@ func (r Report) Lines(w *words.Words) []string {
 	}
 	lines := []string{
 		w.Get("restore.node", "Authority", r.Authority, "From", r.From, "At", at, "To", r.To),
-		w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at),
+		w.Get("restore.node.fenced", "Circles", r.Circles), w.Get("restore.node.lost", "At", at), w.Get("restore.node.shown"),
 	}
 	if c := r.Compared; c != nil {
 		lines = append(lines, w.Get("restore.ledger.compared", "Entries", c.Entries, "Grants", c.Grants, "Ended", c.Ended))
@@ -154,12 +155,19 @@ func backupNames(ctx context.Context, dataDir, dir string) error {
 }
 
 // restoreNames brings them back. Backups of versions before names have none.
-func restoreNames(backup, dataDir string) error {
+func restoreNames(ctx context.Context, backup, dataDir string) error {
 	from, to := filepath.Join(backup, namesFolder), filepath.Join(dataDir, namesFolder)
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(os.CopyFS(to, os.DirFS(from)), os.Chmod(to, 0o700))
+	if err := errors.Join(os.CopyFS(to, os.DirFS(from)), os.Chmod(to, 0o700)); err != nil {
+		return err
+	}
+	d, err := directory.Open(ctx, to, directory.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Withdraw(ctx), d.Close())
 }
 
 func copySmall(from, to string) error {

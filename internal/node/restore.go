@@ -63,7 +63,7 @@ func (o Restoration) fill(ctx context.Context, r *Report) error {
 		return err
 	}
 	r.Circles = int64(waiting)
-	if err := restoreNames(o.Backup, o.DataDir); err != nil {
+	if err := restoreNames(ctx, o.Backup, o.DataDir); err != nil {
 		return err
 	}
 	for _, name := range []string{keyFile, selfFile} {

@@ -108,7 +108,23 @@ func Restore(ctx context.Context, backup, dir string, now time.Time) (waiting in
 		_, err = t.Exec(`UPDATE circles SET head = ((head >> ?1) + 1) << ?1`, restoreShift)
 		return int(n), err
 	})
+	if err == nil {
+		err = s.Tokens.f.writer.do(ctx, "end what may have ended", func(t *Tx) error { return t.endRestored(now) })
+	}
 	return waiting, errors.Join(err, s.Close())
+}
+
+// endRestored ends what may have ended since the backup and would come back to
+// life: tokens that were removed, and epochs of labels that were given away.
+func (t *Tx) endRestored(now time.Time) error {
+	if _, err := t.Exec(`DELETE FROM tokens`); err != nil {
+		return err
+	}
+	n, err := t.Exec(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'labels'`, ms(now))
+	if err == nil && n == 0 {
+		_, err = t.Exec(`INSERT INTO sqlite_sequence (name, seq) VALUES ('labels', ?)`, ms(now))
+	}
+	return err
 }
 
 func copyFile(from, to string) error {

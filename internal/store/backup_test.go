@@ -78,6 +78,43 @@ func TestBackupWhileItRuns(t *testing.T) {
 	}
 }
 
+// TestRestoreRevivesNoToken: a token that was removed since the backup opens
+// nothing, and a label that was given since is nobody else's.
+func TestRestoreRevivesNoToken(t *testing.T) {
+	t.Parallel()
+	s, now := openStore(t, t.TempDir(), store.Options{}), time.Unix(1_800_000_000, 0)
+	if err := s.Tokens.Add(t.Context(), store.Token{Name: "shop", Hash: []byte("hash"), Added: now}, store.Act{At: now, Who: "console", Act: "token-added"}); err != nil {
+		t.Fatal(err)
+	}
+	label := func(s *store.Store, account string) (epoch int64) {
+		l := store.Label{Account: account, Name: "lamp", Hush: []byte("hush"), Made: now}
+		if _, err := s.Labels.Put(t.Context(), l, 9, func(e int64) string { epoch = e; return fmt.Sprint("label", e) }); err != nil {
+			t.Fatal(err)
+		}
+		return epoch
+	}
+	backup := t.TempDir() + "/backup"
+	if err := s.Backup(t.Context(), backup); err != nil {
+		t.Fatal(err)
+	}
+	given := label(s, "ada@h.example")
+	for i := range 2 {
+		dir := fmt.Sprint(t.TempDir(), "/restored", i)
+		if _, err := store.Restore(t.Context(), backup, dir, now.Add(time.Duration(i)*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		r := openStore(t, dir, store.Options{})
+		if all, err := r.Tokens.List(t.Context()); err != nil || len(all) != 0 {
+			t.Errorf("tokens: %v, %v", all, err)
+		}
+		if again := label(r, "bea@h.example"); again <= given {
+			t.Errorf("epoch %d comes again", again)
+		} else {
+			given = again
+		}
+	}
+}
+
 func TestBackupRefuses(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), store.Options{})
