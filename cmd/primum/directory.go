@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -156,6 +157,9 @@ func directoryAddCommand(a *app) *cobra.Command {
 	var p publisherFlags
 	var visibility string
 	c := a.command("add FILE...", "directory-add", cobra.MinimumNArgs(1), func(cmd *cobra.Command, args []string) error {
+		if visibility != "" && !slices.Contains(visibilities(), visibility) {
+			return a.said(exitUsage, "directory.visibility", "What", visibility)
+		}
 		to, err := a.publisher(&p)
 		if err != nil {
 			return err
@@ -170,8 +174,13 @@ func directoryAddCommand(a *app) *cobra.Command {
 		})
 	})
 	c.Flags().StringVar(&visibility, "visibility", "", a.words.Get("flag.directory-visibility"))
+	_ = c.RegisterFlagCompletionFunc("visibility", fixed(visibilities()...))
 	p.add(a, c)
 	return c
+}
+
+func visibilities() []string {
+	return []string{string(directory.Public), string(directory.Grantees), string(directory.Private)}
 }
 
 // addFile adds the descriptions of a file: one, a list, or one after the other.

@@ -34,6 +34,13 @@ func TestThingsArePublishedFromTheShell(t *testing.T) {
 	m.want(exitFailed, "description 1, /security", "directory", "add", file, "--data", dir)
 	write(`{"a"`)
 	m.want(exitFailed, "description 1 is no JSON", "directory", "add", file, "--data", dir)
+	m.want(exitUsage, "public, grantees or private", "directory", "add", file, "--visibility", "all", "--data", dir)
+	m.want(exitUsage, "--node DOMAIN", "directory", "list")
 	m.want(exitDone, "urn:a removed", "directory", "remove", "urn:a", "--data", dir)
 	m.want(exitFailed, "no such thing", "directory", "get", "urn:a", "--data", dir)
+	if err := os.Remove(filepath.Join(dir, "publisher.token")); err != nil {
+		t.Fatal(err)
+	}
+	m.want(exitDone, "Hall", "directory", "list", "--data", dir) // reading needs no token
+	m.want(exitFailed, "can't be read", "directory", "add", file, "--data", dir)
 }

@@ -190,7 +190,7 @@ func (a *app) showMoment(raw json.RawMessage, unit string) error {
 func (a *app) copyTable(ctx context.Context, from *publisher, path string, f getFlags) error {
 	resp, err := from.Do(ctx, http.MethodGet, path+f.query("format", "csv"), "", http.NoBody)
 	if err != nil {
-		return a.openlySaid(err)
+		return a.openlySaid(from, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if _, err := io.Copy(a.out, io.LimitReader(resp.Body, 64<<20)); err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"primum/internal/node"
 	"primum/internal/open"
 	"primum/internal/wire"
 	"primum/thing"
@@ -27,12 +26,15 @@ func openCommand(a *app) *cobra.Command {
 }
 
 // openlySaid says in words what a command about open services failed at.
-func (a *app) openlySaid(err error) error {
+func (a *app) openlySaid(to *publisher, err error) error {
 	var p *wire.Problem
 	switch {
 	case !errors.As(err, &p):
 		return err
 	case p.Status == http.StatusNotFound && p.Named(wire.ProbNotFound):
+		if to.token == "" {
+			return a.said(exitFailed, "openly.nothere", "Node", to.Node)
+		}
 		return a.said(exitFailed, "openly.unknown")
 	case p.Pointer != "":
 		return a.said(exitFailed, "openly.refused", "Place", p.Pointer, "Why", p.Detail)
@@ -49,7 +51,7 @@ func (a *app) openly(ctx context.Context, to *publisher, method, path string, bo
 	}
 	resp, err := to.Do(ctx, method, path, kind, bytes.NewReader(body))
 	if err != nil {
-		return 0, a.openlySaid(err)
+		return 0, a.openlySaid(to, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if out != nil {
@@ -265,15 +267,9 @@ func openRemoveCommand(a *app) *cobra.Command {
 func (a *app) openReader(p *publisherFlags) (*publisher, error) {
 	domain := p.node
 	if domain == "" {
-		dir, err := p.at.dir(a)
-		if err != nil {
+		var err error
+		if domain, _, err = a.nodeHere(&p.at); err != nil {
 			return nil, err
-		}
-		if domain, err = node.Authority(dir); err != nil {
-			return nil, err
-		}
-		if domain == "" {
-			return nil, a.said(exitFailed, "serve.nodata", "Data", dir)
 		}
 	}
 	return a.publisherAt(domain, "")

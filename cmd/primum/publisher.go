@@ -78,15 +78,9 @@ func (a *app) toNode(domain string, own []string, token string) *publisher {
 func (a *app) publisherToken(f *publisherFlags) (domain, token string, err error) {
 	file := f.tokenFile
 	if domain, token = f.node, strings.TrimSpace(a.env("PRIMUM_TOKEN")); domain == "" {
-		dir, err := f.at.dir(a)
-		if err != nil {
+		var dir string
+		if domain, dir, err = a.nodeHere(&f.at); err != nil {
 			return "", "", err
-		}
-		if domain, err = node.Authority(dir); err != nil {
-			return "", "", err
-		}
-		if domain == "" {
-			return "", "", a.said(exitFailed, "serve.nodata", "Data", dir)
 		}
 		if file == "" && token == "" {
 			file = filepath.Join(dir, operator.TokenFile)
@@ -108,9 +102,26 @@ func (a *app) publisherToken(f *publisherFlags) (domain, token string, err error
 	return domain, token, nil
 }
 
+// nodeHere is the node on this machine that flags name, or the only one.
+func (a *app) nodeHere(at *nodeDirFlags) (domain, dir string, err error) {
+	dir, err = at.dir(a)
+	if unsaid, ok := errors.AsType[*failure](err); ok && unsaid.code == exitUsage {
+		return "", "", a.said(exitUsage, "publisher.which")
+	}
+	if err != nil {
+		return "", "", err
+	}
+	domain, err = node.Authority(dir)
+	if err == nil && domain == "" {
+		err = a.said(exitFailed, "serve.nodata", "Data", dir)
+	}
+	return domain, dir, err
+}
+
 // Do sends a request with the token; path begins with a slash. The caller
-// closes the answer's body. An answer of 400 and more is an error: the
-// *wire.Problem that the node sent, where it sent one.
+// closes the answer's body. An answer of 300 and more is an error (nobody is
+// led elsewhere with a token): the *wire.Problem that the node sent, where it
+// sent one.
 func (p *publisher) Do(ctx context.Context, method, path, contentType string, body io.Reader) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, p.Base+path, body)
 	if err != nil {
@@ -129,7 +140,7 @@ func (p *publisher) Do(ctx context.Context, method, path, contentType string, bo
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("ask %s: %w: %w", p.Node, client.ErrUnreachable, err)
-	case resp.StatusCode < http.StatusBadRequest:
+	case resp.StatusCode < http.StatusMultipleChoices:
 		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }()

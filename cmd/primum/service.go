@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -158,10 +159,10 @@ func (a *app) showAsk(ask grant.ServiceAsk) {
 // showKept says what stays with the provider.
 func (a *app) showKept(ask grant.ServiceAsk) {
 	if ask.Retention > 0 {
-		a.say("service.kept", "Span", grant.Span(ask.Retention))
+		a.say("service.kept", "Span", a.span(ask.Retention))
 	}
 	if ask.DeletesWithin > 0 {
-		a.say("service.deletes", "Span", grant.Span(ask.DeletesWithin))
+		a.say("service.deletes", "Span", a.span(ask.DeletesWithin))
 	}
 }
 
@@ -201,13 +202,26 @@ func exampleService(provider identity.Address) grant.Service {
 // this machine.
 func (a *app) reader(domain string, at *nodeDirFlags) (*publisher, error) {
 	if domain == "" {
-		return a.publisher(&publisherFlags{at: *at})
+		return a.readerHere(at)
 	}
 	authority, err := identity.ParseAuthority(domain)
 	if err != nil {
 		return nil, usage(err)
 	}
 	return a.toNode(authority, ownHosts(a.env), ""), nil
+}
+
+// readerHere asks the node on this machine, as its publisher if its token can
+// be read: then also what is the operator's alone.
+func (a *app) readerHere(at *nodeDirFlags) (*publisher, error) {
+	if p, err := a.publisher(&publisherFlags{at: *at}); err == nil {
+		return p, nil
+	}
+	domain, _, err := a.nodeHere(at)
+	if err != nil {
+		return nil, err
+	}
+	return a.publisherAt(domain, "")
 }
 
 // readJSON reads an answer to its end.
@@ -261,6 +275,8 @@ func (a *app) connect(cmd *cobra.Command, what string, ask int, with string, f g
 		}
 		return a.said(exitUsage, "connect.which", "N", len(s.Asks))
 	}
+	text, _ := s.Text(a.words.Language())
+	a.say("connect.offer", "Title", text.Title, "Body", strings.ReplaceAll(text.Body, "\n", "\n  "))
 	a.showAsk(s.Asks[ask-1])
 	a.showKept(s.Asks[ask-1])
 	q := s.Request(ask-1, a.words.Language(), a.clock.Now())

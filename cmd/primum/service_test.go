@@ -100,7 +100,7 @@ func TestStoryConnect(t *testing.T) {
 	w.owner.want(exitUsage, "say DOMAIN/NAME", "connect", "energy advice")
 	w.owner.tty, w.owner.typed = true, "n\n"
 	e := w.owner.want(exitFailed, "nothing was done", "connect", service, "--with", flow)
-	for _, words := range []string{"advice@" + authority, flow, "one mean per second", "energy advice", "5 EUR a month", "kept for 30 days", "within one week"} {
+	for _, words := range []string{"advice@" + authority, flow, "one mean per second", "energy advice", "5 EUR a month; benefit", "We show you where electricity is lost.", "kept       for 30 days", "within one week"} {
 		if !strings.Contains(e.out, words) {
 			t.Errorf("the question does not say %q:\n%s", words, e.out)
 		}
