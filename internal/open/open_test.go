@@ -382,6 +382,29 @@ func TestLinksAreTold(t *testing.T) {
 	}
 }
 
+// TestRemovalThatStopsHalfWay: a thing stays until nobody else keeps anything of
+// it, so that it can be removed again.
+func TestRemovalThatStopsHalfWay(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the disk is full")
+	var stop error
+	r := newRoom(t, func(o *open.Options) {
+		o.Linked = func(context.Context, open.Thing, bool) error { return stop }
+	})
+	r.put("square", "01/04012345999990/21/7")
+	stop = broken
+	if err := r.RemoveThing(t.Context(), "air", "square"); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	if _, err := r.Thing(t.Context(), "air", "square"); err != nil {
+		t.Fatalf("nobody can remove it again: %v", err)
+	}
+	stop = nil
+	if err := r.RemoveThing(t.Context(), "air", "square"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)

@@ -105,24 +105,26 @@ func dropSeries(tx *store.Tx, where string, args ...any) error {
 	return nil
 }
 
-// RemoveThing erases a thing and its values. Errors: ErrUnknown, or what Linked
-// says.
+// RemoveThing erases a thing and its values. What others keep of it goes first:
+// when the node stops in between, the thing is there to be removed again.
+// Errors: ErrUnknown, or what Linked says.
 func (b *Book) RemoveThing(ctx context.Context, service, name string) error {
 	t, err := b.Thing(ctx, service, name)
 	if err != nil {
 		return err
 	}
-	err = b.file.Change(ctx, "remove open thing", func(tx *store.Tx) error {
+	if b.o.Linked != nil {
+		if err := b.o.Linked(ctx, t, true); err != nil {
+			return err
+		}
+	}
+	return b.file.Change(ctx, "remove open thing", func(tx *store.Tx) error {
 		if err := dropSeries(tx, "thing = ?", t.id); err != nil {
 			return err
 		}
 		_, err := tx.Exec("DELETE FROM thing WHERE id = ?", t.id)
 		return err
 	})
-	if err == nil && b.o.Linked != nil {
-		err = b.o.Linked(ctx, t, true)
-	}
-	return err
 }
 
 const thingColumns = "SELECT id, service, name, description, key, class, modified FROM thing "
