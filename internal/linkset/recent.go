@@ -2,8 +2,11 @@ package linkset
 
 import "sync"
 
-// maxRecent bounds the items in memory: about 30 MB.
-const maxRecent = 32768
+// Bounds of the items in memory: about 30 MB, and 260 MB at most.
+const (
+	maxRecent = 32768
+	maxWeight = 8 << 10 // of one, about, in bytes; a larger one is read each time
+)
 
 // recent has items that were read lately.
 type recent struct {
@@ -32,7 +35,7 @@ func (r *recent) generation() uint64 {
 func (r *recent) put(it *Item, since uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.gen != since {
+	if r.gen != since || it.weight() > maxWeight {
 		return
 	}
 	for known := range r.items { // any will do
@@ -52,4 +55,16 @@ func (r *recent) forget(anchors ...string) {
 	for _, a := range anchors {
 		delete(r.items, a)
 	}
+}
+
+// weight is about how many bytes an item has in memory.
+func (it *Item) weight() int {
+	n := len(it.Anchor) + len(it.Description)
+	for lang, text := range it.Local {
+		n += len(lang) + len(text)
+	}
+	for _, e := range it.Entries {
+		n += 128 + len(e.Href) + len(e.Title) + 16*(len(e.Langs)+len(e.Context))
+	}
+	return n
 }
