@@ -90,3 +90,30 @@ func TestLongFiltersAreNoMoreReads(t *testing.T) {
 		t.Error("a long filter finds something else")
 	}
 }
+
+// TestWhatWasDeletedIsInNoEvent comes back from before a thing was deleted.
+func TestWhatWasDeletedIsInNoEvent(t *testing.T) {
+	t.Parallel()
+	r := open(t)
+	alice := directory.Viewer{Account: "alice@h.example"}
+	s, err := r.Subscribe(t.Context(), stranger, "", true, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.put(alice, "urn:x", "One", "", directory.Public)
+	r.put(alice, "urn:x", "One", `,"x":"regretted"`, "")
+	if err := r.Delete(t.Context(), alice, "urn:x", directory.Change{}); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < 3; {
+		list, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if n++; strings.Contains(string(e.Data), "regretted") {
+				t.Errorf("%s: %s", e.Type, e.Data)
+			}
+		}
+	}
+}

@@ -47,6 +47,11 @@ func record(t *store.Tx, ev event) error {
 			return err
 		}
 	}
+	if ev.after == "" && ev.owner != Operator { // what it was is gone, not only what it is
+		if _, err := t.Exec(`UPDATE events SET diff = x'' WHERE owner = ? AND id = ?`, ev.owner, ev.id); err != nil {
+			return err
+		}
+	}
 	scopes := []string{}
 	for _, visible := range []Visibility{ev.before, ev.after} {
 		if scope := (Entry{Owner: ev.owner, Visibility: visible}).scope(); visible != "" && !slices.Contains(scopes, scope) {
