@@ -84,11 +84,18 @@ func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)()
-	d.stream(ctx, w, s)
+	d.stream(ctx, w, s, func() bool {
+		if !c.Publisher {
+			return true
+		}
+		_, err := d.cfg.Publisher(r)
+		return err == nil
+	})
 }
 
-// stream writes events until the reader or ctx is gone.
-func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.Subscription) {
+// stream writes events until the reader or ctx is gone, or what the reader
+// showed does not hold any more.
+func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.Subscription, holds func() bool) {
 	out := &outlet{w: w, rc: http.NewResponseController(w)}
 	_ = out.rc.SetReadDeadline(time.Time{})
 	if !out.write(nil) { // the headers: from here on nothing is missed
@@ -99,7 +106,7 @@ func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.S
 		list, err := s.Next(wait)
 		cancel()
 		quiet := ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded)
-		if err != nil && !quiet {
+		if err != nil && !quiet || !holds() {
 			return
 		}
 		var b bytes.Buffer
