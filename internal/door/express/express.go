@@ -129,7 +129,7 @@ func (l *listener) drop(c net.Conn) {
 func (l *listener) serve(c net.Conn) {
 	defer l.drop(c)
 	r := &reader{Conn: c, cfg: &l.cfg, closed: l.closed, remote: c.RemoteAddr().String()}
-	rest := r.run()
+	rest := r.safely()
 	if rest == nil || c.SetDeadline(time.Time{}) != nil {
 		_ = c.Close()
 		return
@@ -177,6 +177,17 @@ type reader struct {
 	dated  int64     // second of date
 	date   []byte    // the Date line and the end of the header
 	remote string
+}
+
+// safely ends the connection, and nothing else, where an answer fails: here is no
+// net/http yet that would do so.
+func (r *reader) safely() (rest []byte) {
+	defer func() {
+		if recover() != nil {
+			rest = nil
+		}
+	}()
+	return r.run()
 }
 
 // run answers until a request comes that is not known, and returns its bytes;

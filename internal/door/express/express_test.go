@@ -47,6 +47,9 @@ func newWorld(t *testing.T) *world {
 	go func() {
 		ended <- s.Serve(Listen(l, Config{
 			Answer: func(q Question) []byte {
+				if string(q.Path) == "/01/broken" {
+					panic("broken")
+				}
 				if string(q.Path) != "/01/04012345999990" || bytes.Contains(q.Accept, []byte("linkset")) {
 					return nil
 				}
@@ -170,6 +173,20 @@ func TestWhoComesTooOftenIsHandedOver(t *testing.T) {
 	c = w.connect(t)
 	c.send(strings.Replace(plain, "Accept: */*", "X-Forwarded-For: 192.0.2.1", 1))
 	c.want("net/http", "GET /01/04012345999990 ")
+}
+
+// TestAFailureEndsOneConnection: the node goes on.
+func TestAFailureEndsOneConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.connect(t)
+	c.send(strings.Replace(plain, "/01/04012345999990", "/01/broken", 1))
+	if b, err := io.ReadAll(c.in); err != nil || len(b) != 0 {
+		t.Errorf("%q, %v", b, err)
+	}
+	c = w.connect(t)
+	c.send(plain)
+	c.want("express", "")
 }
 
 // TestHalvesBecomeOne sends a request in two parts, which may arrive as one:
