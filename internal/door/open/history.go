@@ -208,9 +208,10 @@ func cell(s open.Sample) string {
 	return text
 }
 
+// asciiName is a name of a file that nobody reads otherwise.
 func asciiName(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x80 {
+		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r == '-' || r == '.' {
 			return r
 		}
 		return '_'
