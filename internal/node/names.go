@@ -130,12 +130,31 @@ func (n *Node) serveName(w http.ResponseWriter, r *http.Request) bool {
 		n.names.mux.ServeHTTP(w, r)
 		return true
 	}
+	if n.readOnly(w, r) {
+		return true
+	}
 	// A compressed Digital Link may be any word: the doors' own paths go first.
 	if n.names.gs1.Takes(r.URL.EscapedPath()) {
 		n.names.digital.ServeHTTP(w, r)
 		return true
 	}
 	return false
+}
+
+// readOnly answers other methods where the doors only read (RFC 9110 §15.5.6).
+func (n *Node) readOnly(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	read := &http.Request{Method: http.MethodGet, URL: r.URL, Host: r.Host}
+	if _, pattern := n.names.mux.Handler(read); pattern == "" {
+		return false
+	}
+	n.shielded(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "GET, HEAD")
+		answer.Problem(w, http.StatusMethodNotAllowed, wire.ProbMalformed, "this is read by GET or HEAD")
+	}), false).ServeHTTP(w, r)
+	return true
 }
 
 // shielded gives a door's handler what every answer has: headers, the limit of

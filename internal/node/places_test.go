@@ -84,3 +84,18 @@ func TestSlowReadersHoldAFewAnswers(t *testing.T) {
 	close(end)
 	all.Wait()
 }
+
+// TestOtherMethodsAreNotAllowed asks to change what is only read: that is another
+// answer than for what is not there.
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	for path, want := range map[string]int{"/resolve": 405, "/open": 405, "/.well-known/core": 405, "/v1/services": 405, "/nothing": 404} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
+		r.Host = n.Authority()
+		if n.handler().ServeHTTP(w, r); w.Code != want || want == 405 && w.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("POST %s: %d %v", path, w.Code, w.Header())
+		}
+	}
+}
