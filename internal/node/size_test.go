@@ -181,8 +181,8 @@ func TestIdleNodeIsSmall(t *testing.T) {
 	t.Logf("first answer after %v", c.firstAnswer(hc).Round(time.Millisecond))
 	idle := c.resident()
 	t.Logf("idle: %.1f MB resident", float64(idle)/1e6)
-	if idle > 45e6 { // two thirds are pages of the program's file
-		t.Errorf("idle node: %.1f MB resident, want at most 45", float64(idle)/1e6)
+	if idle > 42e6 { // the bar is 40 on a quiet machine (make bench); most of it are pages of the program's file
+		t.Errorf("idle node: %.1f MB resident, want at most 42", float64(idle)/1e6)
 	}
 	const n = 1000
 	a := c.join(hc)

@@ -67,7 +67,7 @@ type Operator struct {
 	passkeys *webauthn.WebAuthn
 	host     string // name of the node, without a port
 	tries    *tries
-	speaks   map[string]*words.Words
+	speaks   *words.Book
 }
 
 // New builds the handler.
@@ -75,7 +75,7 @@ func New(cfg Config) (*Operator, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	o := &Operator{cfg: cfg, mux: http.NewServeMux(), speaks: map[string]*words.Words{}}
+	o := &Operator{cfg: cfg, mux: http.NewServeMux(), speaks: words.NewBook("operator")}
 	var err error
 	if o.passkeys, err = newPasskeys(cfg); err != nil {
 		return nil, fmt.Errorf("open the operators' page: %w", err)
@@ -85,11 +85,6 @@ func New(cfg Config) (*Operator, error) {
 	}
 	if o.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("open the operators' page: %w", err)
-	}
-	for _, l := range words.Available() {
-		if o.speaks[l], err = words.NewPart("operator", l); err != nil {
-			return nil, fmt.Errorf("open the operators' page: %w", err)
-		}
 	}
 	o.host = o.passkeys.Config.RPID
 	o.mount()

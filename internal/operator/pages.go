@@ -82,10 +82,8 @@ func inBytes(n int64) string {
 // frame is a page for whoever asks.
 func (o *Operator) frame(w http.ResponseWriter, r *http.Request, title string) page {
 	lang := o.cfg.Pages.Language(w, r)
-	speak, ok := o.speaks[lang]
-	if !ok {
-		lang, speak = "en", o.speaks["en"]
-	}
+	speak := o.speaks.In(lang)
+	lang = speak.Language()
 	p := page{
 		words: speak, Lang: lang, Dir: speak.Direction(), Title: speak.Get(title), Authority: o.cfg.Authority,
 		Style: o.cfg.Pages.Asset("style.css"), Icon: o.cfg.Pages.Asset("icon.svg"), Now: o.cfg.Clock.Now(),
@@ -95,7 +93,7 @@ func (o *Operator) frame(w http.ResponseWriter, r *http.Request, title string) p
 	}
 	for _, l := range words.Available() {
 		if l != lang {
-			p.Languages = append(p.Languages, choice{l, o.speaks[l].Get("operator.language")})
+			p.Languages = append(p.Languages, choice{l, o.speaks.In(l).Get("operator.language")})
 		}
 	}
 	return p

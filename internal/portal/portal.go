@@ -95,7 +95,7 @@ type Portal struct {
 	pages   *template.Template
 	reports reports
 	carrier *carrier
-	said    said
+	said    *words.Book
 	sockets sync.WaitGroup
 	ctx     context.Context // ends at Stop
 	cancel  context.CancelFunc
@@ -128,7 +128,7 @@ func New(cfg Config) (*Portal, error) {
 	if p.pages, err = parsePages(); err != nil {
 		return nil, fmt.Errorf("open portal: %w", err)
 	}
-	p.said.all = map[string]*words.Words{}
+	p.said = words.NewBook("*")
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mount()
 	p.mountLink()

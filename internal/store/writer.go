@@ -11,8 +11,8 @@ import (
 
 // Bounds of what one transaction collects.
 const (
-	waiting   = 4096 // jobs that wait; more block their callers
-	batchJobs = 2048
+	waiting   = 1024 // jobs that wait; more block their callers
+	batchJobs = 1024
 )
 
 // job is a change that shares its transaction with others.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -50,6 +51,34 @@ func New(languages ...string) (*Words, error) { return newWords(catalogues, "*",
 // sentences of every language in memory keeps no others.
 func NewPart(part string, languages ...string) (*Words, error) {
 	return newWords(catalogues, part, languages)
+}
+
+// Book has one part of the catalogue, or all, in every language, each read when
+// it is first asked for. It may be used concurrently.
+type Book struct {
+	part string
+	mu   sync.Mutex
+	all  map[string]*Words // guarded by mu
+}
+
+// NewBook reads nothing yet; part is a name as for NewPart, or "*".
+func NewBook(part string) *Book { return &Book{part: part, all: map[string]*Words{}} }
+
+// In is the catalogue in one of the Available languages. The catalogue is
+// part of the program, and a test reads all of it; were it broken, every
+// sentence would show its id.
+func (b *Book) In(lang string) *Words {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w := b.all[lang]; w != nil {
+		return w
+	}
+	w, err := NewPart(b.part, lang)
+	if err != nil {
+		w = &Words{localizer: i18n.NewLocalizer(i18n.NewBundle(language.English)), language: "en"}
+	}
+	b.all[lang] = w
+	return w
 }
 
 func newWords(files fs.FS, part string, languages []string) (*Words, error) {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"primum/internal/jws"
 	"primum/internal/wire"
@@ -81,22 +80,15 @@ func (c *call) decode(v any) error {
 // mount gives every route to the mux and to the OpenAPI description, whose
 // bytes it returns.
 func (d *Door) mount(mux *http.ServeMux) ([]byte, error) {
-	config := huma.DefaultConfig("Primum node", d.cfg.Version)
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
-	config.CreateHooks, config.Transformers = nil, nil
-	api := humago.New(mux, config)
-	describeAPI(api.OpenAPI(), d.cfg.Base)
+	api := huma.DefaultConfig("Primum node", d.cfg.Version).OpenAPI
+	describeAPI(api, d.cfg.Base)
 	for _, rt := range d.routes() {
-		op := rt.operation(api.OpenAPI().Components.Schemas)
-		described := *op
-		described.Path = strings.TrimSuffix(op.Path, "{$}") // the mux's sign for "no more"
-		api.OpenAPI().AddOperation(&described)
-		api.Adapter().Handle(op, func(hc huma.Context) {
-			r, w := humago.Unwrap(hc)
-			d.serve(rt, w, r)
-		})
+		op := rt.operation(api.Components.Schemas)
+		op.Path = strings.TrimSuffix(op.Path, "{$}") // the mux's sign for "no more"
+		api.AddOperation(op)
+		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) { d.serve(rt, w, r) })
 	}
-	b, err := json.Marshal(api.OpenAPI())
+	b, err := json.Marshal(api)
 	if err != nil {
 		return nil, fmt.Errorf("describe interface: %w", err)
 	}
