@@ -26,17 +26,17 @@ func TestReadmeCommands(t *testing.T) {
 	env := ownEnvironment(t)
 	printed := startLocal(t, bin, env)
 	blocks := shellBlocks(t, "../../README.md")
-	if len(blocks) < 5 || strings.Join(blocks[0], "") != "make run" {
+	if len(blocks) < 6 || strings.Join(blocks[0], "") != "make run" {
 		t.Fatalf("README.md begins with other commands: %v", blocks)
 	}
 	ran := 0
-	for _, block := range [][]string{blocks[1], blocks[3], blocks[4]} {
+	for _, block := range [][]string{blocks[1], blocks[3], blocks[4], blocks[5]} {
 		for _, line := range block {
 			ran++
 			runLine(t, bin, env, printed.actual(line))
 		}
 	}
-	if ran < 12 {
+	if ran < 16 {
 		t.Errorf("only %d commands of README.md were run", ran)
 	}
 	for _, command := range printed.commands {
