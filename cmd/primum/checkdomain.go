@@ -33,9 +33,9 @@ func (o *outside) flags(a *app, c *cobra.Command) {
 
 // checkDomain looks at a domain from outside, as its visitors do.
 func (a *app) checkDomain(ctx context.Context, text string, o outside) error {
-	domain, err := identity.ParseAuthority(strings.TrimSuffix(text, "."))
+	domain, err := a.domain(text)
 	if err != nil {
-		return usage(fmt.Errorf("%s: %w", text, err))
+		return err
 	}
 	if identity.IsLoopback(domain) {
 		return a.said(exitUsage, "setup.local", "Domain", domain)

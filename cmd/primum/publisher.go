@@ -58,9 +58,9 @@ func (a *app) publisher(f *publisherFlags) (*publisher, error) {
 
 // publisherAt asks a node; without a token it reads.
 func (a *app) publisherAt(domain, token string) (*publisher, error) {
-	domain, err := identity.ParseAuthority(domain)
+	domain, err := a.domain(domain)
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
 	host, _, _ := strings.Cut(domain, ":")
 	return a.toNode(domain, append(ownHosts(a.env), host), token), nil // whose token one has is no stranger

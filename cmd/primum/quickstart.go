@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"primum/identity"
 	"primum/internal/certs"
 	"primum/internal/node"
 	"primum/internal/setup"
@@ -70,7 +71,16 @@ func (a *app) zoneToSetUp(s string) (string, error) {
 	case errors.Is(err, setup.ErrLocal):
 		return "", a.said(exitUsage, "quickstart.local", "Domain", s)
 	case err != nil:
-		return "", usage(err)
+		return "", a.said(exitUsage, "setup.domain", "Domain", s)
+	}
+	return domain, nil
+}
+
+// domain reads the domain of a node.
+func (a *app) domain(s string) (string, error) {
+	domain, err := identity.ParseAuthority(strings.TrimSuffix(s, "."))
+	if err != nil {
+		return "", a.said(exitUsage, "setup.domain", "Domain", s)
 	}
 	return domain, nil
 }
@@ -92,7 +102,7 @@ func (a *app) quickstart(ctx context.Context, q quick) error {
 	if err != nil {
 		return err
 	}
-	if err := setup.HandOver(placed.Data); err != nil {
+	if err := handOver(placed); err != nil {
 		return err
 	}
 	a.printRecords(plan, placed, records)
@@ -109,6 +119,15 @@ func (a *app) quickstart(ctx context.Context, q quick) error {
 		start, invite = "systemctl enable --now primum", "sudo -u "+setup.ServiceUser+" "+invite
 	}
 	a.say("quickstart.next", "Start", start, "Domain", plan.Domain, "Invite", invite)
+	return handOver(placed)
+}
+
+// handOver gives the packaged service what is in its place. Whoever says
+// another place has another way to start the node.
+func handOver(placed setup.Placed) error {
+	if placed.Config != packagedConfig {
+		return nil
+	}
 	return setup.HandOver(placed.Data)
 }
 
@@ -199,10 +218,11 @@ func (a *app) printRecords(plan setup.Plan, placed setup.Placed, records []setup
 // awaited tells whether the records are there, and waits for them if asked to.
 func (a *app) awaited(ctx context.Context, q quick, records []setup.Record) (live bool, err error) {
 	var missing *setup.Record
+	var silent error // why nobody could be asked
 	look := func(ctx context.Context) error {
 		for {
-			missing, err = setup.RecordsLive(ctx, q.cfg.Authority, q.dns, records)
-			if err == nil && missing == nil || !q.wait {
+			missing, silent = setup.RecordsLive(ctx, q.cfg.Authority, q.dns, records)
+			if silent == nil && missing == nil || !q.wait {
 				return nil
 			}
 			select {
@@ -215,10 +235,17 @@ func (a *app) awaited(ctx context.Context, q quick, records []setup.Record) (liv
 	if err := a.progress(ctx, "quickstart.waiting", look); err != nil {
 		return false, err
 	}
+	if silent != nil {
+		a.say("quickstart.silent", "Domain", q.cfg.Authority, "What", silent.Error())
+	}
 	if missing != nil {
 		a.say("quickstart.notlive", "Record", missing.String())
 	}
-	return missing == nil && err == nil, nil
+	live = missing == nil && silent == nil
+	if a.json {
+		a.line(map[string]any{"live": live, "missing": missing})
+	}
+	return live, nil
 }
 
 // certificate gets it now, so that the node starts with one.

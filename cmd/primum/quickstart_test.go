@@ -44,7 +44,7 @@ func TestQuickstartWritesAndPrints(t *testing.T) {
 	}
 	m.typed = "y\n"
 	out := m.ok(args...)
-	for _, want := range []string{file, " A     192.0.2.1", " AAAA  2001:db8::1", `CAA   0 issue "ca.example"`, "the DNS of example.org is", "Not there yet:  things.example.org. 3600 IN A 192.0.2.1"} {
+	for _, want := range []string{file, " A     192.0.2.1", " AAAA  2001:db8::1", `CAA   0 issue "ca.example"`, "the DNS of example.org is", "Not there yet:  things.example.org. 3600 IN A 192.0.2.1", "name servers of things.example.org"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing:\n%s", want, out)
 		}
@@ -55,7 +55,7 @@ func TestQuickstartWritesAndPrints(t *testing.T) {
 	}
 	m.tty = false
 	lines := jsonLines(t, m.ok(append(args, "--json")...)) // the yes is in the configuration
-	if len(lines) != 10 || lines[0]["kept"] != true || lines[1]["type"] != "A" || lines[1]["name"] != "things.example.org." {
+	if len(lines) != 11 || lines[10]["live"] != false || lines[0]["kept"] != true || lines[1]["type"] != "A" || lines[1]["name"] != "things.example.org." {
 		t.Errorf("%v", lines)
 	}
 }

@@ -204,9 +204,9 @@ func (a *app) reader(domain string, at *nodeDirFlags) (*publisher, error) {
 	if domain == "" {
 		return a.readerHere(at)
 	}
-	authority, err := identity.ParseAuthority(domain)
+	authority, err := a.domain(domain)
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
 	return a.toNode(authority, ownHosts(a.env), ""), nil
 }

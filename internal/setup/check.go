@@ -108,9 +108,11 @@ func (r *run) records(ctx context.Context) bool {
 	want := r.Records
 	if len(want) == 0 {
 		want = Plan{Domain: r.Domain}.Records()
-		r.caa(ctx)
 	}
 	r.leads(want)
+	if len(r.Records) == 0 {
+		r.caa(ctx)
+	}
 	for _, record := range want {
 		if record.Type != "A" && record.Type != "AAAA" {
 			r.record(ctx, record)
