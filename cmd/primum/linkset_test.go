@@ -83,6 +83,19 @@ func TestLinksGoOutAndComeBack(t *testing.T) {
 		m.ok("linkset", "export", out, "--data", from)
 		m.ok("linkset", "import", out, "--data", to)
 	}
+	keep := filepath.Join(t.TempDir(), "keep.csv")
+	if err := os.WriteFile(keep, []byte("a former export"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m.env["PRIMUM_TOKEN"] = "primum_pub_x"
+	m.want(exitUnreachable, "h.localhost:1", "linkset", "export", keep, "--node", "h.localhost:1")
+	delete(m.env, "PRIMUM_TOKEN")
+	if b, err := os.ReadFile(keep); err != nil || string(b) != "a former export" {
+		t.Errorf("a failed export left %q, %v", b, err)
+	}
+	if all, err := os.ReadDir(filepath.Dir(keep)); err != nil || len(all) != 1 {
+		t.Errorf("%v, %v", all, err)
+	}
 	if a, b := m.ok("linkset", "export", "--data", from), m.ok("linkset", "export", "--data", to); strings.Count(a, "shop.example") != strings.Count(b, "shop.example") {
 		t.Errorf("went out: %s\ncame back: %s", a, b)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,7 +113,7 @@ func (a *app) importLinks(ctx context.Context, node *publisher, in io.Reader, si
 }
 
 func (a *app) sendChunk(ctx context.Context, node *publisher, c linkset.Chunk, sum *linkset.Sum) error {
-	resp, err := node.Do(ctx, http.MethodPost, gs1door.LinksPath, c.Kind, strings.NewReader(string(c.Body)))
+	resp, err := node.Do(ctx, http.MethodPost, gs1door.LinksPath, c.Kind, bytes.NewReader(c.Body))
 	if err != nil {
 		return err
 	}
@@ -154,17 +156,37 @@ func linksetExportCommand(a *app) *cobra.Command {
 			return a.exportLinks(cmd.Context(), node, a.out, table)
 		}
 		return a.progress(cmd.Context(), "linkset.exporting", func(ctx context.Context) error {
-			out, err := os.Create(file)
-			if err != nil {
-				return err
-			}
-			return errors.Join(a.exportLinks(ctx, node, out, table), out.Close())
+			return a.exportTo(ctx, node, file, table)
 		})
 	})
 	c.Flags().StringVar(&told, "format", "", a.words.Get("flag.link-format"))
 	_ = c.RegisterFlagCompletionFunc("format", fixed(formatLinkset, formatCSV))
 	p.add(a, c)
 	return c
+}
+
+// exportTo writes a file, whole or not at all: what a former export wrote stays
+// until the new one is complete.
+func (a *app) exportTo(ctx context.Context, node *publisher, file string, table bool) error {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // a pipe, a device
+		out, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(a.exportLinks(ctx, node, out, table), out.Close())
+	}
+	out, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*.part")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(a.exportLinks(ctx, node, out, table), out.Chmod(0o644), out.Close())
+	if err == nil {
+		err = os.Rename(out.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(out.Name()))
+	}
+	return nil
 }
 
 func (a *app) exportLinks(ctx context.Context, node *publisher, out io.Writer, table bool) error {
