@@ -14,7 +14,7 @@ func (a *app) command(use, id string, args cobra.PositionalArgs, do func(*cobra.
 		Short:   a.words.Get("cmd." + id + ".short"),
 		Long:    a.words.Get("cmd." + id + ".long"),
 		Example: indent(a.words.Get("cmd." + id + ".example")),
-		Args:    args,
+		Args:    a.counting(args),
 		RunE: func(c *cobra.Command, args []string) error {
 			a.running = true
 			return do(c, args)
@@ -22,6 +22,18 @@ func (a *app) command(use, id string, args cobra.PositionalArgs, do func(*cobra.
 	}
 	c.Flags().SortFlags = false
 	return c
+}
+
+// counting says in the language of the catalogue how a command is used that got
+// too few or too many arguments. What a group does not know it says itself.
+func (a *app) counting(args cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, got []string) error {
+		err := args(c, got)
+		if err == nil || c.HasSubCommands() {
+			return err
+		}
+		return a.said(exitUsage, "error.args", "Usage", strings.TrimSuffix(c.UseLine(), " [flags]"))
+	}
 }
 
 // group makes a command that only holds others.

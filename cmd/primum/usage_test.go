@@ -17,7 +17,7 @@ func TestUsageErrors(t *testing.T) {
 	for words, args := range map[string][]string{
 		`unknown command "nonsense"`:   {"nonsense"},
 		"unknown flag":                 {"watch", "--nonsense"},
-		"accepts 1 arg":                {"watch"},
+		"is used so: primum watch TH":  {"watch"},
 		"say with whom":                {"share", "water/flow"},
 		"no identity on this machine":  {"things"},
 		"there are no keys of a@b.com": {"things", "--as", "a@b.com"},
@@ -53,7 +53,7 @@ func TestUnreachableNode(t *testing.T) {
 	makeKeys(t, m, "owner@h.localhost:1")
 	m.want(exitUnreachable, "h.localhost:1", "things")
 	m.want(exitUnreachable, "h.localhost:1", "grants", "--json")
-	m.want(exitUsage, "unknown command", "me", "show", "extra")
+	m.want(exitUsage, "too few or too many", "me", "show", "extra")
 }
 
 // makeKeys makes an identity without any node.
