@@ -48,7 +48,7 @@ type servicePage struct {
 	Provider, Page string
 	Asks           []askRow
 	Connect        string // into the portal of At, or of this node
-	At             string // domain of the visitor's portal; empty: this node's
+	At             string // a foreign domain, which anybody may have put into the address; empty: this node's
 	AtAsked        string // what was typed
 	AtWrong        bool
 	Command        string
@@ -173,7 +173,9 @@ func (p *Portal) service(f frame, e catalogue.Entry, at string) (d servicePage, 
 	for _, a := range e.Asks {
 		d.Asks = append(d.Asks, askRowOf(a, f.Lang, say))
 	}
-	d.At, d.AtWrong = portalOf(at)
+	if d.At, d.AtWrong = portalOf(at); d.At == p.cfg.Authority {
+		d.At = "" // the way is the one without it
+	}
 	d.Connect = "/my" + connectRoute(p.cfg.Authority, e.Name)
 	d.Address = p.base + wire.ServicePages + "/" + e.Name
 	if d.At != "" {

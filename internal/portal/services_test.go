@@ -96,6 +96,30 @@ func TestConnectLeadsIntoTheOwnPortal(t *testing.T) {
 	}
 }
 
+// A link in a mail may name any domain: the page says which, and asks.
+func TestForeignDomainIsNamed(t *testing.T) {
+	t.Parallel()
+	p := withService(t, offered{doc: evilService})
+	for lang, says := range map[string][]string{
+		"en": {"Connect at evil.example<", "Is your account at evil.example?"},
+		"de": {"Verbinden bei evil.example<", "Liegt dein Konto bei evil.example?"},
+		"ar": {"صِلها في evil.example<", "هل حسابك في evil.example؟"},
+	} {
+		w := ask(p, "GET", "/services/advice?at=eve%40evil.example&lang="+lang, "Accept", "text/html")
+		for _, s := range append(says, `data-test="at-foreign"`) {
+			if !strings.Contains(w.Body.String(), s) {
+				t.Errorf("%s: no %s in\n%s", lang, s, w.Body)
+			}
+		}
+	}
+	for _, query := range []string{"", "?at=bea%40h.localhost:8401", "?at=h.localhost:8401", "?at=%40%40"} {
+		w := ask(p, "GET", "/services/advice"+query, "Accept", "text/html")
+		if b := w.Body.String(); strings.Contains(b, "at-foreign") || !strings.Contains(b, `href="/my#/connect/h.localhost:8401/advice"`) {
+			t.Errorf("%q is taken for another domain:\n%s", query, b)
+		}
+	}
+}
+
 func TestServicesForProgramsAndFailures(t *testing.T) {
 	t.Parallel()
 	p := withService(t, offered{doc: evilService})
