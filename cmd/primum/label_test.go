@@ -28,8 +28,12 @@ func TestLabelsFromTheShell(t *testing.T) {
 	asks("A1", "https://maker.example/A1")
 
 	m.want(exitDone, "you have no labels", "label", "list")
+	// What the operator publishes is the operator's to take back.
+	m.want(exitFailed, "ask the operator", "label", "add", "(01)09521234543213(21)A1")
+	m.want(exitDone, "as for an unknown one", "label", "hush", "(01)09521234543213(21)A1", "--data", dir)
 	label := jsonLines(t, m.ok("label", "add", "(01)09521234543213(21)A1", "--json"))[0]["label"].(string)
 	m.want(exitDone, label, "label", "list")
+	m.want(exitDone, "again", "label", "hush", "(01)09521234543213(21)A1", "--undo", "--data", dir)
 	asks("A1", "https://maker.example/lamp")
 	m.want(exitFailed, "class", "label", "add", "(01)09521234543213")
 	m.want(exitDone, "has ended", "label", "remove", label)

@@ -96,6 +96,27 @@ func (b *Book) Class(ctx context.Context, anchor string) (*Item, error) {
 	return &it, nil
 }
 
+// namesRead bounds the rows that Names looks through.
+const namesRead = 100_000
+
+// Names says whether there are links of one thing: its class with the text
+// thing behind it ("/21/A77"), or with batch or variant between them. It looks
+// through what the first 100,000 batches and variants of the class have.
+func (b *Book) Names(ctx context.Context, class, thing string) (bool, error) {
+	n, err := b.file.Read(ctx, "links", `SELECT count(*) FROM items WHERE anchor = ?`, class+thing)
+	if err != nil || n > 0 || thing == "" {
+		return n > 0, err
+	}
+	for _, qualifier := range []string{"/10", "/22"} {
+		n, err = b.file.Read(ctx, "links", `SELECT count(*) FROM (SELECT anchor FROM items WHERE anchor > ?1 || '/' AND anchor < ?1 || '0' LIMIT ?3)
+			WHERE substr(anchor, -length(?2)) = ?2`, class+qualifier, thing, namesRead) // '0' follows '/'
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
+}
+
 // Generation rises with every change of a link or a delegation, after it: what
 // was made of anything read before is old then.
 func (b *Book) Generation() uint64 { return b.changes.Load() }

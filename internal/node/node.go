@@ -196,6 +196,7 @@ func (n *Node) assemble(key ed25519.PrivateKey) (err error) {
 		TLS: !c.Loopback(), Limits: *c.Limits, Clock: c.Clock, Log: c.Log, Registry: registry,
 		Store: n.store, Relay: n.relay, Book: n.book, Seen: n.seen, Rights: n.rights, Peer: n.peer, Ready: n.ready, Proof: n.prove, Ledger: &logs,
 		Meter: n.meter, Measurements: n.facts.measurements, Security: n.security, NameSecret: resolve.SecretOf(key),
+		Published: n.published,
 	})
 	if err != nil {
 		return err

@@ -9,11 +9,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"primum/internal/directory"
 	namesdoor "primum/internal/door/names"
 	openvalues "primum/internal/open"
 	"primum/internal/peer"
 	"primum/internal/resolve"
 	"primum/internal/store"
+	"primum/thing/id"
 )
 
 // newResolver makes the answers to names, of what is kept and described here.
@@ -22,6 +24,39 @@ func (n *Node) newResolver(key ed25519.PrivateKey) *resolve.Resolver {
 		Authority: n.cfg.Authority, Base: n.BaseURL(), Secret: resolve.SecretOf(key),
 		Links: n.names.links, Hushes: n.store.Labels, Pages: n.pageOf, Descriptions: described{n},
 	})
+}
+
+// published says whether everybody is shown something of the operator's about
+// exactly this thing: links (as open things with a key have), or an entry of the
+// directory (as all open things have). What is hushed is shown to nobody: the
+// answer tells no more than /resolve does.
+func (n *Node) published(ctx context.Context, name id.ID) (bool, error) {
+	anchor, err := n.names.resolver.Anchor(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	class, thing := resolve.Individual(name)
+	linked, err := n.names.links.Names(ctx, class, thing)
+	if err != nil {
+		return false, err
+	}
+	described, err := n.describes(ctx, name)
+	return (linked || described) && anchor != resolve.Nobody, err
+}
+
+// describes says whether the operator's part of the directory shows a thing to
+// everybody.
+func (n *Node) describes(ctx context.Context, name id.ID) (bool, error) {
+	for _, form := range resolve.Forms(name) {
+		e, err := n.names.things.Get(ctx, directory.Viewer{}, form)
+		if err == nil && e.Owner == directory.Operator {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, directory.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // namesDoor answers names over HTTP.

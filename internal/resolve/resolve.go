@@ -201,7 +201,7 @@ func (r *Resolver) probe(ctx context.Context, name id.ID, ask Ask) (Answer, erro
 	if err != nil {
 		return Answer{}, err
 	}
-	forms := formsOf(name)
+	forms := Forms(name)
 	if scope == Nobody && ask.Caller == "" {
 		forms = slices.Repeat([]string{Nobody}, len(forms))
 	}
@@ -239,7 +239,7 @@ func (r *Resolver) Described(ctx context.Context, name id.ID) (Description, bool
 	if err != nil {
 		return Description{}, false, err
 	}
-	forms := formsOf(name)
+	forms := Forms(name)
 	if scope == Nobody {
 		forms = slices.Repeat([]string{Nobody}, len(forms))
 	}
@@ -265,8 +265,8 @@ func linksOf(item linkset.Item) []wire.NamedLink {
 	return out
 }
 
-// formsOf are all texts by which a description may be kept.
-func formsOf(name id.ID) []string {
+// Forms are all texts by which a description may be kept.
+func Forms(name id.ID) []string {
 	forms := []string{name.String()}
 	for _, f := range name.Forms() {
 		if !slices.Contains(forms, f.Text) {

@@ -80,6 +80,17 @@ func individual(k id.Key) id.Key {
 	return out
 }
 
+// Individual is the scope of one thing, in two parts: of a GS1 key its primary
+// key, and the qualifiers that name the one thing; else all is in the first.
+func Individual(name id.ID) (class, thing string) {
+	k, ok := name.Key()
+	if !ok {
+		return Scope(name), ""
+	}
+	class = id.Key{AIs: []id.AI{k.Primary()}}.Path()
+	return class, strings.TrimPrefix(individual(k).Path(), class)
+}
+
 // IsThing says whether a name is one thing's, and not a class's or a place's.
 func IsThing(name id.ID) bool {
 	k, ok := name.Key()

@@ -25,6 +25,7 @@ import (
 	"primum/internal/store"
 	"primum/internal/wire"
 	"primum/ledger"
+	"primum/thing/id"
 )
 
 const (
@@ -64,6 +65,9 @@ type Config struct {
 	Proof func(ctx context.Context, leaf [32]byte) ([]byte, error)
 	// NameSecret is resolve.SecretOf the node's key: of labels.
 	NameSecret []byte
+	// Published says whether the operator publishes a name, in the sight of
+	// everybody; nil: none.
+	Published func(context.Context, id.ID) (bool, error)
 	// Ledger is where the node's logs are; nil: it has none.
 	Ledger *ledger.NodeLedger
 }

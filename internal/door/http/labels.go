@@ -3,6 +3,7 @@ package httpdoor
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,10 +28,13 @@ func (d *Door) putLabel(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !resolve.IsThing(name) {
-		return nil, at(problem(wire.ProbMalformed, "this names a class; a label is for one thing, by its serial number or its own address"), "/name")
+	if err := mayHaveLabel(name); err != nil {
+		return nil, err
 	}
 	wanted := store.Label{Account: c.who.accountName(), Name: name.String(), Hush: resolve.Hush(d.cfg.NameSecret, name), Made: c.now}
+	if err := d.freeForLabel(ctx, wanted, name); err != nil {
+		return nil, err
+	}
 	kept, err := d.cfg.Store.Labels.Put(ctx, wanted, wire.MaxLabels, func(epoch int64) string {
 		return resolve.Label(d.cfg.NameSecret, wanted.Name, epoch)
 	})
@@ -38,6 +42,34 @@ func (d *Door) putLabel(ctx context.Context, c *call) (any, error) {
 		return nil, tooMany(time.Hour, strconv.Itoa(wire.MaxLabels)+" labels of one account")
 	}
 	return d.label(kept), err
+}
+
+// mayHaveLabel refuses what names no single thing by its number: places in the
+// net are answered for by who holds them, and classes are many things'.
+func mayHaveLabel(name id.ID) error {
+	switch name.Kind() {
+	case id.DNS, id.URL, id.DIDWeb, id.IP:
+		return at(problem(wire.ProbMalformed, "this names a place in the net; a label is for one thing by its number: a GS1 key with a serial number, an EPC, an EUI, a UUID"), "/name")
+	}
+	if !resolve.IsThing(name) {
+		return at(problem(wire.ProbMalformed, "this names a class; a label is for one thing, by its serial number"), "/name")
+	}
+	return nil
+}
+
+// freeForLabel refuses a name that the operator publishes: a label hushes it
+// for everybody, and nobody has shown that the thing is the caller's. A label
+// that the caller has stays, whatever was published since.
+func (d *Door) freeForLabel(ctx context.Context, wanted store.Label, name id.ID) error {
+	kept, err := d.cfg.Store.Labels.Of(ctx, wanted.Account)
+	if err != nil || d.cfg.Published == nil || slices.ContainsFunc(kept, func(l store.Label) bool { return l.Name == wanted.Name }) {
+		return err
+	}
+	published, err := d.cfg.Published(ctx, name)
+	if err == nil && published {
+		return at(problem(wire.ProbConflict, "the operator of this node publishes this very name; ask the operator, who can opt it out"), "/name")
+	}
+	return err
 }
 
 func (d *Door) label(l store.Label) wire.Label {
