@@ -163,6 +163,13 @@ func (d *Directory) Of(ctx context.Context, owner string) ([]Entry, error) {
 	return store.Many(ctx, d.file, "things of an owner", scanEntry, `SELECT `+columns+` FROM entries e WHERE e.owner = ? ORDER BY e.id`, owner)
 }
 
+// Mentioning lists at most limit entries of the operator's after an id that have
+// a text in them. It reads all of them, if need be.
+func (d *Directory) Mentioning(ctx context.Context, text, after string, limit int) ([]Entry, error) {
+	return store.Many(ctx, d.file, "things", scanEntry, `SELECT `+columns+` FROM entries e
+		WHERE e.owner = '' AND e.id > ? AND instr(e.td, ?) > 0 ORDER BY e.id LIMIT ?`, after, text, limit)
+}
+
 // Forget erases all that an account had in the directory, events of it, too.
 func (d *Directory) Forget(ctx context.Context, account string) error {
 	if account == Operator {

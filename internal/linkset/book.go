@@ -3,12 +3,14 @@ package linkset
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -94,6 +96,17 @@ func (b *Book) Class(ctx context.Context, anchor string) (*Item, error) {
 	}
 	b.recent.put(&it, at)
 	return &it, nil
+}
+
+// Leading returns at most limit items after an anchor that have a target which
+// begins with an address. It reads all rows after the anchor, if need be.
+func (b *Book) Leading(ctx context.Context, address, after string, limit int) ([]*Item, error) {
+	quoted, err := json.Marshal(address)
+	if err != nil {
+		return nil, fmt.Errorf("find links: %w", err)
+	}
+	return store.Many(ctx, b.file, "links", scanItem, selectItem+` WHERE anchor > ? AND instr(entries, ?) > 0 ORDER BY anchor LIMIT ?`,
+		after, `"h":`+strings.TrimSuffix(string(quoted), `"`), limit)
 }
 
 // namesRead bounds the rows that Names looks through.

@@ -81,6 +81,7 @@ func (n *Node) openNames(ctx context.Context) (err error) {
 		return err
 	}
 	a.open = append(a.open, a.things)
+	n.sweepOpen(ctx)
 	return nil
 }
 

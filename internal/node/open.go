@@ -52,10 +52,13 @@ func (n *Node) linkOpen(ctx context.Context, t openvalues.Thing, gone bool) erro
 	at := n.BaseURL() + "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
 	d, by := t.Served(at), directory.Viewer{Publisher: true}
 	if gone {
-		if err := n.names.things.Delete(ctx, by, d.ID, directory.Change{}); err != nil && !errors.Is(err, directory.ErrNotFound) {
+		if err := n.linkKey(ctx, t, at, true); err != nil {
 			return err
 		}
-		return n.linkKey(ctx, t, at, true)
+		if err := n.names.things.Delete(ctx, by, d.ID, directory.Change{}); !errors.Is(err, directory.ErrNotFound) {
+			return err
+		}
+		return nil
 	}
 	b, err := json.Marshal(d)
 	if err != nil {

@@ -56,8 +56,10 @@ func TestLabelRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "h.localhost")
 	a := w.join("owner")
-	for _, name := range []string{"", "(01)09521234543214(21)A", "(01)09521234543213", "01/09521234543213/10/B", "no name",
-		"sensor.example.org", "https://shop.example/lamp", "did:web:shop.example", "192.0.2.7", "2001:db8::7"} {
+	for _, name := range []string{
+		"", "(01)09521234543214(21)A", "(01)09521234543213", "01/09521234543213/10/B", "no name",
+		"sensor.example.org", "https://shop.example/lamp", "did:web:shop.example", "192.0.2.7", "2001:db8::7",
+	} {
 		if p := w.refused(wire.ProbMalformed, w.own(a, "PUT", "/v1/labels", wire.NewLabel{Name: name})); p.Pointer != "/name" {
 			t.Errorf("%q: %+v", name, p)
 		}
