@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"primum/identity"
 	"primum/internal/wire"
 )
 
@@ -163,7 +164,7 @@ func (d *Door) postLive(_ context.Context, c *call) (any, error) {
 
 // getLive makes the request a live socket, and returns: the socket lives on
 // in one goroutine of its own, without the server's.
-func (d *Door) getLive(_ context.Context, c *call) (any, error) {
+func (d *Door) getLive(ctx context.Context, c *call) (any, error) {
 	t, ok := ticketOf(c.r)
 	if !ok {
 		return nil, problem(wire.ProbUnsigned, "a live socket needs the subprotocols "+wire.Subprotocol+" and "+wire.TicketPrefix+"TICKET")
@@ -186,9 +187,24 @@ func (d *Door) getLive(_ context.Context, c *call) (any, error) {
 		s.cut(websocket.StatusTryAgainLater, err.Error())
 		return hijacked{}, nil
 	}
+	if !d.stillListed(ctx, who) {
+		s.cut(websocket.StatusPolicyViolation, reasonDropped)
+		return hijacked{}, nil
+	}
 	s.send(wire.Control{Type: wire.CtlHello, Challenge: s.challenge[:]})
 	go s.read()
 	return hijacked{}, nil
+}
+
+// stillListed tells whether an account of this node has the client still, whose
+// ticket is some seconds old. It is asked after the socket is among those that
+// are cut when a client is dropped: whichever comes first, the other sees it.
+func (d *Door) stillListed(ctx context.Context, who caller) bool {
+	if who.anchor || who.node != "" || who.account.Authority != d.cfg.Authority {
+		return true
+	}
+	now, err := d.resolve(ctx, identity.KeyID{Account: who.account, Client: who.client})
+	return err == nil && now.key.Equal(who.key)
 }
 
 func (d *Door) upgrade(s *session, c *call) error {

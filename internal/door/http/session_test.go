@@ -327,13 +327,45 @@ func TestDroppedClientLosesItsSocket(t *testing.T) {
 	w.refused(wire.ProbBadSignature, w.do(a.signs(request{method: "GET", path: "/v1/inbox"})))
 }
 
+// TestTicketOfADroppedClient: a ticket that was had before the client left the
+// list opens a socket that is cut at once.
+func TestTicketOfADroppedClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "h.localhost")
+	a := w.join("owner")
+	ticket := w.ticket(a)
+	next, err := a.doc.Next(w.clock.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Clients[0].Name, next.Clients[0].Key = "tablet", pub(newKey(t))
+	a.sign(t, next)
+	w.want(204, w.do(request{method: "PUT", path: "/v1/identity/owner", body: []byte(a.doc.Compact()), kind: wire.JOSE}))
+	conn, _, err := w.dialLive(ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.CloseNow() }()
+	if code, reason := (&socket{t: t, c: conn}).closed(); code != websocket.StatusPolicyViolation || reason == "" {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+}
+
+func (w *world) ticket(a *account) string {
+	w.t.Helper()
+	return into[wire.Ticket](w.t, w.want(200, w.do(a.signs(request{method: "POST", path: "/v1/live"})))).Ticket
+}
+
+func (w *world) dialLive(ticket string) (*websocket.Conn, *http.Response, error) {
+	return websocket.Dial(w.t.Context(), w.node.BaseURL()+"/v1/live", &websocket.DialOptions{
+		HTTPClient: w.http, Subprotocols: []string{wire.Subprotocol, wire.TicketPrefix + ticket},
+	})
+}
+
 // liveSocket opens a socket of an account and reads the hello.
 func (w *world) liveSocket(a *account) *socket {
 	w.t.Helper()
-	tk := into[wire.Ticket](w.t, w.want(200, w.do(a.signs(request{method: "POST", path: "/v1/live"}))))
-	conn, _, err := websocket.Dial(w.t.Context(), w.node.BaseURL()+"/v1/live", &websocket.DialOptions{
-		HTTPClient: w.http, Subprotocols: []string{wire.Subprotocol, wire.TicketPrefix + tk.Ticket},
-	})
+	conn, _, err := w.dialLive(w.ticket(a))
 	if err != nil {
 		w.t.Fatal(err)
 	}
