@@ -161,17 +161,6 @@ func TestMemoryIsNeverBehindTheDisk(t *testing.T) {
 	readers.Wait()
 }
 
-func TestMemoryIsBounded(t *testing.T) {
-	t.Parallel()
-	r := newRecent()
-	for i := range maxRecent + 100 {
-		r.put(&Item{Anchor: fmt.Sprint(i)}, 0)
-	}
-	if len(r.items) != maxRecent {
-		t.Errorf("%d items in memory", len(r.items))
-	}
-}
-
 func TestListsAreInOrder(t *testing.T) {
 	t.Parallel()
 	b := open(t)
