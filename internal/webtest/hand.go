@@ -249,3 +249,14 @@ func (tab *Tab) Focused() string {
 	}
 	return s
 }
+
+// Hold presses the middle of the first element that shows, as Click does, and
+// lets go after while has returned.
+func (tab *Tab) Hold(sel string, while func()) {
+	tab.t.Helper()
+	p := tab.spotOf(sel)
+	left := []chromedp.MouseOption{chromedp.ButtonLeft, chromedp.ClickCount(1)}
+	tab.do("press "+sel, chromedp.MouseEvent(chromedp.MousePressed, p.X, p.Y, left...))
+	while()
+	tab.do("release "+sel, chromedp.MouseEvent(chromedp.MouseReleased, p.X, p.Y, left...))
+}

@@ -304,3 +304,22 @@ func TestAnotherTabIsLeft(t *testing.T) {
 	tab.Click("@take-over")
 	tab.WaitGone("@status-other-tab")
 }
+
+// TestAPressedCardStays: what comes between press and release takes no click.
+func TestAPressedCardStays(t *testing.T) {
+	tab := open(t, stage(t), "things", "@card")
+	tab.Hold("@card a", func() {
+		tab.Eval(`engine.scene.answers.things = (ask => async () => {
+			const result = structuredClone(await ask());
+			result.things[0].title = "Renamed meanwhile";
+			window.asked = true;
+			return result;
+		})(engine.scene.answers.things)`, nil)
+		tab.Eval(`engine.tell({kind: "things"})`, nil)
+		tab.WaitFor(`window.asked`)
+		is(t, tab, "renamed while pressed", `document.querySelector("[data-test=things]").textContent.includes("Renamed meanwhile")`, false)
+	})
+	tab.WaitVisible("@thing")
+	tab.Eval(`location.hash = "#/"`, nil)
+	tab.WaitFor(`document.querySelector("[data-test=things]")?.textContent.includes("Renamed meanwhile")`)
+}
