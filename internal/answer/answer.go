@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -47,6 +48,19 @@ func Write(w http.ResponseWriter, p wire.Problem) {
 	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(b)
+}
+
+// Failed answers for an error that has no answer of its own: a *wire.Problem as
+// it is; of anything else not a word, but for the log, where what says which
+// part failed.
+func Failed(w http.ResponseWriter, log *slog.Logger, what string, err error) {
+	var p *wire.Problem
+	if errors.As(err, &p) {
+		Write(w, *p)
+		return
+	}
+	log.Error(what, "error", err)
+	Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
 }
 
 // JSON answers with a document of a media type.

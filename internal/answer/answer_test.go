@@ -1,8 +1,10 @@
 package answer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -74,5 +76,43 @@ func TestScriptsMayAsk(t *testing.T) {
 	Preflight(w, "GET, HEAD")
 	if h := w.Header(); w.Code != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") != "GET, HEAD" {
 		t.Errorf("%d %v", w.Code, h)
+	}
+}
+
+func TestStreamsAreCounted(t *testing.T) {
+	t.Parallel()
+	s := NewStreams(2, 3)
+	for i, want := range []bool{true, true, false} {
+		if got := s.Begin("a"); got != want {
+			t.Errorf("stream %d of one address: %v", i, got)
+		}
+	}
+	if !s.Begin("b") || s.Begin("c") {
+		t.Error("the bound of all is not 3")
+	}
+	s.End("a")
+	if !s.Begin("c") {
+		t.Error("a place given back is not taken again")
+	}
+}
+
+func TestFailuresSayNothing(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	for _, c := range []struct {
+		err    error
+		status int
+	}{
+		{&wire.Problem{Type: wire.ProblemPrefix + wire.ProbToken, Status: http.StatusUnauthorized}, http.StatusUnauthorized},
+		{errors.New("secret of the store"), http.StatusInternalServerError},
+	} {
+		w := httptest.NewRecorder()
+		Failed(w, slog.New(slog.NewTextHandler(&log, nil)), "a room failed", c.err)
+		if w.Code != c.status || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%v: %d %s", c.err, w.Code, w.Body)
+		}
+	}
+	if n := strings.Count(log.String(), "a room failed"); n != 1 {
+		t.Errorf("%d lines in the log: %s", n, &log)
 	}
 }

@@ -137,11 +137,5 @@ func (d *Door) changes(out bool) http.Handler {
 // failed answers with what went wrong. What is not a problem already is not
 // shown, and logged without what was asked.
 func (d *Door) failed(w http.ResponseWriter, err error) {
-	var p *wire.Problem
-	if errors.As(err, &p) {
-		answer.Write(w, *p)
-		return
-	}
-	d.cfg.Log.Error("a name could not be answered", "error", err)
-	answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+	answer.Failed(w, d.cfg.Log, "a name could not be answered", err)
 }

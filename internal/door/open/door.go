@@ -47,7 +47,7 @@ type Config struct {
 // Door answers for open services. It is safe for concurrent use.
 type Door struct {
 	cfg     Config
-	streams *streams
+	streams *answer.Streams
 	ctx     context.Context // ends at Stop
 	stop    context.CancelFunc
 }
@@ -63,7 +63,7 @@ func New(cfg Config) *Door {
 	if cfg.Address == nil {
 		cfg.Address = func(r *http.Request) string { return r.RemoteAddr }
 	}
-	d := &Door{cfg: cfg, streams: newStreams()}
+	d := &Door{cfg: cfg, streams: answer.NewStreams(streamsPerAddress, 0)}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d
 }
@@ -83,12 +83,12 @@ func (d *Door) Routes() map[string]http.Handler {
 		"GET /open":                                                 d.forAll(d.getCatalogue),
 		"GET /open/{service}":                                       d.forAll(d.getService),
 		"GET /open/{service}/{thing}":                               d.forAll(d.getThing),
-		"GET /open/{service}/{thing}/qr.svg":                        d.getQR,
-		"GET /open/{service}/{thing}/properties":                    d.getValues,
-		"GET /open/{service}/{thing}/properties/{property}":         d.getValue,
-		"GET /open/{service}/{thing}/properties/{property}/history": d.getHistory,
-		observeThing:          d.observe,
-		observeProperty:       d.observe,
+		"GET /open/{service}/{thing}/qr.svg":                        d.answered(d.getQR),
+		"GET /open/{service}/{thing}/properties":                    d.answered(d.getValues),
+		"GET /open/{service}/{thing}/properties/{property}":         d.answered(d.getValue),
+		"GET /open/{service}/{thing}/properties/{property}/history": d.answered(d.getHistory),
+		observeThing:          d.answered(d.observe),
+		observeProperty:       d.answered(d.observe),
 		"GET /class/{key...}": d.forAll(d.getClass),
 		"OPTIONS /open/":      d.preflight,
 		"OPTIONS /class/":     d.preflight,
@@ -113,15 +113,27 @@ func (d *Door) preflight(w http.ResponseWriter, _ *http.Request) {
 	answer.Preflight(w, "GET, HEAD, OPTIONS")
 }
 
+// handler answers, or says why it could not; then it has written nothing.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// answered answers for the error of a handler.
+func (d *Door) answered(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			d.failed(w, err)
+		}
+	}
+}
+
 // forAll answers programs, and lets the portal answer browsers.
-func (d *Door) forAll(h http.HandlerFunc) http.HandlerFunc {
+func (d *Door) forAll(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if d.cfg.Pages != nil && wantsPage(r) {
 			d.cfg.Pages.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Add("Vary", "Accept")
-		h(w, r)
+		d.answered(h)(w, r)
 	}
 }
 
@@ -151,10 +163,7 @@ const (
 func (d *Door) failed(w http.ResponseWriter, err error) {
 	answer.Open(w.Header(), "Retry-After")
 	var bad *open.Invalid
-	var p *wire.Problem
 	switch {
-	case errors.As(err, &p):
-		answer.Write(w, *p)
 	case errors.As(err, &bad):
 		answer.Write(w, wire.Problem{
 			Type: wire.ProblemPrefix + wire.ProbMalformed, Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
@@ -167,8 +176,7 @@ func (d *Door) failed(w http.ResponseWriter, err error) {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, store.ErrClosed):
 		answer.Problem(w, http.StatusServiceUnavailable, wire.ProbInternal, "not now")
 	default:
-		d.cfg.Log.Error("open values failed", "error", err)
-		answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+		answer.Failed(w, d.cfg.Log, "open values failed", err)
 	}
 }
 

@@ -40,21 +40,18 @@ type page struct {
 	Next     string    `json:"next,omitempty"`
 }
 
-func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
+func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) error {
 	a, err := d.asked(r)
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	t, err := d.cfg.Book.Thing(r.Context(), a.Service, a.Thing)
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	p := t.Description.Properties[a.Property]
 	if p == nil {
-		d.failed(w, open.ErrUnknown)
-		return
+		return open.ErrUnknown
 	}
 	var samples []open.Sample
 	var windows []open.Window
@@ -68,8 +65,7 @@ func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
 		windows, rest, err = d.cfg.Book.Windows(r.Context(), a.Range, a.window)
 	}
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	public(w, keepValue)
 	w.Header().Add("Vary", "Accept")
@@ -80,7 +76,7 @@ func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.csv {
 		writeCSV(w, a, samples, windows)
-		return
+		return nil
 	}
 	out := page{
 		Thing: d.thingURL(a.Service, a.Thing), Property: a.Property, Unit: p.Unit,
@@ -90,6 +86,7 @@ func (d *Door) getHistory(w http.ResponseWriter, r *http.Request) {
 		out.Values = append([]open.Window{}, windows...)
 	}
 	answer.JSON(w, http.StatusOK, jsonType, out)
+	return nil
 }
 
 // moment is a value in a history.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"primum/internal/answer"
@@ -20,93 +19,61 @@ const (
 	streamsPerAddress = 32
 	streamLife        = time.Hour // then the reader connects again
 	beat              = 20 * time.Second
-	writeWait         = 30 * time.Second
 	catchUp           = open.MaxPage // values sent after Last-Event-ID, of all properties
 )
-
-// streams counts the open streams of each address.
-type streams struct {
-	mu  sync.Mutex
-	all map[string]int // guarded by mu
-}
-
-func newStreams() *streams { return &streams{all: map[string]int{}} }
-
-func (s *streams) begin(address string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all[address] >= streamsPerAddress {
-		return false
-	}
-	s.all[address]++
-	return true
-}
-
-func (s *streams) end(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all[address]--; s.all[address] <= 0 {
-		delete(s.all, address)
-	}
-}
 
 // observe streams values as server-sent events (WHATWG HTML §9.2) without
 // names, as consumers of the Web of Things expect: data is the value, or an
 // object of changed values where the whole thing is followed; id is its time.
 // With Last-Event-ID it begins behind that time, else with the newest value.
-func (d *Door) observe(w http.ResponseWriter, r *http.Request) {
+func (d *Door) observe(w http.ResponseWriter, r *http.Request) error {
 	service, name, err := named(r)
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	if r.Method == http.MethodHead {
-		d.headOfStream(w, r, service, name)
-		return
+		return d.headOfStream(w, r, service, name)
 	}
 	address := d.cfg.Address(r)
-	if !d.streams.begin(address) {
+	if !d.streams.Begin(address) {
 		d.tooManyStreams(w)
-		return
+		return nil
 	}
-	defer d.streams.end(address)
+	defer d.streams.End(address)
 	// Watch first, then read: nothing falls between.
 	watch, err := d.cfg.Book.Watch(service, name)
 	if err == store.ErrQuota {
 		d.tooManyStreams(w)
-		return
+		return nil
 	}
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	defer watch.Stop()
-	s := &stream{d: d, w: w, rc: http.NewResponseController(w), service: service, name: name, property: r.PathValue("property"), sent: map[string]time.Time{}}
+	s := &stream{d: d, service: service, name: name, property: r.PathValue("property"), sent: map[string]time.Time{}}
 	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
 	defer cancel()
 	first, err := s.before(ctx, r.Header.Get("Last-Event-ID"))
 	if err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
-	s.run(ctx, first, watch)
+	s.run(ctx, w, first, watch)
+	return nil
 }
 
 // headOfStream answers HEAD, which has no end to wait for.
-func (d *Door) headOfStream(w http.ResponseWriter, r *http.Request, service, name string) {
-	s := &stream{d: d, w: w, service: service, name: name, property: r.PathValue("property")}
+func (d *Door) headOfStream(w http.ResponseWriter, r *http.Request, service, name string) error {
+	s := &stream{d: d, service: service, name: name, property: r.PathValue("property")}
 	if _, err := s.before(r.Context(), ""); err != nil {
-		d.failed(w, err)
-		return
+		return err
 	}
 	streamHeaders(w.Header())
+	return nil
 }
 
 func streamHeaders(h http.Header) {
 	answer.Open(h, "")
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that would wait for more
+	answer.StreamHeaders(h)
 }
 
 func (d *Door) tooManyStreams(w http.ResponseWriter) {
@@ -118,8 +85,7 @@ func (d *Door) tooManyStreams(w http.ResponseWriter) {
 // stream is one reader.
 type stream struct {
 	d                       *Door
-	w                       http.ResponseWriter
-	rc                      *http.ResponseController
+	out                     *answer.Stream       // from run on
 	service, name, property string               // property is empty where all are followed
 	sent                    map[string]time.Time // newest that was sent, by property
 }
@@ -161,10 +127,10 @@ func (s *stream) before(ctx context.Context, last string) ([]open.Sample, error)
 	return all, nil
 }
 
-func (s *stream) run(ctx context.Context, first []open.Sample, watch *open.Watch) {
-	streamHeaders(s.w.Header())
-	_ = s.rc.SetReadDeadline(time.Time{})
-	if !s.write(": primum\n\n") {
+func (s *stream) run(ctx context.Context, w http.ResponseWriter, first []open.Sample, watch *open.Watch) {
+	streamHeaders(w.Header())
+	s.out = answer.NewStream(w)
+	if !s.out.Write([]byte(": primum\n\n")) {
 		return
 	}
 	for _, v := range first {
@@ -179,7 +145,7 @@ func (s *stream) run(ctx context.Context, first []open.Sample, watch *open.Watch
 		case v, more := <-watch.Samples:
 			ok = more && s.send(v)
 		case <-timer.C():
-			ok = s.write(": \n\n")
+			ok = s.out.Write([]byte(": \n\n"))
 		case <-ctx.Done():
 		case <-s.d.ctx.Done():
 		}
@@ -207,14 +173,5 @@ func (s *stream) send(v open.Sample) bool {
 		}
 		data = b
 	}
-	return s.write(fmt.Sprintf("id: %s\ndata: %s\n\n", stamp(v.At), data))
-}
-
-// write sends at once; false means that the reader has gone or is too slow.
-func (s *stream) write(text string) bool {
-	_ = s.rc.SetWriteDeadline(time.Now().Add(writeWait)) // the machine's clock: it bounds a connection
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return false
-	}
-	return s.rc.Flush() == nil
+	return s.out.Write(fmt.Appendf(nil, "id: %s\ndata: %s\n\n", stamp(v.At), data))
 }

@@ -18,15 +18,13 @@ const maxValues = 1 << 20
 
 // byPublisher lets publishers through; the handler gets their name.
 func (d *Door) byPublisher(h func(http.ResponseWriter, *http.Request, string) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return d.answered(func(w http.ResponseWriter, r *http.Request) error {
 		who, err := d.publisher(r)
-		if err == nil {
-			err = h(w, r, who)
-		}
 		if err != nil {
-			d.failed(w, err)
+			return err
 		}
-	}
+		return h(w, r, who)
+	})
 }
 
 func (d *Door) publisher(r *http.Request) (string, error) {

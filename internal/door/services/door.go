@@ -195,16 +195,12 @@ func (d *Door) remove(w http.ResponseWriter, r *http.Request, who string) {
 
 // failed answers with what went wrong.
 func (d *Door) failed(w http.ResponseWriter, err error) {
-	var p *wire.Problem
 	switch {
-	case errors.As(err, &p):
-		answer.Write(w, *p)
 	case errors.Is(err, catalogue.ErrUnknown):
 		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "no service of this name is offered here")
 	case errors.Is(err, catalogue.ErrProvider), errors.Is(err, grant.ErrDocument):
 		answer.Problem(w, http.StatusBadRequest, wire.ProbMalformed, err.Error())
 	default:
-		d.cfg.Log.Error("the catalogue of services failed", "error", err)
-		answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+		answer.Failed(w, d.cfg.Log, "the catalogue of services failed", err)
 	}
 }

@@ -48,7 +48,7 @@ type Config struct {
 // Door answers for the directory. It is safe for concurrent use.
 type Door struct {
 	cfg     Config
-	streams *streams
+	streams *answer.Streams
 	ctx     context.Context // ends at Stop
 	stop    context.CancelFunc
 }
@@ -64,7 +64,7 @@ func New(c Config) *Door {
 	if c.Address == nil {
 		c.Address = func(r *http.Request) string { return r.RemoteAddr }
 	}
-	d := &Door{cfg: c, streams: &streams{all: map[string]int{}}}
+	d := &Door{cfg: c, streams: answer.NewStreams(streamsPerAddress, streamsInAll)}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d
 }
@@ -212,13 +212,10 @@ type invalid struct {
 
 // failed answers for an error.
 func (d *Door) failed(w http.ResponseWriter, err error) {
-	var p *wire.Problem
 	var in *td.Invalid
 	var place *jsonpath.Error
 	w.Header().Del("Cache-Control")
 	switch {
-	case errors.As(err, &p):
-		answer.Write(w, *p)
 	case errors.As(err, &in):
 		w.Header().Set("Cache-Control", "no-store")
 		answer.JSON(w, http.StatusBadRequest, answer.ProblemType, invalid{wire.Problem{
@@ -259,8 +256,7 @@ func (d *Door) refused(w http.ResponseWriter, err error) {
 			return
 		}
 	}
-	d.cfg.Log.Error("the directory failed", "err", err)
-	answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
+	answer.Failed(w, d.cfg.Log, "the directory failed", err)
 }
 
 func (d *Door) now() time.Time { return d.cfg.Clock.Now().UTC().Truncate(time.Second) }

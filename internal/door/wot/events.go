@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"primum/internal/answer"
@@ -20,35 +19,7 @@ const (
 	streamsInAll      = 2000
 	streamLife        = time.Hour // then the reader connects again
 	beat              = 20 * time.Second
-	writeWait         = 30 * time.Second
 )
-
-// streams counts the open streams of each address.
-type streams struct {
-	mu    sync.Mutex
-	all   map[string]int // guarded by mu
-	total int            // guarded by mu
-}
-
-func (s *streams) begin(address string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all[address] >= streamsPerAddress || s.total >= streamsInAll {
-		return false
-	}
-	s.all[address]++
-	s.total++
-	return true
-}
-
-func (s *streams) end(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.total--
-	if s.all[address]--; s.all[address] <= 0 {
-		delete(s.all, address)
-	}
-}
 
 // follow streams events (WoT Discovery §7.3.2.3, WHATWG HTML §9.2).
 func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
@@ -69,15 +40,13 @@ func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	address := d.cfg.Address(r)
-	if !d.streams.begin(address) {
+	if !d.streams.Begin(address) {
 		h.Set("Retry-After", "60")
 		answer.Problem(w, http.StatusTooManyRequests, wire.ProbTooMany, "too many streams are open; close one, or read /things now and then")
 		return
 	}
-	defer d.streams.end(address)
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // a proxy that would wait for more
+	defer d.streams.End(address)
+	answer.StreamHeaders(h)
 	if r.Method == http.MethodHead {
 		return
 	}
@@ -96,9 +65,8 @@ func (d *Door) follow(w http.ResponseWriter, r *http.Request) {
 // stream writes events until the reader or ctx is gone, or what the reader
 // showed does not hold any more.
 func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.Subscription, holds func() bool) {
-	out := &outlet{w: w, rc: http.NewResponseController(w)}
-	_ = out.rc.SetReadDeadline(time.Time{})
-	if !out.write(nil) { // the headers: from here on nothing is missed
+	out := answer.NewStream(w)
+	if !out.Write(nil) { // the headers: from here on nothing is missed
 		return
 	}
 	for {
@@ -118,22 +86,8 @@ func (d *Door) stream(ctx context.Context, w http.ResponseWriter, s *directory.S
 			b.Write(e.Data) // JSON without line breaks
 			b.WriteString("\n\n")
 		}
-		if !out.write(b.Bytes()) {
+		if !out.Write(b.Bytes()) {
 			return
 		}
 	}
-}
-
-type outlet struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
-}
-
-// write sends bytes at once; false when the reader is gone.
-func (o *outlet) write(b []byte) bool {
-	_ = o.rc.SetWriteDeadline(time.Now().Add(writeWait))
-	if _, err := o.w.Write(b); err != nil {
-		return false
-	}
-	return o.rc.Flush() == nil
 }
