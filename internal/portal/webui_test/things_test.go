@@ -323,3 +323,13 @@ func TestAPressedCardStays(t *testing.T) {
 	tab.Eval(`location.hash = "#/"`, nil)
 	tab.WaitFor(`document.querySelector("[data-test=things]")?.textContent.includes("Renamed meanwhile")`)
 }
+
+// TestAPressedGrantStays: neither does a list of grants.
+func TestAPressedGrantStays(t *testing.T) {
+	tab := open(t, stage(t), "grants", "@grant")
+	tab.Hold("@grant-more", func() {
+		tab.Eval(`engine.tell({kind: "grants"})`, nil)
+		tab.Eval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))`, nil)
+	})
+	tab.WaitVisible("@grant-page")
+}

@@ -11,7 +11,7 @@ import { fineWords, purposeWords } from "./consent-fine";
 import { compareBox, consentTabs, facts, otherName, who } from "./consent-parts";
 import { termLines } from "./consent-terms";
 import { dayWords } from "./consent-until";
-import { fillWith, page, skeleton, state } from "./page";
+import { fillWith, page, released, skeleton, state } from "./page";
 import { stopPanel, type StopPanel } from "./stop";
 
 /** All grants; with a ref in args those of one affordance. */
@@ -19,14 +19,15 @@ export function grantsView(ctx: Ctx, args: string[]): HTMLElement {
 	const only = parseRef(args);
 	const list = h("div", { class: "stack", test: "grants" }, skeleton(ctx, 3));
 	const cards = new Cards(ctx);
-	const load = (): void => {
+	const load = async (): Promise<void> => {
+		await released(list); // it may be Stop that is pressed
 		if (cards.busy()) void cards.refresh();
 		else void fillWith(ctx, list, async () => cards.show(await grantsOf(ctx, only)));
 	};
 	ctx.on((e) => {
-		if (e.kind === "grants") load();
+		if (e.kind === "grants") void load();
 	});
-	load();
+	void load();
 	return page(ctx, { heading: ctx.t("consent.grants.title"), class: "consent" }, consentTabs(ctx, "grants"), list);
 }
 

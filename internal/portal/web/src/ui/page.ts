@@ -48,6 +48,7 @@ export function skeleton(ctx: Ctx, count: number, shape: "card" | "row" | "plot"
 export async function fillWith(ctx: Ctx, place: HTMLElement, work: () => Promise<Child>): Promise<void> {
 	place.setAttribute("aria-busy", "true");
 	try {
+		await released(place); // a click is done with before what it hit is made anew
 		const made = await work();
 		if (!ctx.signal.aborted) fill(place, made);
 	} catch (error) {
@@ -57,4 +58,10 @@ export async function fillWith(ctx: Ctx, place: HTMLElement, work: () => Promise
 	} finally {
 		place.removeAttribute("aria-busy");
 	}
+}
+
+/** Waits while something in an element is pressed: what is made anew between
+ * press and release takes no click. */
+export async function released(element: HTMLElement): Promise<void> {
+	while (element.matches(":active")) await new Promise((frame) => requestAnimationFrame(frame)); // the click comes before
 }

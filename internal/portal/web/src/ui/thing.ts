@@ -9,7 +9,7 @@ import { bdi, clean } from "../lib/untrusted";
 import { openBell } from "./alerts";
 import { makeControl } from "./control";
 import type { Ctx, Routes } from "./ctx";
-import { fillWith, page, skeleton, state } from "./page";
+import { fillWith, page, released, skeleton, state } from "./page";
 import type { Plot } from "./plot";
 import { Series, numberWithUnit, withUnit } from "./series";
 import { makeTable, type Table } from "./table";
@@ -129,6 +129,7 @@ class Sheet {
 	private async renew(): Promise<void> {
 		const result = await this.ctx.engine.call("things").catch(() => undefined);
 		const found = result && find(result.things, this.found.affordance.ref);
+		await released(this.facts);
 		if (found && !this.ctx.signal.aborted) fill(this.facts, this.about(found));
 	}
 

@@ -11,7 +11,7 @@ import { routes as ask } from "./ask";
 import { Card } from "./card";
 import type { Ctx, Routes } from "./ctx";
 import { routes as notices } from "./notices";
-import { fillWith, page, skeleton, state } from "./page";
+import { fillWith, page, released, skeleton, state } from "./page";
 import { startSandbox } from "./sandbox";
 import { defineSpark } from "./spark";
 import { routes as thing } from "./thing";
@@ -37,7 +37,7 @@ function things(ctx: Ctx): HTMLElement {
 	const load = (): Promise<void> => fillWith(ctx, place, async () => board.make(await ctx.engine.call("things")));
 	const again = async (): Promise<void> => {
 		const result = await ctx.engine.call("things").catch(() => undefined);
-		await released(place, ctx.signal);
+		await released(place);
 		if (result && !ctx.signal.aborted) board.renew(place, result); // else what is there stays
 	};
 	const draw = perFrame<Point>(ctx.signal, (changed) => changed.forEach((point, key) => board.take(key, point)));
@@ -48,16 +48,6 @@ function things(ctx: Ctx): HTMLElement {
 	everySecond(ctx.signal, (now) => board.tick(now));
 	void load();
 	return page(ctx, { heading: ctx.t("web.things.heading"), actions: headActions(ctx) }, place);
-}
-
-/** Waits while something in an element is pressed: a card that is made anew
- * between press and release takes no click. */
-async function released(element: HTMLElement, signal: AbortSignal): Promise<void> {
-	if (!element.matches(":active")) return;
-	await new Promise<void>((resolve) => {
-		const done = (): void => void requestAnimationFrame(() => resolve()); // after the click
-		for (const kind of ["pointerup", "pointercancel", "keyup"]) window.addEventListener(kind, done, { once: true, signal });
-	});
 }
 
 function headActions(ctx: Ctx): Child {
