@@ -156,6 +156,9 @@ class Shell implements App {
 	private settle(): void {
 		const route = this.route();
 		if (this.status?.phase === "none" && !route.open) {
+			// A dialog may be what ended the account: then it has the page made anew itself.
+			const asked = document.querySelector("dialog[open]");
+			if (asked) return asked.addEventListener("close", () => this.settle(), { once: true });
 			if (segments()[0] === "connect") this.wanted = location.hash;
 			location.replace("#/welcome");
 		}
