@@ -212,10 +212,7 @@ func (d *Door) delegations(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		err = d.delegate(w, r, who)
 	case http.MethodDelete:
-		var subject string
-		if subject, err = d.subject(r.URL.Query().Get("subject")); err == nil {
-			err = errors.Join(d.cfg.Note(r.Context(), who, store.ActDelegated, subject), d.cfg.Links.Undelegate(r.Context(), subject))
-		}
+		err = d.undelegate(r, who)
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST, DELETE")
 		answer.Problem(w, http.StatusMethodNotAllowed, wire.ProbMalformed, "delegations are listed by GET, made by POST, ended by DELETE")
@@ -245,6 +242,18 @@ func (d *Door) delegate(w http.ResponseWriter, r *http.Request, who string) erro
 		return err
 	}
 	return d.cfg.Links.Delegate(r.Context(), given)
+}
+
+// undelegate ends a delegation; what can't be written in the log is not done.
+func (d *Door) undelegate(r *http.Request, who string) error {
+	subject, err := d.subject(r.URL.Query().Get("subject"))
+	if err != nil {
+		return err
+	}
+	if err := d.cfg.Note(r.Context(), who, store.ActDelegated, subject); err != nil {
+		return err
+	}
+	return d.cfg.Links.Undelegate(r.Context(), subject)
 }
 
 // Canonical makes an anchor of a name in any form: a GS1 key as a Digital Link,

@@ -2,6 +2,7 @@ package gs1door_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -140,6 +141,38 @@ func TestPublishersDelegate(t *testing.T) {
 		if got := w.publish(t, http.MethodDelete, gs1door.DelegationsPath+"?subject="+url.QueryEscape("01/0401234*"), "", ""); got.Code != status {
 			t.Errorf("ended: %d, not %d", got.Code, status)
 		}
+	}
+}
+
+// TestWhatIsNotLoggedIsNotDone: publishers change nothing while the log of
+// their acts can't be written.
+func TestWhatIsNotLoggedIsNotDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const kept, more = `{"subject":"01/0401238*","handledBy":"https://s.example.net"}`, `{"subject":"01/0401239*","handledBy":"https://s.example.net"}`
+	if got := w.publish(t, http.MethodPost, gs1door.DelegationsPath, "application/json", kept); got.Code != http.StatusNoContent {
+		t.Fatalf("%d %s", got.Code, got.Body)
+	}
+	if got := w.publish(t, http.MethodPost, gs1door.LinksPath, "application/json", oneLink); got.Code != http.StatusOK {
+		t.Fatalf("%d %s", got.Code, got.Body)
+	}
+	w.mu.Lock()
+	w.full = errors.New("the disk is full")
+	w.mu.Unlock()
+	for _, c := range [][3]string{
+		{http.MethodPost, gs1door.DelegationsPath, more},
+		{http.MethodDelete, gs1door.DelegationsPath + "?subject=" + url.QueryEscape("01/0401238*"), ""},
+		{http.MethodDelete, gs1door.LinksPath + "?anchor=" + url.QueryEscape(screwdriver), ""},
+	} {
+		if got := w.publish(t, c[0], c[1], "application/json", c[2]); got.Code != http.StatusServiceUnavailable {
+			t.Errorf("%s %s: %d %s", c[0], c[1], got.Code, got.Body)
+		}
+	}
+	if all := w.book.Delegations(); len(all) != 1 || all[0].Subject != "01/0401238*" {
+		t.Errorf("%+v", all)
+	}
+	if got := w.ask(t, http.MethodGet, "/"+screwdriver+"?linkType=gs1:pip", nil); got.Code != http.StatusTemporaryRedirect {
+		t.Errorf("the link that was not taken away: %d %s", got.Code, got.Body)
 	}
 }
 

@@ -27,6 +27,7 @@ type world struct {
 	mu     sync.Mutex
 	acts   []string // guarded by mu
 	looked int      // guarded by mu; descriptions that were looked for
+	full   error    // guarded by mu; why the log takes nothing, nil if it does
 }
 
 func newWorld(t *testing.T) *world {
@@ -75,6 +76,9 @@ func publisher(r *http.Request) (string, error) {
 func (w *world) note(_ context.Context, name, act, about string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.full != nil {
+		return w.full
+	}
 	w.acts = append(w.acts, name+" "+act+" "+about)
 	return nil
 }
