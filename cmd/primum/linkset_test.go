@@ -42,6 +42,7 @@ func TestLinksArePublishedFromTheShell(t *testing.T) {
 	m.want(exitDone, "0 new", "linkset", "add", "01/04012345999990", "https://ref.gs1.org/voc/pip", "https://shop.example/x", "--title", "X", "--data", dir)
 	m.want(exitFailed, "check digit", "linkset", "add", "01/04012345999991", "gs1:pip", "https://shop.example/x", "--data", dir)
 	m.want(exitFailed, "href", "linkset", "add", "01/04012345999990", "gs1:pip", "javascript:alert(1)", "--data", dir)
+	m.want(exitFailed, "gs1:pip\"?", "linkset", "add", "01/04012345999990", "gs1pip", "https://shop.example/x", "--data", dir)
 	m.want(exitUsage, "--all", "linkset", "remove", "01/04012345999990", "--data", dir)
 	listed := jsonLines(t, m.ok("linkset", "list", "01/04012345999990", "--json", "--data", dir))
 	entry := listed[0]["entries"].([]any)[0].(map[string]any)
@@ -103,4 +104,10 @@ func TestLinksGoOutAndComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.want(exitFailed, "line 5", "linkset", "import", in, "--data", to)
+	if err := os.WriteFile(in, []byte(table+"01/04012345999990,,describeby,https://shop.example/en,,,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if e := m.want(exitFailed, "line 5", "linkset", "import", in, "--data", to); !strings.Contains(e.err, `"describedby"?`) {
+		t.Errorf("%s", e.err)
+	}
 }

@@ -16,7 +16,6 @@ const Vocabulary = "https://ref.gs1.org/voc/"
 
 var (
 	gs1Name    = regexp.MustCompile(`^[a-zA-Z]{2,64}$`)
-	relation   = regexp.MustCompile(`^[a-z][a-z-]{1,63}$`)                // registered (RFC 8288 §4.2), as the schema takes them
 	typeURL    = regexp.MustCompile(`^https?://[a-zA-Z0-9./]{3,}$`)       // GS1's schema takes no # and no -; MaxText bounds it
 	mediaType  = regexp.MustCompile(`^[a-z0-9.+_-]{1,64}/[a-z0-9.+_-]+$`) // without parameters
 	language   = regexp.MustCompile(`^[a-z]{2}(-[A-Z]{2})?$`)             // all that GS1's schema takes
@@ -36,10 +35,17 @@ func NormalType(s string) (string, error) {
 		return "gs1:" + name, nil
 	case own:
 		return "", &InvalidError{"linkType", "a GS1 link type is gs1: and letters"}
-	case relation.MatchString(s), len(s) <= MaxText && typeURL.MatchString(s):
+	case len(s) <= MaxText && typeURL.MatchString(s):
 		return s, nil
 	}
-	return "", &InvalidError{"linkType", `it is "gs1:pip" and the like, a registered relation, or an http(s) URL without # and -`}
+	if r, ok := registered(s); ok {
+		return r, nil
+	}
+	reason := `it is "gs1:pip" and the like, a relation of IANA's registry, or an http(s) URL without # and -`
+	if m := meant(s); m != "" {
+		reason += `; "` + m + `"?`
+	}
+	return "", &InvalidError{"linkType", reason}
 }
 
 // TypeURL is a link type as RFC 9264 documents name it.

@@ -1,6 +1,7 @@
 package linkset
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -91,11 +92,28 @@ func TestLinkTypesHaveOneSpelling(t *testing.T) {
 	for in, want := range map[string]string{
 		"gs1:pip": "gs1:pip", "https://gs1.org/voc/pip": "gs1:pip", "https://www.gs1.org/voc/pip": "gs1:pip", "https://ref.gs1.org/voc/pip": "gs1:pip",
 		"http://GS1.org/voc/pip": "gs1:pip", "describedby": "describedby", "service-desc": "service-desc", "https://example.org/rel/x": "https://example.org/rel/x",
+		"convertedFrom": "convertedfrom", "dpp": "dpp", "nope": "", "gs1pip": "", "c2pa-manifest": "",
 		"gs1:": "", "gs1:p-i": "", "": "", "PIP": "", "https://example.org/rel#x": "", "https://example.org/a-b": "", "javascript:x": "", "https://ref.gs1.org/voc/": "",
 	} {
 		got, err := NormalType(in)
 		if got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %q, %v, not %q", in, got, err, want)
+		}
+	}
+}
+
+// A word that is no link type is refused with the one that may have been meant.
+func TestLinkTypesThatMayBeMeant(t *testing.T) {
+	t.Parallel()
+	if !slices.IsSorted(relations[:]) {
+		t.Error("the registry is not in order")
+	}
+	for in, want := range map[string]string{
+		"gs1pip": "gs1:pip", "gs1-certificationInfo": "gs1:certificationInfo", "describeby": "describedby", "descriebdby": "describedby", "licence": "license", "helpp": "help", "hel": "help",
+		"nope": "", "": "", "gs1": "", "descr": "",
+	} {
+		if got := meant(in); got != want {
+			t.Errorf("%q: %q, not %q", in, got, want)
 		}
 	}
 }
