@@ -26,7 +26,7 @@ func (p *Portal) BadName(w http.ResponseWriter, r *http.Request, err error) {
 	say := p.words(d.Lang)
 	d.Title = say("openpage.bad.title")
 	if bad, ok := errors.AsType[*id.Error](err); ok {
-		d.Part = bad.Part
+		d.Part = bad.Unquoted().Part
 		d.Why = say("name.fault."+string(bad.Fault), "Want", bad.Want)
 	}
 	p.show(w, http.StatusBadRequest, "badname.html", d.Lang, d)

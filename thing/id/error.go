@@ -1,6 +1,10 @@
 package id
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Fault says in one word why a name was refused; programs compare it and the
 // catalogues of words have a sentence for each.
@@ -38,11 +42,34 @@ type Error struct {
 	Fault  Fault  // for programs
 	Reason string // for people, in English
 	Want   string // what should stand there, where that is known: the right check digit
+
+	quotes bool // the reason repeats some of the input
 }
 
 // Error says the three in one line.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s at byte %d: %s", e.Part, e.Offset, e.Reason)
+}
+
+// Unquoted is the error without any of the input, which may hold a serial
+// number: for answers over a network, and logs.
+func (e *Error) Unquoted() *Error {
+	out := *e
+	if e.quotes {
+		out.Reason, out.quotes = "what stands here may not ("+string(e.Fault)+")", false
+	}
+	if find(e.Part) == nil && !slices.Contains(partNames(), e.Part) {
+		out.Part = "name" // it was a piece of it
+	}
+	return &out
+}
+
+// partNames are those of parts that have no application identifier.
+func partNames() []string {
+	return []string{
+		"path", "query", "compressed", "key", "did", "element", "epc", "prefix", "reference", "serial", "pieces", "gid", "host", "port", "name", "urn",
+		"zone", "raw", "header", "partition", "filter", "mac", "url",
+	}
 }
 
 // at moves the place of a fault by the bytes that stand before the part.
@@ -54,5 +81,5 @@ func (e *Error) at(before int) *Error {
 }
 
 func refuse(offset int, part string, fault Fault, reason string, args ...any) *Error {
-	return &Error{Offset: offset, Part: part, Fault: fault, Reason: fmt.Sprintf(reason, args...)}
+	return &Error{Offset: offset, Part: part, Fault: fault, Reason: fmt.Sprintf(reason, args...), quotes: strings.Contains(reason, "%q")}
 }

@@ -202,7 +202,12 @@ func TestReadyAnswersAreThoseThatWereMade(t *testing.T) {
 	leads("/"+screwdriver, shop+"en", nil)
 	leads("/"+screwdriver, shop+"en", browser)
 	leads("/"+screwdriver+"/10/A", shop+"en", browser)
-	leads("/"+screwdriver, "", http.Header{"Accept": {linkset.MediaType}})
+	for _, kind := range []string{linkset.MediaType, "text/html, application/lLINKSET+json", "application/LinkSet+JSON"} {
+		leads("/"+screwdriver, map[bool]string{true: shop + "en"}[strings.Contains(kind, "lL")], http.Header{"Accept": {kind}})
+		if w.door.ReadyBytes([]byte("/"+screwdriver), []byte(kind), nil) != nil {
+			t.Errorf("%s: an answer that waits", kind)
+		}
+	}
 	w.put(t, linkset.Item{Anchor: screwdriver, Entries: []linkset.Entry{{LinkType: "gs1:pip", Href: shop + "de", Langs: []string{"de"}}}})
 	leads("/"+screwdriver, shop+"en", nil)
 	leads("/"+screwdriver, shop+"de", browser)

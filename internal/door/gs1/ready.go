@@ -1,9 +1,8 @@
 package gs1door
 
 import (
-	"bytes"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -80,7 +79,7 @@ func (d *Door) ReadyBytes(path, accept, language []byte) []byte {
 	now.mu.RLock()
 	a := now.answers[string(path)] // makes no text
 	now.mu.RUnlock()
-	if a == nil || bytes.Contains(accept, []byte("linkset")) {
+	if a == nil || namesLinkset(accept) {
 		return nil
 	}
 	if a.choice && (language != nil || accept != nil && string(accept) != "*/*") {
@@ -104,8 +103,23 @@ func anything(accept []string) bool {
 }
 
 func wantsLinkset(accept []string) bool {
-	for _, a := range accept {
-		if strings.Contains(a, "linkset") {
+	return slices.ContainsFunc(accept, namesLinkset[string])
+}
+
+// namesLinkset tells whether an Accept header names linksets, in letters of
+// either case (RFC 9110 §8.3.1). It makes no text.
+func namesLinkset[T string | []byte](accept T) bool {
+	const word = "linkset"
+	for i, n := 0, 0; i < len(accept); i++ { // 'l' begins the word and stands nowhere else in it
+		switch accept[i] | 0x20 {
+		case word[n]:
+			n++
+		case word[0]:
+			n = 1
+		default:
+			n = 0
+		}
+		if n == len(word) {
 			return true
 		}
 	}

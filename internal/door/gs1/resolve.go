@@ -77,7 +77,7 @@ func read(r *http.Request) (q question, err error) {
 			return q, err
 		}
 	}
-	q.linkset = q.linkset || linkset.Wanted(q.ask.Accept)
+	q.linkset = q.linkset || linkset.Wanted(strings.ToLower(q.ask.Accept)) // media types have no case
 	return q, nil
 }
 
@@ -114,6 +114,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p := wire.Problem{Type: wire.ProblemPrefix + wire.ProbMalformed, Title: "This is no GS1 Digital Link", Status: http.StatusBadRequest}
 	switch {
 	case errors.As(err, &bad):
+		bad = bad.Unquoted() // it may be a serial number that is wrong
 		p.Detail, p.Pointer = bad.Error(), bad.Part
 	case errors.As(err, &invalid):
 		p.Detail, p.Pointer = invalid.Reason, invalid.Member

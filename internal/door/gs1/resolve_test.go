@@ -143,6 +143,25 @@ func TestUnknownSerialsAreAnsweredByTheirClass(t *testing.T) {
 	}
 }
 
+// TestRefusalsSayThePlaceOnly: what is wrong may be a serial number.
+func TestRefusalsSayThePlaceOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for path, says := range map[string]string{
+		"/01//04012345999990/21/S3CRET":   "name at byte 23: no value stands behind the last code",
+		"/" + screwdriver + "/S3CRET/7":   "name at byte 19: what stands here may not (ai)",
+		"/" + screwdriver + "?S3CRET=1":   "",
+		"/01/04012345999991":              "01 at byte 17: the check digit or characters are 0, not 1",
+		"/" + screwdriver + "/21/~S3CRET": "21 at byte 22: what stands here may not (letter)",
+	} {
+		got := httptest.NewRecorder()
+		w.door.ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)) // a mux would tidy it up
+		if all := got.Body.String() + allHeaders(got); strings.Contains(all, "S3CRET") || !strings.Contains(all, says) {
+			t.Errorf("%s: %s", path, all)
+		}
+	}
+}
+
 // TestThingDescriptionsAreLinked finds descriptions of the directory.
 func TestThingDescriptionsAreLinked(t *testing.T) {
 	t.Parallel()

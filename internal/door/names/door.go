@@ -93,7 +93,7 @@ func named(w http.ResponseWriter, r *http.Request) (id.ID, bool) {
 	case errors.As(err, &bad):
 		p := wire.Problem{
 			Type: wire.ProblemPrefix + wire.ProbMalformed, Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
-			Detail: bad.Error(), Pointer: "/id",
+			Detail: bad.Unquoted().Error(), Pointer: "/id",
 		}
 		answer.Write(w, p)
 		return id.ID{}, false

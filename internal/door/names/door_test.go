@@ -138,11 +138,12 @@ func TestBadNamesAreRefusedWithTheirPlace(t *testing.T) {
 		"https://h.example/%2e%2e/01/%zz":     "",
 		"https://h.example/" + "\x00" + "/":   "",
 		"did:web:h.example%2Fx":               "",
+		lamp + "/S3CRET/7":                    "name at byte 18",
 		strings.Repeat("../", 2000) + "01/1/": "",
 	} {
 		w := ask(h, http.MethodGet, "/resolve?id="+url.QueryEscape(text), "")
 		var p wire.Problem
-		if err := json.Unmarshal(w.Body.Bytes(), &p); w.Code != http.StatusBadRequest || err != nil || !strings.Contains(p.Detail, want) || w.Body.Len() > 1000 {
+		if err := json.Unmarshal(w.Body.Bytes(), &p); w.Code != http.StatusBadRequest || err != nil || !strings.Contains(p.Detail, want) || w.Body.Len() > 1000 || strings.Contains(p.Detail, "S3CRET") {
 			t.Errorf("%.40q: %d %s", text, w.Code, w.Body)
 		}
 	}
