@@ -88,8 +88,8 @@ func (d *Door) Routes() map[string]http.Handler {
 	routes := map[string]http.Handler{
 		DescriptionPath: http.HandlerFunc(d.describe),
 		ContextPath:     http.HandlerFunc(d.context),
-		LinksPath:       http.HandlerFunc(d.links),
-		DelegationsPath: http.HandlerFunc(d.delegations),
+		LinksPath:       d.byPublisher(d.links),
+		DelegationsPath: d.byPublisher(d.delegations),
 	}
 	for _, code := range primaryKeys {
 		routes["/"+code+"/{rest...}"] = d

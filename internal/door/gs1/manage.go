@@ -56,15 +56,23 @@ func (l ListedItem) Item() *linkset.Item {
 	return it
 }
 
+// byPublisher lets publishers through; the handler gets their name, and what it
+// answers is kept nowhere.
+func (d *Door) byPublisher(h func(w http.ResponseWriter, r *http.Request, who string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := d.cfg.Publisher(r)
+		if err != nil {
+			d.refused(w, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		h(w, r, who)
+	}
+}
+
 // links is the publishers' way to the links. Nobody else lists them: the list
 // would tell which single objects exist.
-func (d *Door) links(w http.ResponseWriter, r *http.Request) {
-	who, err := d.cfg.Publisher(r)
-	if err != nil {
-		d.refused(w, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
+func (d *Door) links(w http.ResponseWriter, r *http.Request, who string) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		d.list(w, r)
@@ -198,13 +206,8 @@ func (d *Door) remove(w http.ResponseWriter, r *http.Request, who string) {
 }
 
 // delegations is the publishers' way to what other nodes answer for.
-func (d *Door) delegations(w http.ResponseWriter, r *http.Request) {
-	who, err := d.cfg.Publisher(r)
-	if err != nil {
-		d.refused(w, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
+func (d *Door) delegations(w http.ResponseWriter, r *http.Request, who string) {
+	var err error
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		answer.JSON(w, http.StatusOK, "application/json", map[string]any{"delegations": d.cfg.Links.Delegations()})
