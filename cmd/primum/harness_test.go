@@ -5,6 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -13,6 +17,23 @@ import (
 
 	"primum/internal/clock"
 )
+
+// TestMain has the program trust the servers of httptest, which all have one
+// certificate, as an operator has it trust an authority.
+func TestMain(m *testing.M) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	roots, err := os.CreateTemp("", "primum-roots-*.pem")
+	if err == nil {
+		err = errors.Join(pem.Encode(roots, &pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), roots.Close(), os.Setenv("SSL_CERT_FILE", roots.Name()))
+	}
+	s.Close()
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.Remove(roots.Name())
+	os.Exit(code)
+}
 
 // machine is one person's machine in a test: a home directory and the program.
 type machine struct {

@@ -172,6 +172,9 @@ func (a *app) plan(ctx context.Context, q *quick) (plan setup.Plan, err error) {
 		return plan, a.said(exitUsage, "quickstart.noaddress")
 	}
 	authority, err := certs.Ask(ctx, &http.Client{Timeout: caWait}, q.cfg.ACME.CA)
+	if errors.Is(err, certs.ErrAddress) {
+		return plan, a.said(exitUsage, "quickstart.plainca", "CA", q.cfg.ACME.CA)
+	}
 	if err != nil {
 		return plan, a.said(exitUnreachable, "quickstart.noca", "CA", q.cfg.ACME.CA, "What", err.Error())
 	}
@@ -205,14 +208,32 @@ func (a *app) printRecords(plan setup.Plan, placed setup.Placed, records []setup
 	a.say(id, "Config", placed.Config, "Data", placed.Data)
 	_, above, _ := strings.Cut(plan.Domain, ".")
 	a.say("quickstart.records", "Above", above, "Zone", placed.Zone)
+	inside := insideOf(plan)
 	if !a.json {
 		_, _ = a.out.Write([]byte(calm(setup.Zone(records))))
+		if len(inside) > 0 {
+			a.say("quickstart.inside", "Have", strings.Join(inside, ", "))
+		}
 		return
 	}
-	a.line(placed)
+	a.line(struct {
+		setup.Placed
+		Inside []string `json:"inside,omitempty"` // addresses that strangers don't reach
+	}{placed, inside})
 	for _, r := range records {
 		a.line(r)
 	}
+}
+
+// insideOf are the addresses that lead strangers nowhere. They may be meant: a
+// node for one network only.
+func insideOf(plan setup.Plan) (out []string) {
+	for _, addr := range plan.Addresses {
+		if !setup.Public(addr) {
+			out = append(out, addr.String())
+		}
+	}
+	return out
 }
 
 // awaited tells whether the records are there, and waits for them if asked to.

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +19,11 @@ func TestQuickstartSaysWhatIsWrong(t *testing.T) {
 	m.want(exitUsage, "can't be a domain", "quickstart", "things.example.org/path")
 	m.want(exitUsage, ".jsonc", "quickstart", "things.example.org", "--config", "node.json")
 	m.want(exitUsage, "no address of one machine", "quickstart", "things.example.org", "--address", "192.0.2.0/24")
-	m.want(exitUnreachable, "certificate authority", "quickstart", "things.example.org", "--address", "192.0.2.1", "--ca", "http://127.0.0.1:1/dir")
+	m.want(exitUnreachable, "certificate authority", "quickstart", "things.example.org", "--address", "192.0.2.1", "--ca", "https://127.0.0.1:1/dir")
+	m.want(exitUsage, "no https address", "quickstart", "things.example.org", "--address", "192.0.2.1", "--agree", "--ca", "http://127.0.0.1:1/dir")
+	if _, err := os.Stat(filepath.Join(m.home, "nodes")); err == nil {
+		t.Error("something was written")
+	}
 	m.want(exitUsage, "which domain", "check", "--web")
 	m.want(exitUsage, "--web", "check", "h.localhost")
 	m.want(exitUsage, "PORT=HOST:PORT", "check", "things.example.org", "--connect", "443")
@@ -29,7 +34,7 @@ func TestQuickstartSaysWhatIsWrong(t *testing.T) {
 // twice, and which yes it needs.
 func TestQuickstartWritesAndPrints(t *testing.T) {
 	t.Parallel()
-	ca := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	ca := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"newOrder": "https://ca.example/o", "meta": {"termsOfService": "https://ca.example/terms", "caaIdentities": ["ca.example"]}}`))
 	}))
 	defer ca.Close()
@@ -55,7 +60,15 @@ func TestQuickstartWritesAndPrints(t *testing.T) {
 	}
 	m.tty = false
 	lines := jsonLines(t, m.ok(append(args, "--json")...)) // the yes is in the configuration
-	if len(lines) != 11 || lines[10]["live"] != false || lines[0]["kept"] != true || lines[1]["type"] != "A" || lines[1]["name"] != "things.example.org." {
+	if len(lines) != 11 || lines[10]["live"] != false || lines[0]["kept"] != true || lines[1]["type"] != "A" || lines[1]["name"] != "things.example.org." || lines[0]["inside"] != nil {
 		t.Errorf("%v", lines)
+	}
+	// Addresses that strangers don't reach are said, and taken.
+	args[3] = "100.64.0.1"
+	if out = m.ok(args...); !strings.Contains(out, "Not reached from outside:  100.64.0.1\n") {
+		t.Errorf("%s", out)
+	}
+	if inside, _ := jsonLines(t, m.ok(append(args, "--json")...))[0]["inside"].([]any); len(inside) != 1 || inside[0] != "100.64.0.1" {
+		t.Errorf("%v", inside)
 	}
 }

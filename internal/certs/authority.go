@@ -25,10 +25,25 @@ type Authority struct {
 // ErrAuthority means that an address leads to no ACME directory.
 var ErrAuthority = errors.New("no directory of an ACME authority")
 
-// Ask fetches an authority's directory. Errors: ErrAuthority, the network's.
+// ErrAddress means that an authority can't be asked there: what it says of itself
+// is believed, so it is asked over https alone (RFC 8555 §6.1).
+var ErrAddress = errors.New("no https address of an ACME directory")
+
+func checkAddress(ca string) error {
+	if u, err := url.Parse(ca); err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return fmt.Errorf("%w: %q", ErrAddress, ca)
+	}
+	return nil
+}
+
+// Ask fetches an authority's directory. Errors: ErrAddress, ErrAuthority, the
+// network's.
 func Ask(ctx context.Context, get *http.Client, ca string) (a Authority, err error) {
 	if ca == "" {
 		ca = LetsEncrypt
+	}
+	if err := checkAddress(ca); err != nil {
+		return a, fmt.Errorf("ask certificate authority: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ca, http.NoBody)
 	if err != nil {

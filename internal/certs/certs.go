@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"sync"
 	"time"
 
@@ -58,7 +57,7 @@ type Keeper struct {
 }
 
 // New makes a Keeper. It asks nobody before Start or Obtain. Errors: ErrTerms,
-// a directory that is no https URL.
+// ErrAddress.
 func New(cfg Config) (*Keeper, error) {
 	if !cfg.Agreed {
 		return nil, fmt.Errorf("keep certificate: %w", ErrTerms)
@@ -66,8 +65,8 @@ func New(cfg Config) (*Keeper, error) {
 	if cfg.CA == "" {
 		cfg.CA = LetsEncrypt
 	}
-	if u, err := url.Parse(cfg.CA); err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("keep certificate: the authority %q is no https address of an ACME directory", cfg.CA)
+	if err := checkAddress(cfg.CA); err != nil {
+		return nil, fmt.Errorf("keep certificate: %w", err)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

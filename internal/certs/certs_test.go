@@ -36,7 +36,7 @@ func TestRedirectLeadsToTheSameAddress(t *testing.T) {
 func TestAskDirectory(t *testing.T) {
 	t.Parallel()
 	var body string
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/dir" {
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -78,8 +78,11 @@ func TestNobodyIsAskedWithoutAYes(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for _, ca := range []string{"http://ca.example/dir", "ca.example", "https://", "ftp://ca.example/dir", "\x00"} {
-		if _, err := New(Config{Domain: "things.example.org", Dir: t.TempDir(), CA: ca, Agreed: true}); err == nil {
-			t.Errorf("%q was taken", ca)
+		if _, err := New(Config{Domain: "things.example.org", Dir: t.TempDir(), CA: ca, Agreed: true}); !errors.Is(err, ErrAddress) {
+			t.Errorf("%q was taken: %v", ca, err)
+		}
+		if _, err := Ask(t.Context(), http.DefaultClient, ca); !errors.Is(err, ErrAddress) {
+			t.Errorf("%q was asked: %v", ca, err)
 		}
 	}
 }
