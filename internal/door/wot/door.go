@@ -118,28 +118,6 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type caller struct {
 	directory.Viewer
 	publisher string // name of the token
-	noted     <-chan error
-}
-
-// keep waits until the operators' log has what a publisher changes. The line is
-// written at the same time as the change, and the change is not answered before
-// both are on the disk; err is the change's own.
-func (c caller) keep(ctx context.Context, err error) error {
-	if c.noted == nil || err != nil {
-		return err
-	}
-	select {
-	case err := <-c.noted:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (d *Door) note(ctx context.Context, c caller, act, about string) <-chan error {
-	noted := make(chan error, 1)
-	go func() { noted <- d.cfg.Note(ctx, c.publisher, act, about) }()
-	return noted
 }
 
 // who finds out who asks; body is what was read of the request.
@@ -180,7 +158,8 @@ func (d *Door) reader(w http.ResponseWriter, r *http.Request) (caller, bool) {
 var errElsewhere = errors.New("things are kept by their owner's own node")
 
 // writer reads the body and finds out who wants to change something; about is
-// what a publisher changes, for the operators' log.
+// what a publisher changes, for the operators' log: its line is on the disk when
+// this returns, so that no change is without one.
 func (d *Door) writer(w http.ResponseWriter, r *http.Request, act, about string) (c caller, body []byte, ok bool) {
 	body, err := answer.Body(w, r, td.MaxBytes)
 	if err != nil {
@@ -195,7 +174,7 @@ func (d *Door) writer(w http.ResponseWriter, r *http.Request, act, about string)
 	case c.Account == "" && !c.Publisher:
 		err = directory.ErrStranger
 	case c.Publisher && d.cfg.Note != nil:
-		c.noted = d.note(context.WithoutCancel(r.Context()), c, act, about)
+		err = d.cfg.Note(r.Context(), c.publisher, act, about)
 	}
 	if err != nil {
 		d.failed(w, err)

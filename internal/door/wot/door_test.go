@@ -17,6 +17,7 @@ import (
 	"primum/internal/clock"
 	"primum/internal/directory"
 	wotdoor "primum/internal/door/wot"
+	"primum/internal/store"
 	"primum/internal/wire"
 	"primum/thing/td"
 )
@@ -30,6 +31,7 @@ type world struct {
 	clock *clock.Manual
 	mu    sync.Mutex
 	notes []string // guarded by mu
+	full  error    // guarded by mu; why the log takes nothing, nil if it does
 }
 
 func newWorld(t *testing.T) *world {
@@ -54,6 +56,9 @@ func newWorld(t *testing.T) *world {
 		Note: func(_ context.Context, name, act, about string) error {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			if w.full != nil {
+				return w.full
+			}
 			w.notes = append(w.notes, name+" "+act+" "+about)
 			return nil
 		},
@@ -163,6 +168,23 @@ func TestCRUD(t *testing.T) {
 	defer w.mu.Unlock()
 	if len(w.notes) < 6 || !strings.HasPrefix(w.notes[0], "shop thing-published urn:uuid:") {
 		t.Error(w.notes)
+	}
+}
+
+// TestWhatIsNotLoggedIsNotDone: the operators' log has the line first.
+func TestWhatIsNotLoggedIsNotDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := w.want(201, w.ask(shop, "POST", "/things", lamp("", "Lamp"))).Header.Get("Location")
+	w.mu.Lock()
+	w.full = store.ErrDiskFull
+	w.mu.Unlock()
+	w.want(507, w.ask(shop, "POST", "/things", lamp("", "Other")))
+	w.want(507, w.ask(shop, "PUT", "/things/urn:example:new", lamp("urn:example:new", "New")))
+	w.want(507, w.ask(shop, "PATCH", at, `{"title":"New"}`, "Content-Type: application/merge-patch+json"))
+	w.want(507, w.ask(shop, "DELETE", at, ""))
+	if g := w.want(200, w.ask(nobody, "GET", "/things", "")); strings.Count(g.body, `"title":`) != 1 || !strings.Contains(g.body, `"title":"Lamp"`) {
+		t.Error(g.body)
 	}
 }
 

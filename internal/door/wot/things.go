@@ -93,7 +93,7 @@ func (d *Door) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e, err := d.cfg.Directory.Create(r.Context(), c.Viewer, body, change)
-	if err = c.keep(r.Context(), err); err != nil {
+	if err != nil {
 		d.failed(w, err)
 		return
 	}
@@ -125,7 +125,7 @@ func (d *Door) put(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e, created, err := d.cfg.Directory.Put(r.Context(), c.Viewer, r.PathValue("id"), body, change)
-	if err = c.keep(r.Context(), err); err != nil {
+	if err != nil {
 		d.failed(w, err)
 		return
 	}
@@ -148,7 +148,7 @@ func (d *Door) patch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e, err := d.cfg.Directory.Patch(r.Context(), c.Viewer, r.PathValue("id"), body, change)
-	if err = c.keep(r.Context(), err); err != nil {
+	if err != nil {
 		d.failed(w, err)
 		return
 	}
@@ -166,7 +166,7 @@ func (d *Door) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err = d.cfg.Directory.Delete(r.Context(), c.Viewer, r.PathValue("id"), change)
-	if err = c.keep(r.Context(), err); err != nil {
+	if err != nil {
 		d.failed(w, err)
 		return
 	}
