@@ -114,6 +114,15 @@ func (a *app) say(id string, pairs ...any) {
 	}
 }
 
+// removed says that something is gone; programs get its name.
+func (a *app) removed(name, id string, pairs ...any) {
+	if a.json {
+		a.line(map[string]string{"removed": name})
+		return
+	}
+	a.say(id, pairs...)
+}
+
 // calm takes from a sentence what a terminal would obey: others wrote parts of
 // it (names, purposes, what a node answered).
 func calm(s string) string {

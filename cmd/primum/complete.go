@@ -11,8 +11,9 @@ import (
 	"primum/client/vault"
 )
 
-// Completion reads local state only; it asks no node and, when another process
-// holds the keys, offers nothing.
+// Completion of what the identity has reads local state only; it asks no node
+// and, when another process holds the keys, offers nothing. What nodes publish
+// is in completenode.go.
 
 type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 

@@ -264,11 +264,7 @@ func directoryRemoveCommand(a *app) *cobra.Command {
 		if err := a.askDirectory(cmd.Context(), to, http.MethodDelete, thingPath(args[0]), nil, nil); err != nil {
 			return err
 		}
-		if a.json {
-			a.line(map[string]string{"removed": args[0]})
-			return nil
-		}
-		a.say("directory.removed", "ID", args[0])
+		a.removed(args[0], "directory.removed", "ID", args[0])
 		return nil
 	})
 	p.add(a, c)

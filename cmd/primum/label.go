@@ -60,13 +60,15 @@ func labelListCommand(a *app) *cobra.Command {
 }
 
 func labelRemoveCommand(a *app) *cobra.Command {
-	return a.command("remove LABEL", "label-remove", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
+	c := a.command("remove LABEL", "label-remove", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		if err := a.ownNode(cmd, http.MethodDelete, wire.LabelsPath+"/"+url.PathEscape(args[0]), nil, nil); err != nil {
 			return err
 		}
-		a.say("label.removed", "Label", args[0])
+		a.removed(args[0], "label.removed", "Label", args[0])
 		return nil
 	})
+	c.ValidArgsFunction = a.completeLabels()
+	return c
 }
 
 // labelHushCommand is for an operator who was asked not to answer for a thing.
@@ -87,6 +89,10 @@ func labelHushCommand(a *app) *cobra.Command {
 			return err
 		}
 		_ = resp.Body.Close() // it is empty
+		if a.json {
+			a.line(map[string]any{"name": args[0], "hushed": !undo})
+			return nil
+		}
 		a.say(said)
 		return nil
 	})

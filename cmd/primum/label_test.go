@@ -36,10 +36,11 @@ func TestLabelsFromTheShell(t *testing.T) {
 	m.want(exitDone, "again", "label", "hush", "(01)09521234543213(21)A1", "--undo", "--data", dir)
 	asks("A1", "https://maker.example/lamp")
 	m.want(exitFailed, "class", "label", "add", "(01)09521234543213")
+	m.want(exitDone, label+"\t", "__complete", "label", "remove", label[:3])
 	m.want(exitDone, "has ended", "label", "remove", label)
 	asks("A1", "https://maker.example/A1")
 
-	m.want(exitDone, "as for an unknown one", "label", "hush", "(01)09521234543213(21)A2", "--data", dir)
+	m.want(exitDone, `"hushed":true`, "label", "hush", "(01)09521234543213(21)A2", "--json", "--data", dir)
 	asks("A2", "https://maker.example/lamp")
 	m.want(exitDone, "again", "label", "hush", "(01)09521234543213(21)A2", "--undo", "--data", dir)
 	asks("A2", "https://maker.example/A2")

@@ -153,6 +153,7 @@ func linksetListCommand(a *app) *cobra.Command {
 		}
 		return err
 	})
+	c.ValidArgsFunction = a.completeLinks(&p)
 	p.add(a, c)
 	return c
 }
@@ -215,6 +216,7 @@ func linksetRemoveCommand(a *app) *cobra.Command {
 		a.say("linkset.removed", "N", sum.Removed)
 		return nil
 	})
+	c.ValidArgsFunction = a.completeLinks(&p)
 	c.Flags().BoolVar(&all, "all", false, a.words.Get("flag.link-all"))
 	p.add(a, c)
 	return c
@@ -273,9 +275,7 @@ func linksetUndelegateCommand(a *app) *cobra.Command {
 		if err := a.publish(cmd.Context(), &p, http.MethodDelete, gs1door.DelegationsPath+"?"+query.Encode(), nil, nil); err != nil {
 			return err
 		}
-		if !a.json {
-			a.say("linkset.undelegated", "Names", args[0])
-		}
+		a.removed(args[0], "linkset.undelegated", "Names", args[0])
 		return nil
 	})
 	p.add(a, c)

@@ -46,6 +46,9 @@ func TestLinksArePublishedFromTheShell(t *testing.T) {
 	m.want(exitUsage, "--all", "linkset", "remove", "01/04012345999990", "--data", dir)
 	listed := jsonLines(t, m.ok("linkset", "list", "01/04012345999990", "--json", "--data", dir))
 	entry := listed[0]["entries"].([]any)[0].(map[string]any)
+	for _, command := range []string{"list", "remove"} {
+		m.want(exitDone, "01/04012345999990\n", "__complete", "linkset", command, "--data", dir, "01/0401")
+	}
 	m.want(exitDone, "1 link removed", "linkset", "remove", "01/04012345999990", entry["id"].(string), "--data", dir)
 	m.want(exitFailed, "no such link", "linkset", "remove", "01/04012345999990", "--all", "--data", dir)
 }
@@ -59,7 +62,7 @@ func TestDelegationsFromTheShell(t *testing.T) {
 	}
 	m.want(exitFailed, "", "linkset", "delegate", "01/04012344999999..04012345000005", "https://s.example.net", "--data", dir)
 	m.want(exitDone, "dns/org/example/sensors", "linkset", "delegated", "--data", dir)
-	m.ok("linkset", "undelegate", "*.sensors.example.org", "--data", dir)
+	m.want(exitDone, `{"removed":"*.sensors.example.org"}`, "linkset", "undelegate", "*.sensors.example.org", "--json", "--data", dir)
 	if all := jsonLines(t, m.ok("linkset", "delegated", "--json", "--data", dir)); len(all) != 2 {
 		t.Errorf("delegated: %v", all)
 	}

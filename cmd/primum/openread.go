@@ -100,6 +100,7 @@ func openGetCommand(a *app) *cobra.Command {
 		}
 		return a.showPast(cmd.Context(), from, path, f)
 	})
+	c.ValidArgsFunction = a.completeOpenly(&p, 3)
 	openPlace(a, c, &p)
 	s := c.Flags()
 	s.StringVar(&f.since, "since", "24h", a.words.Get("flag.openly-since"))

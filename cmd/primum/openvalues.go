@@ -256,9 +256,10 @@ func openRemoveCommand(a *app) *cobra.Command {
 		if _, err := a.openly(cmd.Context(), to, http.MethodDelete, openPath("/v1", service, name), nil, nil); err != nil {
 			return err
 		}
-		a.say("openly.removed", "Name", args[0])
+		a.removed(args[0], "openly.removed", "Name", args[0])
 		return nil
 	})
+	c.ValidArgsFunction = a.completeOpenly(&p, 2)
 	p.add(a, c)
 	return c
 }

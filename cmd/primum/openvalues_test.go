@@ -91,7 +91,11 @@ func TestOpenCommands(t *testing.T) {
 	}
 	stranger.want(exitFailed, "no such open service", "open", "get", "air/none", "--node", n.Authority())
 	stranger.want(exitUsage, "a token is needed", "open", "remove", "air", "--node", n.Authority())
-	m.ok("open", "remove", "air", "--data", data)
+	for typed, offered := range map[string]string{"": "air/", "air/": "air/square", "air/square/p": "air/square/pm10"} {
+		stranger.want(exitDone, offered+"\n", "__complete", "open", "get", "--node", n.Authority(), typed)
+	}
+	m.want(exitDone, "air\n", "__complete", "open", "remove", "--data", data, "a")
+	m.want(exitDone, `{"removed":"air"}`, "open", "remove", "air", "--json", "--data", data)
 	if out := read("list"); !strings.Contains(out, "nothing is published") {
 		t.Errorf("after its end: %s", out)
 	}

@@ -121,7 +121,7 @@ func operatorRemoveCommand(a *app) *cobra.Command {
 		if err := node.RemoveOperator(cmd.Context(), dir, args[0], a.clock.Now()); err != nil {
 			return a.nodeSaid(err, dir, args[0])
 		}
-		a.say("operator.cli.removed", "Name", args[0])
+		a.removed(args[0], "operator.cli.removed", "Name", args[0])
 		return nil
 	})
 	at.add(a, c)

@@ -84,9 +84,10 @@ func tokenRemoveCommand(a *app) *cobra.Command {
 		if err := node.RemoveToken(cmd.Context(), dir, args[0], a.clock.Now()); err != nil {
 			return a.tokenSaid(err, dir, args[0])
 		}
-		a.say("operator.token.removed", "Name", args[0])
+		a.removed(args[0], "operator.token.removed", "Name", args[0])
 		return nil
 	})
+	c.ValidArgsFunction = a.completeTokens(&at)
 	at.add(a, c)
 	return c
 }

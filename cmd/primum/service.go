@@ -83,9 +83,10 @@ func serviceRemoveCommand(a *app) *cobra.Command {
 			return err
 		}
 		_ = resp.Body.Close()
-		a.say("service.removed", "Name", args[0])
+		a.removed(args[0], "service.removed", "Name", args[0])
 		return nil
 	})
+	c.ValidArgsFunction = a.completeServices(&f)
 	f.add(a, c)
 	return c
 }

@@ -66,7 +66,9 @@ func TestServiceCommands(t *testing.T) {
 			t.Fatalf("listed:\n%s", out)
 		}
 	}
-	away.want(exitDone, "offered no more", "service", "remove", "energy-advice", "--node", n.Authority(), "--token-file", secret)
+	away.want(exitDone, "energy-advice\n", "__complete", "service", "remove", "--node", n.Authority(), "en")
+	away.want(exitDone, `{"removed":"energy-advice"}`, "service", "remove", "energy-advice", "--json", "--node", n.Authority(), "--token-file", secret)
+	m.want(exitDone, "shop\n", "__complete", "operator", "token", "remove", "")
 	m.want(exitDone, "has ended", "operator", "token", "remove", "shop")
 	m.want(exitFailed, "there is no token shop", "operator", "token", "remove", "shop")
 	away.want(exitFailed, "unknown, or was removed", "service", "remove", "energy-advice", "--node", n.Authority(), "--token-file", secret)
