@@ -10,6 +10,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,6 +29,19 @@ func WriteFile(path string, data []byte) error {
 		_, err := f.Write(data)
 		return err
 	})
+}
+
+// CopyFile is WriteFile with what another file holds.
+func CopyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	err = replace(to, func(f *os.File) error {
+		_, err := io.Copy(f, in)
+		return err
+	})
+	return errors.Join(err, in.Close())
 }
 
 // replace writes a new file beside path and puts it in its place.

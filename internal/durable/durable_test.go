@@ -31,6 +31,28 @@ func TestWriteFileReplacesAndIsPrivate(t *testing.T) {
 	}
 }
 
+func TestCopyFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	if err := CopyFile(from, to); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of nothing: %v", err)
+	}
+	if err := os.WriteFile(from, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := CopyFile(from, to); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Stat(to)
+	if got, _ := ReadFile(to); err != nil || string(got) != "content" || st.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v, %v", got, st, err)
+	}
+	if names := list(t, dir); len(names) != 2 {
+		t.Errorf("left over: %v", names)
+	}
+}
+
 func TestWriteFileFailureKeepsTheOld(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

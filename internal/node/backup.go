@@ -157,11 +157,17 @@ func backupNames(ctx context.Context, dataDir, dir string) error {
 // restoreNames brings them back. Backups of versions before names have none.
 func restoreNames(ctx context.Context, backup, dataDir string) error {
 	from, to := filepath.Join(backup, namesFolder), filepath.Join(dataDir, namesFolder)
-	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+	files, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := errors.Join(os.CopyFS(to, os.DirFS(from)), os.Chmod(to, 0o700)); err != nil {
+	if err := errors.Join(err, durable.MakeDir(to)); err != nil {
 		return err
+	}
+	for _, f := range files {
+		if err := durable.CopyFile(filepath.Join(from, f.Name()), filepath.Join(to, f.Name())); err != nil {
+			return err
+		}
 	}
 	d, err := directory.Open(ctx, to, directory.Options{})
 	if err != nil {
