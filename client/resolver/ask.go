@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -37,12 +38,12 @@ func (w *walk) send(ctx context.Context, method, address, accept string) (reply,
 	req.Header.Set("User-Agent", w.r.o.Agent)
 	resp, err := w.r.o.HTTP.Do(req)
 	if err != nil {
-		return reply{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return reply{}, &SilentError{req.URL.Host, err}
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxAnswer+1))
 	if err != nil {
-		return reply{}, fmt.Errorf("%w: read answer: %w", ErrUnreachable, err)
+		return reply{}, &SilentError{req.URL.Host, err}
 	}
 	if len(body) > wire.MaxAnswer {
 		return reply{}, fmt.Errorf("%w: the answer has more than %d bytes", ErrUnreachable, wire.MaxAnswer)
@@ -53,13 +54,13 @@ func (w *walk) send(ctx context.Context, method, address, accept string) (reply,
 
 // node asks one node and says which one is next, "" for none.
 func (w *walk) node(ctx context.Context, base string) (next string, err error) {
-	if !w.addresses(ctx, base) {
-		return "", w.elsewhere(ctx, base)
+	if err := w.addresses(ctx, base); err != nil {
+		return "", w.elsewhere(ctx, base, err)
 	}
 	address := base + wire.ResolvePath + "?id=" + url.QueryEscape(w.name.String())
 	got, err := w.get(ctx, address, "application/json")
 	if err != nil {
-		w.step(Step{What: StepAsk, Asked: address, Error: short(err)})
+		w.failed(StepAsk, address, err)
 		return "", err
 	}
 	a, ok := readAnswer(got)
@@ -118,30 +119,32 @@ func said(a wire.Resolution) string {
 
 // addresses looks a host up. Hosts under .localhost are this machine (RFC 6761
 // §6.3) and nobody is asked for them.
-func (w *walk) addresses(ctx context.Context, base string) bool {
+func (w *walk) addresses(ctx context.Context, base string) error {
 	u, err := url.Parse(base)
 	if err != nil {
-		return false
+		return fmt.Errorf("%w: %w", ErrReferral, err)
 	}
 	if isLocal(base) {
 		w.step(Step{What: StepDNS, Asked: u.Hostname(), Answer: "127.0.0.1"})
-		return true
+		return nil
 	}
 	list, err := w.r.o.DNS.LookupHost(ctx, u.Hostname())
 	if err != nil {
-		w.step(Step{What: StepDNS, Asked: u.Hostname(), Error: plain(err)})
-		return false
+		silent := &SilentError{u.Hostname(), err}
+		w.failed(StepDNS, u.Hostname(), silent)
+		return silent
 	}
 	w.step(Step{What: StepDNS, Asked: u.Hostname(), Answer: strings.Join(list, ", ")})
-	return true
+	return nil
 }
 
 // elsewhere is for a host without an address: DNS-SD may tell where its Thing
-// Description is (W3C WoT Discovery, DNS-based; RFC 6763 §6).
-func (w *walk) elsewhere(ctx context.Context, base string) error {
+// Description is (W3C WoT Discovery, DNS-based; RFC 6763 §6). Else it is why there
+// is none.
+func (w *walk) elsewhere(ctx context.Context, base string, why error) error {
 	u, err := url.Parse(base)
 	if err != nil || w.name.Kind() != id.DNS {
-		return fmt.Errorf("%w: its domain has no address", ErrUnreachable)
+		return why
 	}
 	// The first is the instance that "primum quickstart" prints for a directory.
 	asked, list := "directory._wot._tcp."+u.Hostname(), []*net.SRV(nil)
@@ -152,7 +155,7 @@ func (w *walk) elsewhere(ctx context.Context, base string) error {
 	}
 	if err != nil || len(list) == 0 {
 		w.step(Step{What: StepSRV, Asked: asked, Error: "no such record"})
-		return fmt.Errorf("%w: its domain has no address", ErrUnreachable)
+		return why
 	}
 	path := "/.well-known/wot"
 	if texts, err := w.r.o.DNS.LookupTXT(ctx, asked); err == nil {
@@ -167,7 +170,7 @@ func (w *walk) elsewhere(ctx context.Context, base string) error {
 	if list[0].Port != 443 {
 		return fmt.Errorf("%w: %s is not reached over HTTPS", ErrReferral, host)
 	}
-	target, err := hostBase(host)
+	target, err := w.hostBase(host)
 	if err != nil {
 		return err
 	}
@@ -199,7 +202,7 @@ func (w *walk) page(ctx context.Context) error {
 	}
 	got, err := w.send(ctx, http.MethodHead, address, "*/*")
 	if err != nil {
-		w.step(Step{What: StepRead, Asked: address, Error: short(err)})
+		w.failed(StepRead, address, err)
 		return err
 	}
 	w.step(Step{What: StepRead, Asked: address, Answer: "HTTP " + strconv.Itoa(got.status)})
@@ -216,7 +219,7 @@ func (w *walk) page(ctx context.Context) error {
 func (w *walk) described(ctx context.Context, base, path string) error {
 	got, err := w.get(ctx, base+path, "application/td+json")
 	if err != nil {
-		w.step(Step{What: StepRead, Asked: base + path, Error: short(err)})
+		w.failed(StepRead, base+path, err)
 		return err
 	}
 	var td struct {
@@ -237,9 +240,18 @@ func (w *walk) described(ctx context.Context, base, path string) error {
 	return nil
 }
 
-// short is an error for one line of a list.
-func short(err error) string {
-	s := err.Error()
+// failed takes note of a step that ended the way.
+func (w *walk) failed(what, asked string, err error) {
+	s := Step{What: what, Asked: asked, Error: clip(err.Error())}
+	var silent *SilentError
+	if errors.As(err, &silent) {
+		s.Error, s.Err = "no answer: "+cause(silent.Err), silent
+	}
+	w.step(s)
+}
+
+// clip bounds a text for one line of a list.
+func clip(s string) string {
 	if len(s) > 200 {
 		s = strings.ToValidUTF8(s[:200], "") + "…"
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -26,9 +27,27 @@ var (
 	ErrLoop = errors.New("the nodes refer to one another without an end")
 	// ErrReferral: a node refers to a place that a name can't lead to.
 	ErrReferral = errors.New("a node refers to a place that is not allowed")
+	// ErrLocal: the name leads to the caller's own machine, and nobody said that
+	// this is meant.
+	ErrLocal = errors.New("this machine itself, which is not asked on a name's word")
 	// ErrUnreachable: a node can't be asked, or answers what can't be read.
 	ErrUnreachable = errors.New("a node could not be asked")
 )
+
+// SilentError names a host that gave no answer. It is ErrUnreachable.
+type SilentError struct {
+	Host string
+	Err  error // why
+}
+
+// Error is for programmers.
+func (e *SilentError) Error() string { return e.Host + " did not answer: " + cause(e.Err) }
+
+// Is makes it an ErrUnreachable.
+func (e *SilentError) Is(target error) bool { return target == ErrUnreachable }
+
+// Unwrap returns the network's error.
+func (e *SilentError) Unwrap() error { return e.Err }
 
 // DNS is what is asked of ordinary DNS. *net.Resolver does it.
 type DNS interface {
@@ -46,7 +65,11 @@ type Options struct {
 	DNS  DNS
 	// Via is the domain of the node to ask first; "" for the one that the name
 	// points to.
-	Via   string
+	Via string
+	// Local tells whether a name may lead to an authority under .localhost: the
+	// caller's own node, not any service of the caller's machine that somebody
+	// printed on a thing. nil: to none. Via may be any.
+	Local func(authority string) bool
 	Agent string // User-Agent
 	// Step, if any, is told every step when it is made.
 	Step func(Step)
@@ -68,6 +91,8 @@ type Step struct {
 	Asked  string `json:"asked"`           // host or URL
 	Answer string `json:"answer"`          // in short
 	Error  string `json:"error,omitempty"` // why it led nowhere
+	// Err, if any, ends the way: *SilentError, ErrLocal.
+	Err error `json:"-"`
 }
 
 // Result is where a name led.
@@ -88,7 +113,7 @@ func New(o Options) *Resolver { return &Resolver{o} }
 
 // Resolve follows a name. An unknown name is no error. With an error the result
 // holds the steps that were made. Errors: *id.Error, ErrNobody, ErrLoop,
-// ErrReferral, ErrUnreachable.
+// ErrReferral, ErrLocal, ErrUnreachable (*SilentError).
 func (r *Resolver) Resolve(ctx context.Context, text string) (Result, error) {
 	name, err := id.Parse(text)
 	if err != nil {
@@ -152,19 +177,25 @@ func (w *walk) first(ctx context.Context) (base string, err error) {
 	case w.name.Kind() == id.IP:
 		return w.reverse(ctx)
 	case w.name.Host() != "":
-		return hostBase(w.name.Host())
+		return w.hostBase(w.name.Host())
 	}
 	return "", ErrNobody
 }
 
-// hostBase is the address of a name's own host. A port stands only under
-// .localhost: what a stranger printed on a thing leads to web servers alone.
-func hostBase(host string) (string, error) {
+// hostBase is the address of a host that a name or a record names. A port stands
+// only under .localhost: what a stranger printed on a thing leads to web servers
+// alone, and to none of the caller's own machine.
+func (w *walk) hostBase(host string) (string, error) {
 	authority, err := identity.ParseAuthority(host)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrReferral, err)
 	}
-	return identity.BaseURL(authority), nil
+	base := identity.BaseURL(authority)
+	if isLocal(base) && (w.r.o.Local == nil || !w.r.o.Local(authority)) {
+		w.step(Step{What: StepAsk, Asked: base, Error: ErrLocal.Error(), Err: ErrLocal})
+		return "", ErrLocal
+	}
+	return base, nil
 }
 
 // reverse asks DNS for the host of an address, and believes it only if that
@@ -181,7 +212,7 @@ func (w *walk) reverse(ctx context.Context) (string, error) {
 		back, err := w.r.o.DNS.LookupHost(ctx, host)
 		if err == nil && slices.Contains(back, addr) {
 			w.step(Step{What: StepPTR, Asked: addr, Answer: host})
-			return hostBase(host)
+			return w.hostBase(host)
 		}
 	}
 	w.step(Step{What: StepPTR, Asked: addr, Error: "no host that has this address names it"})
@@ -206,7 +237,24 @@ func (w *walk) next(handledBy string) (string, error) {
 
 func isLocal(base string) bool {
 	u, err := url.Parse(base)
-	return err == nil && identity.IsLoopback(u.Host)
+	return err == nil && identity.IsLoopback(strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")))
+}
+
+// cause is the network's error without the addresses before it.
+func cause(err error) string {
+	var u *url.Error
+	var op *net.OpError
+	var call *os.SyscallError
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return clip(plain(err))
 }
 
 // plain is an error of DNS without the address of the server that was asked.

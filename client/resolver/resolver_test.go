@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -73,6 +75,9 @@ func (w *world) LookupTXT(_ context.Context, name string) ([]string, error) { re
 // .localhost, at the address of the test's servers.
 func (w *world) resolver(via string) *Resolver {
 	dial := func(ctx context.Context, _, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "dead.") {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		}
 		to := w.tls.Listener.Addr().String()
 		if strings.Contains(address, "localhost") {
 			to = w.plain.Listener.Addr().String()
@@ -169,7 +174,7 @@ func TestReferralsEnd(t *testing.T) {
 func TestReferralsStayOutside(t *testing.T) {
 	t.Parallel()
 	for _, to := range []string{
-		"http://s.example", "http://printer.localhost:631", "https://printer.localhost", "https://u:p@s.example", "ftp://s.example",
+		"http://s.example", "http://printer.localhost:631", "https://printer.localhost", "https://PRINTER.LocalHost:8443", "https://printer.localhost.", "https://u:p@s.example", "ftp://s.example",
 		"https://s.example/?q=1", "//s.example", "https://", "https://" + strings.Repeat("a", 3000) + ".example",
 	} {
 		w := newWorld(t)
@@ -265,6 +270,50 @@ func TestDocumentsOfDIDs(t *testing.T) {
 	for _, name := range []string{"did:web:h.example:false", "did:web:h.example:none"} {
 		if got, err = w.resolver("").Resolve(t.Context(), name); err != nil || got.Answer.Answer != wire.AnswerUnknown {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// TestNamesLeadToNoServiceOfThisMachine: what a stranger printed, or wrote into
+// DNS, is no word for asking what listens here.
+func TestNamesLeadToNoServiceOfThisMachine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts["printer.localhost"] = finds("Printer")
+	w.ptr["192.0.2.7"] = []string{"printer.localhost"}
+	w.srv["_wot._tcp.gone.example"] = &net.SRV{Target: "printer.localhost.", Port: 443}
+	for _, name := range []string{
+		"http://printer.localhost:631/01/" + gtin, "http://Printer.LOCALHOST:631/x", "printer.localhost", "did:web:printer.localhost%3A631", "192.0.2.7", "gone.example",
+	} {
+		got, err := w.resolver("").Resolve(t.Context(), name)
+		if !errors.Is(err, ErrLocal) || w.asked.Load() != 0 || len(got.Steps) == 0 || !errors.Is(got.Steps[len(got.Steps)-1].Err, ErrLocal) {
+			t.Errorf("%s: %v after %d requests: %+v", name, err, w.asked.Load(), got.Steps)
+		}
+	}
+	own := w.resolver("")
+	own.o.Local = func(authority string) bool { return authority == "printer.localhost:631" }
+	if got, err := own.Resolve(t.Context(), "http://printer.localhost:631/x"); err != nil || got.Answer.Title != "Printer" {
+		t.Errorf("an own node: %+v, %v", got, err)
+	}
+}
+
+// TestSilentHosts: an error has the host and the cause, each once.
+func TestSilentHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hosts["dead.example"] = nil
+	for name, want := range map[string]string{
+		"https://dead.example/x": "dead.example did not answer: connection refused", "did:web:dead.example": "dead.example did not answer: connection refused",
+		"gone.example": "gone.example did not answer: no such host", "https://gone.example/x": "gone.example did not answer: no such host",
+	} {
+		got, err := w.resolver("").Resolve(t.Context(), name)
+		var silent *SilentError
+		if !errors.Is(err, ErrUnreachable) || !errors.As(err, &silent) || err.Error() != want {
+			t.Errorf("%s: %v, not %s", name, err, want)
+		}
+		i := slices.IndexFunc(got.Steps, func(s Step) bool { return errors.As(s.Err, &silent) })
+		if i < 0 || got.Steps[i].Error != "no answer: "+want[strings.LastIndex(want, ": ")+2:] {
+			t.Errorf("%s: %+v", name, got.Steps)
 		}
 	}
 }

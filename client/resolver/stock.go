@@ -19,7 +19,7 @@ func (w *walk) digitalLink(ctx context.Context, base string, k id.Key) error {
 	address := base + "/" + k.Path() + "?linkType=linkset"
 	got, err := w.get(ctx, address, "application/linkset+json")
 	if err != nil {
-		w.step(Step{What: StepRead, Asked: address, Error: short(err)})
+		w.failed(StepRead, address, err)
 		return err
 	}
 	links, ok := readLinkset(got)
@@ -83,18 +83,18 @@ type target struct {
 // names, that is asked next; else the document is the answer.
 func (w *walk) document(ctx context.Context) (next string, err error) {
 	address := w.name.DocumentURL()
-	base, err := hostBase(w.name.Host())
+	base, err := w.hostBase(w.name.Host())
 	if err != nil {
 		return "", err
 	}
 	w.local = isLocal(base)
 	address = base + strings.TrimPrefix(address, "https://"+w.name.Host())
-	if !w.addresses(ctx, base) {
-		return "", ErrUnreachable
+	if err := w.addresses(ctx, base); err != nil {
+		return "", err
 	}
 	got, err := w.get(ctx, address, "application/did+ld+json, application/did+json, application/json")
 	if err != nil {
-		w.step(Step{What: StepRead, Asked: address, Error: short(err)})
+		w.failed(StepRead, address, err)
 		return "", err
 	}
 	w.result.Node = base

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"primum/client/resolver"
+	"primum/internal/local"
+	"primum/internal/peer"
 	"primum/internal/wire"
 	"primum/thing/id"
 )
@@ -17,6 +23,7 @@ func resolveCommand(a *app) *cobra.Command {
 	c := a.command("resolve NAME", "resolve", cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 		r := resolver.New(resolver.Options{
 			HTTP: stranger(ownHosts(a.env)), DNS: net.DefaultResolver, Via: via, Agent: "primum/" + a.version, Step: a.resolveStep,
+			Local: a.ownLocal,
 		})
 		got, err := r.Resolve(cmd.Context(), args[0])
 		if a.json && len(got.Steps) > 0 {
@@ -31,9 +38,24 @@ func resolveCommand(a *app) *cobra.Command {
 	return c
 }
 
-// resolveStep shows a step when it is made.
+// ownLocal tells whether a name may lead to a node of this machine: one of a
+// running `primum local`, or one that the person has named.
+func (a *app) ownLocal(authority string) bool {
+	host, _, _ := strings.Cut(authority, ":")
+	_, started := local.NodeDir(authority)
+	return started || slices.Contains(ownHosts(a.env), host)
+}
+
+// resolveStep shows a step when it is made. What ends the way is said at its
+// end.
 func (a *app) resolveStep(s resolver.Step) {
 	switch {
+	case errors.Is(s.Err, resolver.ErrLocal):
+		a.say("resolve.step.local", "Asked", s.Asked)
+	case s.Err != nil && s.What == resolver.StepDNS:
+		a.say("resolve.step.nowhere", "Asked", s.Asked)
+	case s.Err != nil:
+		a.say("resolve.step.silent", "Asked", s.Asked)
 	case s.Error != "":
 		a.say("resolve.step.failed", "Asked", s.Asked, "Why", s.Error)
 	case s.What == resolver.StepAsk:
@@ -59,9 +81,16 @@ func (a *app) resolveAnswer(answer string) string {
 
 func (a *app) resolveFailed(name string, err error) error {
 	var bad *id.Error
+	var silent *resolver.SilentError
 	switch {
 	case errors.As(err, &bad):
 		return a.refusedName(name, bad)
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &silent):
+		return a.said(exitUnreachable, "resolve.silent", "Name", silent.Host, "Why", a.whySilent(silent.Err))
+	case errors.Is(err, resolver.ErrLocal):
+		return a.said(exitRefused, "resolve.local", "Name", name)
 	case errors.Is(err, resolver.ErrNobody):
 		return a.said(exitUsage, "resolve.nobody")
 	case errors.Is(err, resolver.ErrReferral):
@@ -70,6 +99,29 @@ func (a *app) resolveFailed(name string, err error) error {
 		return &failure{exitUnreachable, err}
 	}
 	return err
+}
+
+// whySilent says why a host gave no answer.
+func (a *app) whySilent(err error) string {
+	var dns *net.DNSError
+	var network net.Error
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return a.words.Get("resolve.why.name")
+	case errors.As(err, &network) && network.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return a.words.Get("resolve.why.time")
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return a.words.Get("resolve.why.refused")
+	case errors.Is(err, peer.ErrPrivateAddress):
+		return a.words.Get("resolve.why.private")
+	case errors.As(err, &certificate):
+		return a.words.Get("resolve.why.certificate", "What", certificate.Err.Error())
+	}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner // the innermost: those around it repeat the address
+	}
+	return err.Error()
 }
 
 // resolved shows where a name led.

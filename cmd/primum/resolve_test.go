@@ -49,6 +49,8 @@ func TestDelegatedNamesAreFollowed(t *testing.T) {
 
 	out := stranger.ok("resolve", "(01)09501101530003(21)A1", "--via", h.Authority())
 	wantInOrder(t, out, h.BaseURL()+"/resolve", "another node handles it", "is handled by "+s.BaseURL(), s.BaseURL()+"/resolve", "found", "Kettle", "https://shop.example/kettle")
+	stranger.want(exitRefused, "on this machine, not asked", "resolve", h.BaseURL()+"/01/09521234543213")
+	stranger.env["PRIMUM_OWN"] = "h.localhost"
 	out = stranger.ok("resolve", h.BaseURL()+"/01/09521234543213")
 	wantInOrder(t, out, "found", "Lamp: a kind of things", "https://maker.example/lamp")
 	out = stranger.ok("resolve", "lamp.sensors.h.localhost", "--via", h.Authority())
@@ -68,7 +70,10 @@ func TestDelegatedNamesAreFollowed(t *testing.T) {
 	stranger.want(exitFailed, "nothing is known of", "resolve", "(01)04012345999990", "--via", h.Authority())
 	stranger.want(exitUsage, "--via", "resolve", "(01)04012345999990")
 	stranger.want(exitUsage, "check digit", "resolve", "(01)04012345999991", "--via", h.Authority())
-	stranger.want(exitUnreachable, "", "resolve", "(01)04012345999990", "--via", "nobody.localhost:1")
+	e := stranger.want(exitUnreachable, "nobody.localhost:1 did not answer: nobody listens there\n", "resolve", "(01)04012345999990", "--via", "nobody.localhost:1")
+	if !strings.Contains(e.out, ": no answer\n") || strings.Contains(e.out+e.err, "dial tcp") || strings.Contains(e.out, "listens") {
+		t.Errorf("no answer: %+v", e)
+	}
 }
 
 // wantInOrder checks that texts stand one after the other.
