@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,6 +122,41 @@ func Preflight(w http.ResponseWriter, methods string) {
 	h.Set("Access-Control-Allow-Headers", "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// WantsPage tells whether a request is a browser's: it names HTML.
+func WantsPage(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
+		if kind, _, err := mime.ParseMediaType(part); err == nil && kind == "text/html" {
+			return true
+		}
+	}
+	return false
+}
+
+// ForAll lets pages answer browsers, and h programs. Nil pages: h answers all.
+func ForAll(pages http.Handler, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		Vary(w.Header(), "Accept")
+		if pages != nil && WantsPage(r) {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		h(w, r)
+	}
+}
+
+// Vary adds names of headers that an answer depends on (RFC 9110 §12.5.5), each
+// once, in one line.
+func Vary(h http.Header, names ...string) {
+	var all []string
+	for name := range strings.SplitSeq(strings.Join(slices.Concat(h.Values("Vary"), names), ","), ",") {
+		name = strings.TrimSpace(name)
+		if name != "" && !slices.ContainsFunc(all, func(known string) bool { return strings.EqualFold(known, name) }) {
+			all = append(all, name)
+		}
+	}
+	h.Set("Vary", strings.Join(all, ", "))
 }
 
 // Same sets an answer's entity tag (quoted) and answers 304 where the caller

@@ -70,6 +70,28 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestBrowsersGetPages(t *testing.T) {
+	t.Parallel()
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		Vary(w.Header(), "accept", "Cookie")
+		w.WriteHeader(http.StatusTeapot)
+	})
+	for accept, browser := range map[string]bool{"": false, "*/*": false, "application/json": false, "text/*": false, "text/html;q=0.9, */*": true, "Text/HTML": true} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		w.Header()["Vary"] = []string{"Signature", "Accept, Signature"}
+		ForAll(page, func(http.ResponseWriter, *http.Request) {})(w, r)
+		want := "Signature, Accept"
+		if browser {
+			want += ", Cookie"
+		}
+		if vary := w.Header().Values("Vary"); (w.Code == http.StatusTeapot) != browser || len(vary) != 1 || vary[0] != want {
+			t.Errorf("Accept %q: %d, Vary %q", accept, w.Code, vary)
+		}
+	}
+}
+
 func TestScriptsMayAsk(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()

@@ -23,6 +23,7 @@ import (
 	openvalues "primum/internal/open"
 	"primum/internal/resolve"
 	"primum/internal/wire"
+	"primum/thing/id"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -96,7 +97,7 @@ func (n *Node) assembleNames(key ed25519.PrivateKey, reg prometheus.Registerer) 
 	}
 	a.gs1 = gs1door.New(gs1door.Config{
 		Authority: c.Authority, Base: n.BaseURL(), Contact: c.Contact, Links: a.links, Anchor: a.resolver.Anchor, Described: a.resolver.Described,
-		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, BadPage: n.badName, Header: n.everyAnswer(),
+		Publisher: n.tokens.Name, Note: n.tokens.Note, Log: c.Log, Page: n.classPage, BadPage: n.portal.BadName, Header: n.everyAnswer(),
 	})
 	a.digital = n.digital(a.gs1)
 	a.doors = append(a.doors, byName, a.gs1, n.servicesDoor(), n.valuesDoor(), n.thingsDoor())
@@ -243,6 +244,10 @@ func (n *Node) everyAnswer() []string {
 // classPage shows people what is known of a product, where its Digital Link
 // leads to no one place.
 func (n *Node) classPage(w http.ResponseWriter, r *http.Request, status int, class string) {
+	if class == "" {
+		n.portal.NothingOf(w, r, id.Key{})
+		return
+	}
 	to, err := url.Parse("/class/" + class)
 	if err != nil {
 		answer.Problem(w, http.StatusInternalServerError, wire.ProbInternal, "")
@@ -252,11 +257,6 @@ func (n *Node) classPage(w http.ResponseWriter, r *http.Request, status int, cla
 	to.RawQuery = r.URL.RawQuery
 	page.URL, page.RequestURI = to, to.RequestURI()
 	n.portal.OpenPages().ServeHTTP(&restated{ResponseWriter: w, status: status}, page)
-}
-
-// badName tells people what is wrong with a Digital Link.
-func (n *Node) badName(w http.ResponseWriter, r *http.Request, err error) {
-	n.portal.BadName(w, r, err)
 }
 
 // restated answers with another status than a page that was found.

@@ -147,6 +147,45 @@ func TestPeopleGetAPage(t *testing.T) {
 	}
 }
 
+// TestNothingIsKnown asks browsers' and programs' way for what is not there: a
+// page that says so about the class at most, or a problem.
+func TestNothingIsKnown(t *testing.T) {
+	t.Parallel()
+	n := open(t, config(t))
+	const valid, sscc = "01/04012345999990", "00/340123450000000000"
+	for path, c := range map[string]struct {
+		status int
+		says   string
+	}{
+		"/" + valid:                       {404, "(01)04012345999990 is a valid code"},
+		"/" + valid + "/10/LOT/21/S3CRET": {404, "(01)04012345999990(10)LOT is a valid code"},
+		"/" + sscc:                        {404, "This is a valid name"},
+		"/class/" + valid:                 {404, "(01)04012345999990 is a valid code"},
+		"/resolve?id=" + valid + "/21/S3CRET&lang=en": {404, `href="?id=01%2F04012345999990&amp;lang=de"`},
+		"/resolve?id=" + sscc:                         {404, "This is a valid name"},
+		"/resolve?id=s3cret.example":                  {404, "This is a valid name"},
+		"/resolve?id=" + valid + "/S3CRET/7":          {400, "This is no name"},
+		"/resolve":                                    {400, "This is no name"},
+		"/class/01/04012345999991":                    {404, "There is nothing here"},
+		"/services/nope":                              {404, "There is nothing here"},
+		"/thing/zzz":                                  {404, "There is nothing here"},
+	} {
+		for accept, kind := range map[string]string{"text/html,*/*;q=0.8": "text/html; charset=utf-8", "*/*": "application/problem+json"} {
+			w := n.ask(path, accept)
+			body := w.Body.String()
+			if w.Code != c.status || w.Header().Get("Content-Type") != kind || strings.Contains(strings.ToLower(body), "s3cret") || strings.Contains(body, "3401234") {
+				t.Errorf("%s as %s: %d %v %s", path, accept, w.Code, w.Header(), body)
+			}
+			if kind[0] == 't' && (!strings.Contains(body, c.says) || len(w.Header().Values("Vary")) != 1) {
+				t.Errorf("%s: no %s in %v %s", path, c.says, w.Header(), body)
+			}
+		}
+	}
+	if w := n.ask("/services", "*/*"); w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("services for programs: %d %v", w.Code, w.Header())
+	}
+}
+
 func browse(t *testing.T, n *Node, path string) (status int, kind, body string) {
 	t.Helper()
 	tr := &http.Transport{DialContext: peer.Dialer{Loopback: true}.DialContext, DisableKeepAlives: true}

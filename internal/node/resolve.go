@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,7 +70,14 @@ func (n *Node) namesDoor(key ed25519.PrivateKey, reg prometheus.Registerer) (pub
 		Authority: n.cfg.Authority, Base: n.BaseURL(), KeyName: peer.KeyName, Key: key.Public().(ed25519.PublicKey), Secret: resolve.SecretOf(key),
 		Resolver: n.names.resolver, Pages: n.pageOf, OptOuts: n.store.Labels, Tally: tally, Clock: n.cfg.Clock, Log: n.cfg.Log,
 		Caller: n.door.Caller, Publisher: n.tokens.Name, Note: n.tokens.Note, Core: n.openLinks,
+		BadPage: n.portal.BadName, NothingPage: n.nothingOf,
 	}), nil
+}
+
+// nothingOf tells people that nothing is known here of a name.
+func (n *Node) nothingOf(w http.ResponseWriter, r *http.Request, name id.ID) {
+	k, _ := name.Key()
+	n.portal.NothingOf(w, r, k)
 }
 
 // mostCore bounds the links to open things in one answer of /.well-known/core.

@@ -21,7 +21,7 @@ func (n *Node) openCatalogue() {
 func (n *Node) servicesDoor() publicDoor {
 	return servicesdoor.New(servicesdoor.Config{
 		Authority: n.cfg.Authority, Base: n.BaseURL(), Catalogue: n.offers, Log: n.cfg.Log, Publisher: n.tokens.Name, Note: n.tokens.Note,
-		APIs: publicAPIs(), Products: n.someProducts,
+		APIs: publicAPIs(), Products: n.someProducts, Pages: n.portal.ServicePages(),
 	})
 }
 

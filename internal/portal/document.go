@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"primum/internal/answer"
 	"primum/internal/store"
 	"primum/internal/wire"
 )
@@ -34,7 +35,7 @@ func (p *Portal) showDocument(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Security-Policy", scriptless())
-	w.Header().Add("Vary", "Accept")
+	answer.Vary(w.Header(), "Accept")
 	d := documentPage{
 		frame: p.frame(w, r), SHA256: f.SHA256, Type: f.Type, Kind: f.Kind, When: moment(f.At), WhenISO: f.At.UTC().Format(time.RFC3339),
 		Index: int64(f.Index), Whole: cleanLines(string(f.Body)), URL: p.base + wire.FactPath(f.SHA256),

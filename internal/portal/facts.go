@@ -5,12 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"primum/internal/answer"
 	"primum/internal/store"
 	"primum/internal/wire"
 	"primum/ledger"
@@ -89,22 +88,12 @@ const (
 // served at ManifestPath.
 func (p *Portal) ManifestHash() string { return hexHash(p.assets.json) }
 
-// wantsPage tells whether a request is a browser's: programs get JSON.
-func wantsPage(r *http.Request) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept"), ",") {
-		if kind, _, err := mime.ParseMediaType(part); err == nil && kind == "text/html" {
-			return true
-		}
-	}
-	return false
-}
-
 // forBrowsers answers a browser with a page about facts, and hands programs on to
 // the door, which gives the bytes.
 func (p *Portal) forBrowsers(show http.HandlerFunc) http.HandlerFunc {
 	page := p.page(show)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if p.cfg.Facts == nil || !wantsPage(r) {
+		if p.cfg.Facts == nil || !answer.WantsPage(r) {
 			p.cfg.Next.ServeHTTP(w, r)
 			return
 		}
@@ -115,7 +104,7 @@ func (p *Portal) forBrowsers(show http.HandlerFunc) http.HandlerFunc {
 // showFacts is page E.
 func (p *Portal) showFacts(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", scriptless())
-	w.Header().Add("Vary", "Accept")
+	answer.Vary(w.Header(), "Accept")
 	d := factsPage{
 		frame: p.frame(w, r), Version: p.cfg.Version, Security: wire.SecurityPath, ManifestPath: ManifestPath, FactsPath: wire.FactsPath,
 		Operator: contact(p.cfg.Contact),

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"primum/internal/answer"
 )
 
 // languageCookie remembers a choice made by ?lang=; it says nothing else.
@@ -16,7 +18,7 @@ func languages() []string { return []string{"en", "de", "ar"} }
 
 // language is the visitor's: asked for, remembered, or preferred.
 func (p *Portal) language(w http.ResponseWriter, r *http.Request) string {
-	w.Header().Add("Vary", "Accept-Language, Cookie")
+	answer.Vary(w.Header(), "Accept-Language", "Cookie")
 	if l, ok := known(r.URL.Query().Get("lang")); ok {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: l, Path: "/", MaxAge: 365 * 24 * 3600, Secure: p.cfg.TLS, HttpOnly: true, SameSite: http.SameSiteLaxMode,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"primum/internal/answer"
 	"primum/internal/store"
 	"primum/internal/wire"
 )
@@ -53,6 +54,22 @@ func (p *Portal) getThing(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", scriptless())
 	d := p.thing(p.frame(w, r), n)
 	p.show(w, http.StatusOK, "thing.html", d.Lang, d)
+}
+
+// getNotice answers programs with what the page says.
+func (p *Portal) getNotice(w http.ResponseWriter, r *http.Request) {
+	n, err := wire.Notice{}, store.ErrNotFound
+	if p.cfg.Notice != nil {
+		n, err = p.cfg.Notice(r.Context(), r.PathValue("id"))
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "nothing of this name is known here")
+	case err != nil:
+		answer.Failed(w, p.cfg.Log, "notice not read", err)
+	default:
+		answer.JSON(w, http.StatusOK, "application/json", n)
+	}
 }
 
 func (p *Portal) thing(f frame, n wire.Notice) thingPage {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"primum/internal/answer"
 	"primum/internal/open"
 )
 
@@ -38,7 +39,7 @@ func (p *Portal) OpenPages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), p.cfg.TLS)
 		w.Header().Set("Content-Security-Policy", scriptless())
-		w.Header().Add("Vary", "Accept")
+		answer.Vary(w.Header(), "Accept")
 		if p.cfg.Open == nil {
 			p.missing(w, r)
 			return

@@ -90,6 +90,15 @@ func TestHostileOpenThing(t *testing.T) {
 	if w := pageOf(h, "/class/01/04012345999990/21/7"); w.Code != http.StatusNotFound {
 		t.Errorf("a serial's class page: %d", w.Code)
 	}
+	for path, says := range map[string]string{
+		"/open": "", "/open/air?after=%3C": `href="?after=%3C&amp;lang=de"`, "/class/01/04012345999990?linkType=gs1:pip&21=S3CRET": `href="?lang=de&amp;linkType=gs1%3Apip"`,
+		"/open/air/square?property=a%26b&span=day&lang=en&21=S3CRET": `href="?lang=de&amp;property=a%26b&amp;span=day"`,
+	} {
+		text := pageOf(h, path).Body.String()
+		if !strings.Contains(text, says) || strings.Contains(text, "S3CRET") || !strings.Contains(text, `<p class="soft"><a href="/"><bdi dir="ltr">h.localhost:8401</bdi></a>`) {
+			t.Errorf("%s: no %s, or no way to the node, in %s", path, says, text)
+		}
+	}
 }
 
 // TestChartsOfExtremes draws what has no height, and what has too much.
@@ -114,6 +123,21 @@ func TestBadNameSaysWhy(t *testing.T) {
 	p, err := portal.New(portal.Config{Authority: "h.localhost:8401", Assets: built(), Next: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for text, part := range map[string]string{"/01/04012345999990/S3CRET/7": "(name)", "/01//04012345999990/21/S3CRET": "(name)"} {
+		_, bad := id.ParseLink(text, "", id.Options{})
+		for path, ways := range map[string]bool{text: true, "/resolve?id=" + text: false} {
+			w := httptest.NewRecorder()
+			w.Header()["Vary"] = []string{"Accept, Accept-Language"}
+			p.BadName(w, httptest.NewRequest(http.MethodGet, path, nil), bad)
+			body := w.Body.String()
+			if strings.Contains(body, "S3CRET") || !strings.Contains(body, part) || strings.Contains(body, "lang=de") != ways {
+				t.Errorf("%s: %s", path, body)
+			}
+			if vary := w.Header().Values("Vary"); len(vary) != 1 || vary[0] != "Accept, Accept-Language, Cookie" {
+				t.Errorf("%s: Vary %q", path, vary)
+			}
+		}
 	}
 	for lang, want := range map[string]string{"en": "the check digit is wrong; 0 would be right", "de": "die Prüfziffer ist falsch; richtig wäre 0", "ar": "رقم التحقق خاطئ؛ الصحيح 0"} {
 		r := httptest.NewRequest(http.MethodGet, "/01/04012345999991?lang="+lang, nil)

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,6 +27,10 @@ func (p *Portal) getClass(w http.ResponseWriter, r *http.Request) {
 	}
 	f := p.frame(w, r)
 	c, err := p.cfg.Class(r.Context(), k, f.Lang)
+	if errors.Is(err, open.ErrUnknown) {
+		p.NothingOf(w, r, k)
+		return
+	}
 	if err != nil {
 		p.openFailed(w, r, err)
 		return

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"math"
 	"net/http"
+	"net/url"
 	"time"
 
 	"primum/internal/wire"
@@ -58,12 +59,32 @@ func (p *Portal) frame(w http.ResponseWriter, r *http.Request) frame {
 		Lang: l, Dir: direction(l), Authority: p.cfg.Authority, LAN: p.cfg.LAN && !p.isLink(r),
 		Style: p.assets.paths["page.css"], Plain: p.assets.paths["page.css"], Icon: p.assets.paths["icon.svg"],
 	}
+	f.inLanguages(keptIn(r.URL.Query()))
+	return f
+}
+
+// inLanguages links to the same page in the other languages; keep is the rest of
+// its address.
+func (f *frame) inLanguages(keep url.Values) {
+	f.Languages = nil
 	for _, other := range languages() {
-		if other != l {
-			f.Languages = append(f.Languages, choice{other, ownName(other), "?lang=" + other})
+		if other != f.Lang {
+			keep.Set("lang", other)
+			f.Languages = append(f.Languages, choice{other, ownName(other), "?" + keep.Encode()})
 		}
 	}
-	return f
+}
+
+// keptIn is what of a query says which page it is. Only what pages have is kept:
+// the query of a Digital Link may hold a serial number, which no page repeats.
+func keptIn(query url.Values) url.Values {
+	keep := url.Values{}
+	for _, name := range []string{"after", "at", "context", "linkType", "property", "span"} {
+		if v := query.Get(name); v != "" {
+			keep.Set(name, v)
+		}
+	}
+	return keep
 }
 
 // ownName is what speakers of a language call it.

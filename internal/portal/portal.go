@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"primum/identity"
+	"primum/internal/answer"
 	"primum/internal/clock"
 	"primum/internal/open"
 	"primum/internal/wire"
@@ -146,16 +147,14 @@ func (p *Portal) Stop() {
 // mount is all pages, in plain sight.
 func (p *Portal) mount() {
 	for pattern, h := range map[string]http.HandlerFunc{
-		"GET /{$}":                             p.getStart,
-		"GET /my":                              p.getMy,
-		"GET /sw.js":                           p.getServiceWorker,
-		"GET /manifest.webmanifest":            p.getWebManifest,
-		"GET " + assetsPath + "{name}":         p.getAsset,
-		"GET " + ManifestPath:                  p.getManifest,
-		"POST " + reportPath:                   p.postReport,
-		"GET /thing/{id}":                      p.getThing,
-		"GET " + wire.ServicePages:             p.getServices,
-		"GET " + wire.ServicePages + "/{name}": p.getService,
+		"GET /{$}":                     p.getStart,
+		"GET /my":                      p.getMy,
+		"GET /sw.js":                   p.getServiceWorker,
+		"GET /manifest.webmanifest":    p.getWebManifest,
+		"GET " + assetsPath + "{name}": p.getAsset,
+		"GET " + ManifestPath:          p.getManifest,
+		"POST " + reportPath:           p.postReport,
+		"GET /thing/{id}":              answer.ForAll(http.HandlerFunc(p.getThing), p.getNotice),
 	} {
 		p.mux.HandleFunc(pattern, p.page(h))
 	}

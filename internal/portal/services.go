@@ -13,6 +13,7 @@ import (
 
 	"primum/grant"
 	"primum/identity"
+	"primum/internal/answer"
 	"primum/internal/catalogue"
 	"primum/internal/open"
 	"primum/internal/wire"
@@ -70,33 +71,30 @@ type askRow struct {
 
 type wantRow struct{ What, Ways, Every, Fine string }
 
-// toData leads programs to the documents.
-func (p *Portal) toData(w http.ResponseWriter, r *http.Request) bool {
-	w.Header().Add("Vary", "Accept")
-	if p.cfg.Services == nil || wantsPage(r) || r.Header.Get("Accept") == "" {
-		return false
-	}
-	if strings.Contains(r.Header.Get("Accept"), "json") {
-		http.Redirect(w, r, wire.ServiceListPath+strings.TrimPrefix(r.URL.EscapedPath(), wire.ServicePages), http.StatusTemporaryRedirect)
-		return true
-	}
-	return false
+// ServicePages are the pages about services, for browsers that a door lets
+// through: headers, but no limit of their own.
+func (p *Portal) ServicePages() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+wire.ServicePages, p.getServices)
+	mux.HandleFunc("GET "+wire.ServicePages+"/{name}", p.getService)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header(), p.cfg.TLS)
+		w.Header().Set("Content-Security-Policy", scriptless())
+		answer.Vary(w.Header(), "Accept")
+		if p.cfg.Services == nil {
+			p.missing(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (p *Portal) getServices(w http.ResponseWriter, r *http.Request) {
-	if p.toData(w, r) {
-		return
-	}
-	if p.cfg.Services == nil {
-		p.missing(w, r)
-		return
-	}
 	all, next, err := p.cfg.Services.List(r.Context(), r.URL.Query().Get("after"))
 	if err != nil {
 		p.serviceFailed(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Security-Policy", scriptless())
 	d := servicesPage{frame: p.frame(w, r)}
 	d.Title = p.words(d.Lang)("services.title")
 	for _, e := range all {
@@ -131,13 +129,6 @@ func (p *Portal) serviceFailed(w http.ResponseWriter, r *http.Request, err error
 }
 
 func (p *Portal) getService(w http.ResponseWriter, r *http.Request) {
-	if p.toData(w, r) {
-		return
-	}
-	if p.cfg.Services == nil {
-		p.missing(w, r)
-		return
-	}
 	e, err := p.cfg.Services.Get(r.Context(), r.PathValue("name"))
 	if err != nil {
 		p.serviceFailed(w, r, err)
@@ -161,11 +152,6 @@ func (p *Portal) service(f frame, e catalogue.Entry, at string) (d servicePage, 
 		AtAsked: clean(at), JSON: wire.ServiceListPath + "/" + e.Name, Command: "primum connect " + p.cfg.Authority + "/" + e.Name,
 	}
 	d.Title = d.Heading
-	for i := range d.Languages { // the way into the own portal stays in another language
-		if at != "" {
-			d.Languages[i].Href += "&at=" + url.QueryEscape(at)
-		}
-	}
 	if len(e.Asks) == 0 {
 		return d, nil
 	}

@@ -62,7 +62,7 @@ func TestServicePageSaysAllAndRunsNothing(t *testing.T) {
 		"/services":        {"T&#34;", "ada@h.localhost", "has a price", "/services/advice", "?after=advice"},
 		"/services/advice": {"T&#34;", "B&#34;", "P&#34;", "Q&#34;", "N&#34;", "C&#34;", "every 15 minutes", "the mean of the time, rounded to \u206610 W\u2069", "28 days", "It may switch this", "does not work without", "/.well-known/primum/facts/cdcd", `lang="de"`},
 	} {
-		w := ask(p, "GET", path, "Accept", "text/html")
+		w := ask(p.ServicePages(), "GET", path)
 		if w.Code != 200 || strings.Contains(w.Body.String(), "<script") {
 			t.Errorf("%s: %d", path, w.Code)
 		}
@@ -86,7 +86,7 @@ func TestConnectLeadsIntoTheOwnPortal(t *testing.T) {
 		"?at=//evil.example/x":     `data-test="at-wrong"`,
 		"?at=a@b@c":                `data-test="at-wrong"`,
 	} {
-		w := ask(p, "GET", "/services/advice"+query, "Accept", "text/html")
+		w := ask(p.ServicePages(), "GET", "/services/advice"+query)
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: no %s in\n%s", query, want, w.Body)
 		}
@@ -105,35 +105,36 @@ func TestForeignDomainIsNamed(t *testing.T) {
 		"de": {"Verbinden bei evil.example<", "Liegt dein Konto bei evil.example?"},
 		"ar": {"صِلها في evil.example<", "هل حسابك في evil.example؟"},
 	} {
-		w := ask(p, "GET", "/services/advice?at=eve%40evil.example&lang="+lang, "Accept", "text/html")
+		w := ask(p.ServicePages(), "GET", "/services/advice?at=eve%40evil.example&lang="+lang)
 		for _, s := range append(says, `data-test="at-foreign"`) {
 			if !strings.Contains(w.Body.String(), s) {
 				t.Errorf("%s: no %s in\n%s", lang, s, w.Body)
 			}
 		}
+		// Another language is that of the same page.
+		if other := map[string]string{"en": "de"}[lang] + "en"; !strings.Contains(w.Body.String(), `href="?at=eve%40evil.example&amp;lang=`+other[:2]+`"`) {
+			t.Errorf("%s: the way to %s loses the domain:\n%s", lang, other, w.Body)
+		}
 	}
 	for _, query := range []string{"", "?at=bea%40h.localhost:8401", "?at=h.localhost:8401", "?at=%40%40"} {
-		w := ask(p, "GET", "/services/advice"+query, "Accept", "text/html")
+		w := ask(p.ServicePages(), "GET", "/services/advice"+query)
 		if b := w.Body.String(); strings.Contains(b, "at-foreign") || !strings.Contains(b, `href="/my#/connect/h.localhost:8401/advice"`) {
 			t.Errorf("%q is taken for another domain:\n%s", query, b)
 		}
 	}
 }
 
-func TestServicesForProgramsAndFailures(t *testing.T) {
+func TestServicesThatFail(t *testing.T) {
 	t.Parallel()
 	p := withService(t, offered{doc: evilService})
-	if w := ask(p, "GET", "/services/advice", "Accept", "application/json"); w.Code != 307 || w.Header().Get("Location") != "/v1/services/advice" {
-		t.Errorf("a program: %d %s", w.Code, w.Header().Get("Location"))
-	}
-	if w := ask(p, "GET", "/services/none", "Accept", "text/html"); w.Code != 404 {
+	if w := ask(p.ServicePages(), "GET", "/services/none"); w.Code != 404 {
 		t.Errorf("no such service: %d", w.Code)
 	}
-	if w := ask(open(t), "GET", "/services", "Accept", "text/html"); w.Code != 404 {
+	if w := ask(open(t).ServicePages(), "GET", "/services"); w.Code != 404 {
 		t.Errorf("a portal without a catalogue: %d", w.Code)
 	}
 	for _, path := range []string{"/services", "/services/advice"} {
-		if w := ask(withService(t, offered{err: errors.New("disk")}), "GET", path, "Accept", "text/html"); w.Code != 503 || strings.Contains(w.Body.String(), "disk") {
+		if w := ask(withService(t, offered{err: errors.New("disk")}).ServicePages(), "GET", path); w.Code != 503 || strings.Contains(w.Body.String(), "disk") {
 			t.Errorf("%s of a failing store: %d", path, w.Code)
 		}
 	}

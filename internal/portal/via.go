@@ -296,13 +296,13 @@ func (p *Portal) carryRequest(w http.ResponseWriter, r *http.Request, t target, 
 		return
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer(w, resp)
+	carryBack(w, resp)
 }
 
-// answer hands the other node's answer on: its status, its body, and of its
+// carryBack hands the other node's answer on: its status, its body, and of its
 // headers those that mean something to the engine. Nothing of it can become a
 // page or a script of this origin.
-func answer(w http.ResponseWriter, resp *http.Response) {
+func carryBack(w http.ResponseWriter, resp *http.Response) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, viaAnswer+1))
 	switch {
 	case err != nil:

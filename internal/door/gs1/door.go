@@ -49,7 +49,8 @@ type Config struct {
 	// Header are lines that every answer of the node has, for ReadyBytes.
 	Header []string
 	// Page shows people what is known of a class, by the path of its key: with a
-	// status, or with the page's own (0). Nil: they get what programs get.
+	// status, or with the page's own (0); without a class, that nothing is. Nil:
+	// they get what programs get.
 	Page func(w http.ResponseWriter, r *http.Request, status int, class string)
 	// BadPage tells people what is wrong with a Digital Link that is none. Nil:
 	// they get what programs get.

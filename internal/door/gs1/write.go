@@ -23,16 +23,19 @@ func (d *Door) writeLinkset(w http.ResponseWriter, r *http.Request, q question, 
 }
 
 // people answers a browser with a page about the class, and tells whether it
-// did. A key that is one object's by its nature has no such page.
+// did. A key that is one object's by its nature has no such page: only that
+// nothing is known of it is said by one (status 0).
 func (d *Door) people(w http.ResponseWriter, r *http.Request, q question, status int) bool {
 	if d.cfg.Page == nil || !linkset.Prefers(q.ask.Accept, "text/html", linkset.MediaType) {
 		return false
 	}
-	of := class(q.link.Key)
-	if of.Serial() {
+	path := ""
+	if of := class(q.link.Key); !of.Serial() {
+		path = of.Path()
+	} else if status != 0 {
 		return false
 	}
-	d.cfg.Page(w, r, status, of.Path())
+	d.cfg.Page(w, r, status, path)
 	return true
 }
 

@@ -47,6 +47,10 @@ type Config struct {
 	Publisher func(*http.Request) (name string, err error)
 	// Note writes into the operators' log what is about to be changed.
 	Note func(ctx context.Context, name, act, about string) error
+	// BadPage tells people what is wrong with a name, NothingPage that nothing of
+	// it is known here. Nil: they get what programs get.
+	BadPage     func(w http.ResponseWriter, r *http.Request, err error)
+	NothingPage func(w http.ResponseWriter, r *http.Request, name id.ID)
 	// Core are more links for /.well-known/core.
 	Core func(context.Context) ([]Link, error)
 }
@@ -81,13 +85,17 @@ func (d *Door) preflight(w http.ResponseWriter, _ *http.Request) {
 
 // named reads the name that a request asks for, or answers what is wrong with
 // it: the place and the reason, never the text.
-func named(w http.ResponseWriter, r *http.Request) (id.ID, bool) {
+func (d *Door) named(w http.ResponseWriter, r *http.Request) (id.ID, bool) {
 	text := r.URL.Query().Get("id")
+	name, err := id.Parse(text)
+	if err != nil && d.cfg.BadPage != nil && wants(r.Header.Get("Accept"), "text/html") {
+		d.cfg.BadPage(w, r, err)
+		return id.ID{}, false
+	}
 	if text == "" {
 		answer.Problem(w, http.StatusBadRequest, wire.ProbMalformed, "ask with ?id= and a name: a product code, a DNS name, a URL, a did:web …")
 		return id.ID{}, false
 	}
-	name, err := id.Parse(text)
 	var bad *id.Error
 	switch {
 	case errors.As(err, &bad):
@@ -112,7 +120,7 @@ func (d *Door) changes(out bool) http.Handler {
 			d.failed(w, err)
 			return
 		}
-		name, ok := named(w, r)
+		name, ok := d.named(w, r)
 		if !ok {
 			return
 		}

@@ -19,8 +19,8 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	answer.Open(h, "Link, Location")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Add("Vary", "Accept, Accept-Language, Signature")
-	name, ok := named(w, r)
+	answer.Vary(h, "Accept", "Accept-Language", "Signature")
+	name, ok := d.named(w, r)
 	if !ok {
 		return
 	}
@@ -37,6 +37,8 @@ func (d *Door) resolve(w http.ResponseWriter, r *http.Request) {
 	d.cfg.Tally.Count(a.Kind, d.cfg.Clock.Now())
 	h.Set("Cache-Control", cacheOf(a, ask))
 	switch {
+	case a.Kind == resolve.Unknown && d.cfg.NothingPage != nil && wants(r.Header.Get("Accept"), "text/html"):
+		d.cfg.NothingPage(w, r, name)
 	case a.Kind == resolve.Unknown:
 		answer.Problem(w, http.StatusNotFound, wire.ProbNotFound, "nothing of this name is known here")
 	case a.Kind == resolve.Referral:

@@ -8,10 +8,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"mime"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"primum/internal/answer"
@@ -126,26 +124,7 @@ func (d *Door) answered(h handler) http.HandlerFunc {
 }
 
 // forAll answers programs, and lets the portal answer browsers.
-func (d *Door) forAll(h handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if d.cfg.Pages != nil && wantsPage(r) {
-			d.cfg.Pages.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Add("Vary", "Accept")
-		d.answered(h)(w, r)
-	}
-}
-
-// wantsPage tells whether a request is a browser's.
-func wantsPage(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept"), ",") {
-		if kind, _, err := mime.ParseMediaType(part); err == nil && kind == "text/html" {
-			return true
-		}
-	}
-	return false
-}
+func (d *Door) forAll(h handler) http.HandlerFunc { return answer.ForAll(d.cfg.Pages, d.answered(h)) }
 
 // public are the headers of what everybody may read and keep for a while.
 func public(w http.ResponseWriter, keep time.Duration) {

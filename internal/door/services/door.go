@@ -38,6 +38,9 @@ type Config struct {
 	// Products are paths of link sets of some products, class level only.
 	Products func(ctx context.Context) ([]string, error)
 	Log      *slog.Logger
+	// Pages answers browsers below wire.ServicePages; nil: they get what programs
+	// get.
+	Pages http.Handler
 	// Publisher tells who may change what is public; its *wire.Problem is
 	// answered as it is.
 	Publisher func(*http.Request) (name string, err error)
@@ -59,11 +62,13 @@ func New(c Config) *Door {
 // Routes are the patterns of the door and who answers them.
 func (d *Door) Routes() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET " + Path:                http.HandlerFunc(d.list),
-		"GET " + Path + "/{name}":    http.HandlerFunc(d.get),
-		"PUT " + Path + "/{name}":    d.changes(d.put),
-		"DELETE " + Path + "/{name}": d.changes(d.remove),
-		"GET " + APICatalogPath:      http.HandlerFunc(d.apis),
+		"GET " + Path:                          http.HandlerFunc(d.list),
+		"GET " + Path + "/{name}":              http.HandlerFunc(d.get),
+		"PUT " + Path + "/{name}":              d.changes(d.put),
+		"DELETE " + Path + "/{name}":           d.changes(d.remove),
+		"GET " + APICatalogPath:                http.HandlerFunc(d.apis),
+		"GET " + wire.ServicePages:             answer.ForAll(d.cfg.Pages, d.list),
+		"GET " + wire.ServicePages + "/{name}": answer.ForAll(d.cfg.Pages, d.get),
 	}
 }
 
