@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,9 +67,17 @@ func (a *app) publisherAt(domain, token string) (*publisher, error) {
 	return a.toNode(domain, append(ownHosts(a.env), host), token), nil // whose token one has is no stranger
 }
 
-// toNode asks a node; hosts of own may have private addresses.
+// answerWait is how long a node may take from the end of a request to the begin
+// of its answer: the largest part of an import takes it seconds to write.
+const answerWait = time.Minute
+
+// toNode asks a node; hosts of own may have private addresses. Bodies may take
+// as long as they do: imports and exports have any size.
 func (a *app) toNode(domain string, own []string, token string) *publisher {
-	rt := &http.Transport{DialContext: nethttp.Dialer{Own: own}.DialContext, ForceAttemptHTTP2: true}
+	rt := &http.Transport{
+		DialContext: nethttp.Dialer{Own: own}.DialContext, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: answerWait,
+	}
 	return &publisher{
 		Base: identity.BaseURL(domain), Node: domain, token: token, agent: "primum/" + a.version,
 		http: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
