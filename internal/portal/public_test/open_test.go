@@ -149,6 +149,11 @@ func TestThingOfAnOpenService(t *testing.T) {
 		tab.WaitText("@openthing", want)
 	}
 	tab.WaitText("@chart", "µg/m³")
+	var above string // the first card begins with its values
+	tab.Eval(`(dl => getComputedStyle(dl).borderBlockStartWidth + " " + (dl.firstElementChild.getBoundingClientRect().top - dl.parentElement.getBoundingClientRect().top))(document.querySelector("[data-test=values] > dl"))`, &above)
+	if above != "0px 21" { // its padding and border
+		t.Errorf("above the first value: %s", above)
+	}
 	if n := tab.Count(".chart-line"); n != 1 {
 		t.Errorf("%d charts, want one", n)
 	}
