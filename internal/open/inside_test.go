@@ -26,3 +26,22 @@ func TestGatherLeavesAnUnfinishedWindow(t *testing.T) {
 		t.Errorf("%d windows of one, next %v", len(windows), next)
 	}
 }
+
+// TestWatchesAreSmall: a reader that waits for values that are rare takes no room
+// for them beforehand, and after a burst gives it back.
+func TestWatchesAreSmall(t *testing.T) {
+	t.Parallel()
+	b := &Book{hub: newHub()}
+	w, err := b.Watch("air", "square")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, burst := range []int{0, 3, waitingSamples} {
+		for range burst {
+			b.hub.tell("air", Sample{Thing: "square"})
+		}
+		if all, more := w.Take(); len(all) != burst || !more || cap(w.waiting) != 0 || cap(w.wake) != 1 {
+			t.Errorf("after %d values: %d taken, room for %d", burst, len(all), cap(w.waiting))
+		}
+	}
+}

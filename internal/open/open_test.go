@@ -170,8 +170,13 @@ func TestValuesAreCheckedKeptAndTold(t *testing.T) {
 			t.Errorf("refused: %+v", got.Refused)
 		}
 	}
-	for _, want := range []string{"21.5", `"wet"`, `{"lat":52.5,"lon":13.4}`} {
-		if s := <-w.Samples; string(s.Value) != want {
+	<-w.Woken
+	told, more := w.Take()
+	if len(told) != 3 || !more {
+		t.Fatalf("told %+v, %v", told, more)
+	}
+	for i, want := range []string{"21.5", `"wet"`, `{"lat":52.5,"lon":13.4}`} {
+		if s := told[i]; string(s.Value) != want {
 			t.Errorf("told %s, want %s", s.Value, want)
 		}
 	}
@@ -179,8 +184,8 @@ func TestValuesAreCheckedKeptAndTold(t *testing.T) {
 	if again := r.add(sample("pm10", "99", now.Add(-time.Minute)), sample("pm10", "30", now)); again.Kept != 1 || again.Known != 1 {
 		t.Errorf("added again: %+v", again)
 	}
-	if s := <-w.Samples; string(s.Value) != "30" {
-		t.Errorf("told %s", s.Value)
+	if told, _ := w.Take(); len(told) != 1 || string(told[0].Value) != "30" {
+		t.Errorf("told %+v", told)
 	}
 	all, next := r.history(now.Add(-time.Hour), now.Add(time.Hour), 10)
 	if len(all) != 2 || string(all[0].Value) != "21.5" || !all[0].At.Equal(now.Add(-time.Minute)) || !next.IsZero() {
@@ -419,12 +424,15 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	if a := r.add(all...); a.Kept != 500 {
 		t.Fatalf("%+v", a)
 	}
-	n := 0
-	for range slow.Samples {
-		n++
+	<-slow.Woken
+	got, more := slow.Take()
+	if len(got) != 256 || more {
+		t.Fatalf("the slow reader got %d values, and more: %v", len(got), more)
 	}
-	if n == 0 || n >= 500 {
-		t.Errorf("the slow reader got %d values", n)
+	for i, s := range got {
+		if string(s.Value) != fmt.Sprint(i) {
+			t.Fatalf("value %d is %s", i, s.Value)
+		}
 	}
 	slow.Stop() // again
 	later, err := r.Watch("air", "square")
@@ -434,7 +442,8 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, more := <-later.Samples; more {
+	<-later.Woken
+	if all, more := later.Take(); more || len(all) > 0 {
 		t.Error("a watch outlived the book")
 	}
 	if _, err := r.Watch("air", "square"); !errors.Is(err, store.ErrClosed) {

@@ -6,19 +6,24 @@ import (
 	"primum/internal/store"
 )
 
-// waitingSamples is how many values wait for one slow reader.
+// waitingSamples is how many values wait for one slow reader. Room for them is
+// taken as they come: most readers never have one waiting.
 const waitingSamples = 256
 
 // MaxWatches bounds the readers that follow values at the same time.
 const MaxWatches = 10_000
 
-// Watch is one reader that follows a thing. Samples is closed when the book
-// closes, or when the reader was too slow: it reads on from History.
+// Watch is one reader that follows a thing: when Woken says so, it takes. It ends
+// when the book closes, or when the reader was too slow: then it reads on from
+// History.
 type Watch struct {
-	Samples <-chan Sample
-	hub     *hub
-	key     watched
-	out     chan Sample
+	Woken <-chan struct{} // there is something to take
+	wake  chan struct{}
+	hub   *hub
+	key   watched
+
+	waiting []Sample // guarded by hub.mu; in the order they were told
+	ended   bool     // guarded by hub.mu
 }
 
 type watched struct{ service, thing string }
@@ -46,14 +51,22 @@ func (b *Book) Watch(service, name string) (*Watch, error) {
 	case h.count >= MaxWatches:
 		return nil, store.ErrQuota
 	}
-	out := make(chan Sample, waitingSamples)
-	w := &Watch{Samples: out, out: out, hub: h, key: watched{service, name}}
+	wake := make(chan struct{}, 1)
+	w := &Watch{Woken: wake, wake: wake, hub: h, key: watched{service, name}}
 	if h.watches[w.key] == nil {
 		h.watches[w.key] = map[*Watch]bool{}
 	}
 	h.watches[w.key][w] = true
 	h.count++
 	return w, nil
+}
+
+// Take returns what waits, in the order of its coming, and whether more may come.
+func (w *Watch) Take() (all []Sample, more bool) {
+	w.hub.mu.Lock()
+	defer w.hub.mu.Unlock()
+	all, w.waiting = w.waiting, nil
+	return all, !w.ended
 }
 
 // Stop ends a watch. It may be called again.
@@ -74,7 +87,16 @@ func (w *Watch) end() {
 		delete(w.hub.watches, w.key)
 	}
 	w.hub.count--
-	close(w.out)
+	w.ended = true
+	w.rouse()
+}
+
+// rouse never waits: who was woken and did not take yet is woken.
+func (w *Watch) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 // tell never waits: who has not taken 256 values is cut off.
@@ -82,11 +104,12 @@ func (h *hub) tell(service string, s Sample) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.watches[watched{service, s.Thing}] {
-		select {
-		case w.out <- s:
-		default:
+		if len(w.waiting) == waitingSamples {
 			w.end()
+			continue
 		}
+		w.waiting = append(w.waiting, s)
+		w.rouse()
 	}
 }
 

@@ -142,8 +142,8 @@ func (s *stream) run(ctx context.Context, w http.ResponseWriter, first []open.Sa
 		timer := s.d.cfg.Clock.NewTimer(beat)
 		ok := false
 		select {
-		case v, more := <-watch.Samples:
-			ok = more && s.send(v)
+		case <-watch.Woken:
+			ok = s.take(watch)
 		case <-timer.C():
 			ok = s.out.Write([]byte(": \n\n"))
 		case <-ctx.Done():
@@ -154,6 +154,17 @@ func (s *stream) run(ctx context.Context, w http.ResponseWriter, first []open.Sa
 			return
 		}
 	}
+}
+
+// take writes what waits; false means that no more comes, or the reader has gone.
+func (s *stream) take(watch *open.Watch) bool {
+	all, more := watch.Take()
+	for _, v := range all {
+		if !s.send(v) {
+			return false
+		}
+	}
+	return more
 }
 
 // send writes a value, unless it was sent or another property is followed.
