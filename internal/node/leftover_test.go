@@ -2,12 +2,14 @@ package node
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"primum/internal/directory"
 	"primum/internal/linkset"
 	openvalues "primum/internal/open"
 	"primum/internal/operator"
+	"primum/thing"
 )
 
 // TestLeftoversOfOpenThingsGo: what a removal left that ended between the files
@@ -49,6 +51,52 @@ func TestLeftoversOfOpenThingsGo(t *testing.T) {
 	} {
 		if _, err := n.names.things.Get(t.Context(), directory.Viewer{}, id); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", id, err, want)
+		}
+	}
+}
+
+// TestOpenThingsTakeNoIDs: an id that another thing has is not given again, and
+// what another has stays when an open thing goes.
+func TestOpenThingsTakeNoIDs(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	n := open(t, c)
+	token, err := AddToken(t.Context(), c.DataDir, "town", begin())
+	if err != nil {
+		t.Fatal(err)
+	}
+	td := func(id string) string {
+		return `{"@context":"https://www.w3.org/2022/wot/td/v1.1","id":"` + id + `","title":"Square","security":"n","securityDefinitions":{"n":{"scheme":"nosec"}},"properties":{"co2":{"type":"number","forms":[{"href":"https://lan.example/co2"}]}}}`
+	}
+	for _, c := range []struct {
+		path, body string
+		status     int
+		says       string
+	}{
+		{"/things/urn:example:own", td("urn:example:own"), 201, ""},
+		{"/v1/open/air", `{"title":"Air"}`, 201, ""},
+		{"/v1/open/air/square", td("urn:example:own"), 409, n.BaseURL() + "/things/urn:example:own"},
+		{"/v1/open/air/square", td("urn:example:square"), 201, ""},
+		{"/v1/open/air/square", td("urn:example:square"), 204, ""},
+		{"/v1/open/air/square", td("urn:example:own"), 409, `"pointer":"/id"`},
+		{"/v1/open/air/other", td("urn:example:square"), 409, n.openPlace() + "air/square"},
+		{"/v1/open/air/square", td("urn:example:new"), 204, ""},
+		{"/v1/open/air/other", td("urn:example:square"), 201, ""},
+	} {
+		if w := n.publish("PUT", c.path, token, c.body); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s %s: %d %s", c.path, c.body, w.Code, w.Body)
+		}
+	}
+	same := openvalues.Thing{Service: "air", Name: "older", Description: &thing.Description{ID: "urn:example:own"}}
+	if err := n.linkOpen(t.Context(), same, true); err != nil {
+		t.Error(err)
+	}
+	if w := n.publish("DELETE", "/v1/open/air/square", token, ""); w.Code != 204 {
+		t.Errorf("delete: %d %s", w.Code, w.Body)
+	}
+	for path, status := range map[string]int{"/things/urn:example:new": 404, "/things/urn:example:own": 200, "/things/urn:example:square": 200} {
+		if w := n.ask(path, ""); w.Code != status {
+			t.Errorf("%s: %d", path, w.Code)
 		}
 	}
 }

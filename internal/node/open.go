@@ -4,14 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"primum/internal/directory"
 	opendoor "primum/internal/door/open"
+	wotdoor "primum/internal/door/wot"
 	"primum/internal/linkset"
 	openvalues "primum/internal/open"
 	"primum/internal/operator"
+	"primum/internal/wire"
+	"primum/thing"
 	"primum/thing/id"
 	"primum/thing/td"
 )
@@ -23,7 +28,7 @@ const classThings = 200
 func (n *Node) openValues(ctx context.Context, dir string) (err error) {
 	c := n.cfg
 	n.names.values, err = openvalues.Open(ctx, dir, openvalues.Options{
-		Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages, Check: n.checkOpen, Linked: n.linkOpen,
+		Clock: c.Clock, Log: c.Log, MaxPages: c.MaxPages, Check: n.checkOpen, Free: n.freeOpen, Linked: n.linkOpen,
 	})
 	return err
 }
@@ -49,25 +54,92 @@ func (n *Node) checkOpen(description []byte) error {
 // linkOpen makes an open thing found: everybody sees its description in the
 // directory.
 func (n *Node) linkOpen(ctx context.Context, t openvalues.Thing, gone bool) error {
-	at := n.BaseURL() + "/open/" + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
-	d, by := t.Served(at), directory.Viewer{Publisher: true}
+	at := n.openAt(t)
 	if gone {
 		if err := n.linkKey(ctx, t, at, true); err != nil {
 			return err
 		}
-		if err := n.names.things.Delete(ctx, by, d.ID, directory.Change{}); !errors.Is(err, directory.ErrNotFound) {
-			return err
-		}
-		return nil
+		return n.unlistOpen(ctx, t.Served(at).ID, at)
 	}
+	if err := n.listOpen(ctx, t.Served(at), at); err != nil {
+		return err
+	}
+	return n.linkKey(ctx, t, at, false)
+}
+
+// openAt is the address of an open thing.
+func (n *Node) openAt(t openvalues.Thing) string {
+	return n.openPlace() + url.PathEscape(t.Service) + "/" + url.PathEscape(t.Name)
+}
+
+// listTries bounds how often an entry is looked at again because it changed in
+// between.
+const listTries = 4
+
+// listOpen puts what is served at an address into the directory, where nothing
+// else has its id.
+func (n *Node) listOpen(ctx context.Context, d *thing.Description, at string) error {
 	b, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	if _, _, err := n.names.things.Put(ctx, by, d.ID, b, directory.Change{Visibility: directory.Public}); err != nil {
-		return err
+	for range listTries {
+		var tag string
+		if tag, err = n.listed(ctx, d.ID, at); err != nil {
+			return err
+		}
+		change := directory.Change{Visibility: directory.Public, Match: tag, Fresh: tag == ""}
+		if _, _, err = n.names.things.Put(ctx, directory.Viewer{Publisher: true}, d.ID, b, change); !errors.Is(err, directory.ErrChanged) {
+			return err
+		}
 	}
-	return n.linkKey(ctx, t, at, false)
+	return err
+}
+
+// unlistOpen takes the entry of an open thing out of the directory, and no other.
+func (n *Node) unlistOpen(ctx context.Context, id, at string) error {
+	tag, err := n.listed(ctx, id, at)
+	var other *wire.Problem
+	if errors.As(err, &other) || err == nil && tag == "" {
+		return nil
+	}
+	if err == nil {
+		err = n.names.things.Delete(ctx, directory.Viewer{Publisher: true}, id, directory.Change{})
+	}
+	if errors.Is(err, directory.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// listed is the tag of the directory's entry of the open thing at an address;
+// empty: there is none. Where another thing has the id, the error says which.
+func (n *Node) listed(ctx context.Context, id, at string) (tag string, err error) {
+	e, err := n.names.things.Get(ctx, directory.Viewer{Publisher: true}, id)
+	switch {
+	case errors.Is(err, directory.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	where := servedAt(e.TD)
+	if where == at && e.Owner == directory.Operator {
+		return e.Tag(), nil
+	}
+	if !strings.HasPrefix(where, n.openPlace()) || e.Owner != directory.Operator {
+		where = n.BaseURL() + wotdoor.ThingsPath + "/" + url.PathEscape(id)
+	}
+	return "", &wire.Problem{
+		Type: wire.ProblemPrefix + wire.ProbConflict, Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
+		Detail: "another thing has the id of this description: " + where, Pointer: "/id",
+	}
+}
+
+// freeOpen refuses an open thing whose description has the id of another thing.
+func (n *Node) freeOpen(ctx context.Context, t openvalues.Thing) error {
+	at := n.openAt(t)
+	_, err := n.listed(ctx, t.Served(at).ID, at)
+	return err
 }
 
 // linkKey makes it found by its GS1 key: its page is where its Digital Link

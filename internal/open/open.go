@@ -92,6 +92,9 @@ type Options struct {
 	// done: where links and directories learn of it. Its error is the caller's;
 	// the change stands, and may be repeated. nil: nobody is told.
 	Linked func(ctx context.Context, t Thing, gone bool) error
+	// Free refuses a thing whose id is another's, before anything is done for it;
+	// nil: every id is free. Its error is the caller's.
+	Free func(ctx context.Context, t Thing) error
 	// Check says more about a description as it will be served than that it is
 	// valid; nil: it is enough.
 	Check func(description []byte) error

@@ -15,7 +15,8 @@ func (b *Book) now() time.Time { return b.o.Clock.Now().UTC().Truncate(time.Mill
 
 // PutThing makes or replaces a thing of a service that exists; created tells
 // which. Values of properties that its description has no more go. Errors:
-// ErrUnknown (no such service), *Invalid, store.ErrQuota, or what Linked says.
+// ErrUnknown (no such service), *Invalid, store.ErrQuota, or what Free and Linked
+// say.
 func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) {
 	if err := thing.CheckName(t.Name); err != nil {
 		return false, &Invalid{"", err.Error()}
@@ -26,6 +27,11 @@ func (b *Book) PutThing(ctx context.Context, t Thing) (created bool, err error) 
 	}
 	if err := b.checkMore(t); err != nil {
 		return false, err
+	}
+	if b.o.Free != nil {
+		if err := b.o.Free(ctx, t); err != nil {
+			return false, err
+		}
 	}
 	t.Modified = b.now()
 	if err := b.unlinkOld(ctx, t); err != nil {
