@@ -81,7 +81,7 @@ func (p *Portal) ServicePages() http.Handler {
 		secure(w.Header(), p.cfg.TLS)
 		w.Header().Set("Content-Security-Policy", scriptless())
 		answer.Vary(w.Header(), "Accept")
-		if p.cfg.Services == nil {
+		if p.cfg.Services == nil || p.isLink(r) {
 			p.missing(w, r)
 			return
 		}

@@ -3,6 +3,7 @@ package portal_test
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -129,6 +130,10 @@ func TestServicesThatFail(t *testing.T) {
 	p := withService(t, offered{doc: evilService})
 	if w := ask(p.ServicePages(), "GET", "/services/none"); w.Code != 404 {
 		t.Errorf("no such service: %d", w.Code)
+	}
+	w := httptest.NewRecorder()
+	if p.ServicePages().ServeHTTP(w, request("GET", "link.h.localhost:8401", "/services", nil)); w.Code != 404 {
+		t.Errorf("at the origin of link pages: %d", w.Code)
 	}
 	if w := ask(open(t).ServicePages(), "GET", "/services"); w.Code != 404 {
 		t.Errorf("a portal without a catalogue: %d", w.Code)
