@@ -516,6 +516,9 @@ func TestConnectIsAnsweredToTheService(t *testing.T) {
 	tab.Type("@connect-url", "nothing")
 	tab.Click("@connect-go")
 	tab.WaitText("@connect-fault", "no address of a service")
+	tab.Eval(`location.hash = "#/connect/%3Cx%3E/y"`, nil)
+	tab.WaitFor(`document.querySelector("[data-test=connect-url]")?.value === ""`)
+	tab.WaitText("@connect-fault", "no address of a service")
 	tab.Set("@connect-url", "https://Stadtwerke.example/services/energy-check?at=ada%40h.example")
 	tab.Click("@connect-go")
 	tab.WaitVisible("@preview-plot")
@@ -541,6 +544,11 @@ func TestConnectIsAnsweredToTheService(t *testing.T) {
 func TestConnectAfterTheFirstRun(t *testing.T) {
 	tab := webtest.NewTab(t)
 	tab.Open(scene(stage(t), "connect-new", "en"))
+	tab.WaitFor(`location.hash === "#/welcome"`)
+	// The same from a page that is open without an account.
+	tab.Eval(`location.hash = "#/restore"`, nil)
+	tab.WaitVisible("@restore-account")
+	tab.Eval(`location.hash = "#/connect/stadtwerke.example/energy-check"`, nil)
 	tab.WaitFor(`location.hash === "#/welcome"`)
 	tab.Eval(`engine.tell({ kind: "status", status: { phase: "open", account: "ada@h.example", online: true } })`, nil)
 	tab.Eval(`location.hash = "#/add"`, nil)

@@ -81,7 +81,7 @@ class Shell implements App {
 	start(): void {
 		this.engine.on((event) => this.event(event));
 		this.failed = typeof this.engine.state === "object";
-		window.addEventListener("hashchange", () => this.show());
+		window.addEventListener("hashchange", () => this.moved());
 		window.addEventListener("online", () => this.refresh());
 		window.addEventListener("offline", () => this.refresh());
 		this.show();
@@ -159,10 +159,21 @@ class Shell implements App {
 			// A dialog may be what ended the account: then it has the page made anew itself.
 			const asked = document.querySelector("dialog[open]");
 			if (asked) return asked.addEventListener("close", () => this.settle(), { once: true });
-			if (segments()[0] === "connect") this.wanted = location.hash;
-			location.replace("#/welcome");
+			this.toWelcome();
 		}
 		else if (!route.steady && (this.status?.phase === "gone" || this.shownWithout)) this.show();
+	}
+
+	/** The address is another one: by a link, by hand, by the way back. */
+	private moved(): void {
+		if (this.status?.phase === "none" && !this.route().open) this.toWelcome();
+		else this.show();
+	}
+
+	/** To the first run; who came for a service gets there after it. */
+	private toWelcome(): void {
+		if (segments()[0] === "connect") this.wanted = location.hash;
+		location.replace("#/welcome");
 	}
 
 	private refresh(): void {

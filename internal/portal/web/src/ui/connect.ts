@@ -1,6 +1,7 @@
 // A service of a node, as requests that nobody has sent: the person came here
 // by its Connect button. To look tells nobody; a yes goes to the provider.
 import type { RequestInfo, ServiceInfo } from "../engine/api.gen";
+import { EngineError } from "../engine/engine";
 import { openDialog } from "../lib/dialog";
 import { field } from "../lib/form";
 import { fill, h, type Child } from "../lib/h";
@@ -18,12 +19,13 @@ export function connectView(ctx: Ctx, args: string[]): HTMLElement {
 	const [node = "", name = "", ask] = args;
 	const body = h("div", { class: "stack" }, skeleton(ctx, 1, "row"), skeleton(ctx, 1, "plot"));
 	const view = page(ctx, { heading: t("consent.connect.title"), back: ask === undefined ? "requests" : route(node, name), class: "consent request" }, body);
-	if (node === "" || name === "") {
-		fill(body, which(ctx));
+	if (node === "" || name === "" || !serviceIn(node + "/" + name)) {
+		fill(body, which(ctx, node + name === "" ? "" : t("consent.connect.notService")));
 		return view;
 	}
 	void fillWith(ctx, body, async () => {
-		const [service, things] = await Promise.all([ctx.engine.call("service", { node, name, language: ctx.lang }), ctx.engine.call("things")]);
+		const [service, things] = await Promise.all([offered(ctx, node, name), ctx.engine.call("things")]);
+		if (service === undefined) return which(ctx, t("consent.connect.notService"));
 		const at = ask === undefined ? only(service) : Number(ask);
 		const asked = at === undefined ? undefined : service.asks[at];
 		if (at === undefined || asked === undefined) return overview(ctx, service, view);
@@ -32,11 +34,21 @@ export function connectView(ctx: Ctx, args: string[]): HTMLElement {
 	return view;
 }
 
-/** Which service? Typed, or read from its code. */
-function which(ctx: Ctx): Child {
+/** What a node offers by a name; undefined: that is no address of a node. */
+async function offered(ctx: Ctx, node: string, name: string): Promise<ServiceInfo | undefined> {
+	try {
+		return await ctx.engine.call("service", { node, name, language: ctx.lang });
+	} catch (error) {
+		if (error instanceof EngineError && error.code === "address") return undefined; // its sentence is one about accounts
+		throw error;
+	}
+}
+
+/** Which service? Typed, or read from its code; wrong says what was wrong with the one before. */
+function which(ctx: Ctx, wrong: string): Child {
 	const { t } = ctx;
 	const input = h("input", { type: "text", inputmode: "url", dir: "ltr", autocomplete: "off", autocapitalize: "none", spellcheck: "false", placeholder: "example.org/advice", maxlength: 400, test: "connect-url" });
-	const fault = h("p", { class: "field-error", role: "alert", test: "connect-fault" });
+	const fault = h("p", { class: "field-error", role: "alert", test: "connect-fault" }, wrong);
 	const take = (text: string): string | undefined => {
 		const named = serviceIn(text);
 		if (!named) return t("consent.connect.notService");
@@ -61,7 +73,7 @@ function which(ctx: Ctx): Child {
 /** Node and name in the address of a service's page, or in NODE/NAME. */
 export function serviceIn(text: string): readonly [string, string] | undefined {
 	const plain = text.trim().replace(/^https?:\/\//i, "").replace(/[?#].*$/, "");
-	const [, node, name] = /^([^\s/@]+)\/(?:services\/|v1\/services\/)?([a-z0-9-]{1,48})$/.exec(plain) ?? [];
+	const [, node, name] = /^([\p{L}\p{M}\p{N}.-]+(?::\d{1,5})?)\/(?:services\/|v1\/services\/)?([a-z0-9-]{1,48})$/u.exec(plain) ?? [];
 	return node !== undefined && name !== undefined ? [node.toLowerCase(), name] : undefined;
 }
 
